@@ -1,0 +1,54 @@
+"""rulebook: the derivative of a function written once, as a rule, for every differentiation engine.
+
+Customarily `import rulebook as rb`.  Importing rulebook imports no engine.
+"""
+
+from rulebook.errors import (
+    DuplicateRuleError as DuplicateRuleError,
+    EngineMissingError as EngineMissingError,
+    FrozenBufferError as FrozenBufferError,
+    HigherOrderError as HigherOrderError,
+    MixedEnginesError as MixedEnginesError,
+    PreparationError as PreparationError,
+    ResultSpecError as ResultSpecError,
+    RulebookError as RulebookError,
+    RuleCheckError as RuleCheckError,
+    RuleMissingError as RuleMissingError,
+    RuleOutputError as RuleOutputError,
+    RuleSignatureError as RuleSignatureError,
+)
+from rulebook.namespace import project as project, stop_gradient as stop_gradient, xp as xp
+from rulebook.operators import (
+    derivative as derivative,
+    grad as grad,
+    hessian as hessian,
+    jacobian as jacobian,
+    jvp as jvp,
+    value_and_grad as value_and_grad,
+    vjp as vjp,
+)
+from rulebook.primitive import (
+    batch_rule as batch_rule,
+    bind as bind,
+    case as case,
+    frule as frule,
+    non_differentiable as non_differentiable,
+    primitive as primitive,
+    primitives as primitives,
+    pullback as pullback,
+    pushforward as pushforward,
+    rrule as rrule,
+    rules as rules,
+    scalar_rule as scalar_rule,
+    transpose as transpose,
+)
+from rulebook.tangents import (
+    NotImplementedTangent as NotImplementedTangent,
+    NoTangent as NoTangent,
+    ShapeDtype as ShapeDtype,
+    ZeroTangent as ZeroTangent,
+    thunk as thunk,
+)
+from rulebook.trees import register_dataclass as register_dataclass
+
+__version__ = "0.1.0"

@@ -1,0 +1,1 @@
+"""The bridges: one module per engine, named like it, each with an `engine`."""

@@ -1,0 +1,279 @@
+"""Which engine a value belongs to, and what an engine must be able to do.
+
+Engines are found by the files of `rulebook.bridges`; the bridge of an engine is loaded when a
+value of that engine is met, or when it is asked for by name.  No engine is imported before that:
+a value of an engine proves that its package is loaded already.
+"""
+
+from __future__ import annotations
+
+import enum
+import importlib
+import pkgutil
+import sys
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from rulebook import trees
+from rulebook.errors import EngineMissingError, MixedEnginesError, ResultSpecError, RulebookError, RuleOutputError
+
+if TYPE_CHECKING:
+    from rulebook.normal import NormalForm
+
+__all__ = [
+    "CONTAINER",
+    "NUMPY",
+    "OPAQUE",
+    "Engine",
+    "NumpyArrays",
+    "TracedValueError",
+    "engine_names",
+    "engine_of",
+    "kind_of",
+    "load_engine",
+    "project_array",
+]
+
+NUMPY = "numpy"  # concrete numbers, which mix with any engine
+CONTAINER = "container"
+OPAQUE = "opaque"  # no number: a string, a function, an object
+
+_kinds: dict[type, str] = dict.fromkeys((np.ndarray, float, int, complex, bool, np.float64, np.float32, np.int64, np.bool_), NUMPY)
+
+
+class Arrays(Protocol):
+    """The operations that projecting a cotangent needs."""
+
+    def asarray(self, value: Any, like: Any = None) -> Any: ...
+    def sum(self, value: Any, axes: tuple[int, ...]) -> Any: ...
+    def cast(self, value: Any, like: Any) -> Any: ...
+
+
+def project_array(arrays: Arrays, x: Any, x_bar: Any) -> Any:
+    """A cotangent with broadcast axes summed, in the dtype of its primal, real for a real primal.
+
+    Raises:
+        RuleOutputError: broadcasting does not give its shape from that of the primal.
+    """
+    x = arrays.asarray(x)
+    x_bar = arrays.asarray(x_bar, x)
+    shape = tuple(x.shape)
+    if tuple(x_bar.shape) != shape:
+        extra = x_bar.ndim - x.ndim
+        axes = tuple(i for i, n in enumerate(x_bar.shape) if i < extra or (shape[i - extra] == 1 and n != 1))
+        kept = tuple(1 if i in axes else n for i, n in enumerate(x_bar.shape))
+        if extra < 0 or kept[extra:] != shape:
+            raise RuleOutputError(
+                "rb.project.",
+                f"a cotangent of a shape that {shape} broadcasts to",
+                f"shape {tuple(x_bar.shape)}",
+                "return a cotangent of the shape of y or of the primal",
+            )
+        x_bar = arrays.sum(x_bar, axes).reshape(shape)
+    return x_bar if x_bar.dtype == x.dtype else arrays.cast(x_bar, x)
+
+
+class NumpyArrays:
+    """The same operations on NumPy arrays."""
+
+    @staticmethod
+    def asarray(value: Any, like: Any = None) -> Any:
+        """A number as a NumPy array."""
+        return np.asarray(value)
+
+    @staticmethod
+    def sum(value: Any, axes: tuple[int, ...]) -> Any:
+        """The sum over axes, which stay with length one."""
+        return value.sum(axis=axes, keepdims=True)
+
+    @staticmethod
+    def cast(value: Any, like: Any) -> Any:
+        """A value in the dtype of another; its real part where that is real."""
+        if np.iscomplexobj(value) and not np.iscomplexobj(like):
+            value = value.real
+        return value.astype(like.dtype)
+
+
+class Engine(ABC):
+    """What a bridge teaches about its engine.  One instance, named `engine`, per module of `rulebook.bridges`.
+
+    A value of the engine has `.shape` and `.dtype`.  The methods on single values are called on
+    leaves only; containers are the business of the core.
+    """
+
+    name: str
+    # What a host primal that meets a traced value raises; an engine whose traces are of first order only has no other.
+    traced_host_error: type[RulebookError] = ResultSpecError
+
+    @abstractmethod
+    def owns(self, kind: type) -> bool:
+        """Whether values of this type belong to the engine."""
+
+    @abstractmethod
+    def bind(self, form: NormalForm) -> Callable[..., Any]:
+        """The engine's own function of the leaves of `form`: `(*leaves) -> y`, differentiated by the rules."""
+
+    @abstractmethod
+    def asarray(self, value: Any, like: Any = None) -> Any:
+        """A number or NumPy array as a value of the engine, on the device of `like`; the engine's own pass."""
+
+    @abstractmethod
+    def zeros_like(self, value: Any) -> Any:
+        """Zeros of the shape, dtype and device of a value."""
+
+    @abstractmethod
+    def has_tangent(self, value: Any) -> bool:
+        """Whether a value is real or complex floating, so that it can be perturbed."""
+
+    @abstractmethod
+    def cast(self, value: Any, like: Any) -> Any:
+        """A value in the dtype of another; the real part where `like` is real and the value complex."""
+
+    @abstractmethod
+    def is_complex(self, value: Any) -> bool:
+        """Whether a value is complex."""
+
+    @abstractmethod
+    def conj(self, value: Any) -> Any:
+        """The complex conjugate."""
+
+    @abstractmethod
+    def broadcast(self, value: Any, like: Any) -> Any:
+        """A value repeated to the shape of another."""
+
+    @abstractmethod
+    def sum(self, value: Any, axes: tuple[int, ...]) -> Any:
+        """The sum over axes, which stay with length one."""
+
+    @abstractmethod
+    def to_numpy(self, value: Any) -> Any:
+        """A value as a read-only NumPy array.
+
+        Raises:
+            TracedValueError: the value is not concrete.
+        """
+
+    @abstractmethod
+    def stop_gradient(self, value: Any) -> Any:
+        """The value, cut from what it was computed from."""
+
+    @abstractmethod
+    def is_active(self, value: Any) -> bool:
+        """Whether a derivative may be flowing through this value of the engine."""
+
+    @abstractmethod
+    def is_traced_error(self, error: Exception) -> bool:
+        """Whether an exception says that NumPy code met a value without concrete numbers."""
+
+    def project(self, x: Any, x_bar: Any) -> Any:
+        """A cotangent in the space of its primal (see `rb.project`)."""
+        return project_array(self, x, x_bar)
+
+    @abstractmethod
+    def jvp(self, fn: Callable[..., Any], primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Any, Any]:
+        """`fn(*primals)` and its derivative along the tangents; trees of the engine's values."""
+
+    @abstractmethod
+    def vjp(self, fn: Callable[..., Any], primals: tuple[Any, ...]) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
+        """`fn(*primals)` and its pullback, in the pairing Re sum(conj(y_bar) * y_dot)."""
+
+    def transpose(self, fn: Callable[..., tuple[Any, ...]], like: tuple[Any, ...]) -> Callable[[tuple[Any, ...]], tuple[Any, ...]]:
+        """The transpose of a linear function of arrays that are shaped `like`."""
+        return self.vjp(fn, tuple(self.zeros_like(x) for x in like))[1]
+
+    @abstractmethod
+    def namespace(self) -> Any:
+        """The array namespace that `rb.xp` gives for values of this engine."""
+
+    @abstractmethod
+    def jacobian(self, fn: Callable[..., Any], x: Any) -> tuple[Any, Any]:
+        """`fn(x)` and its Jacobian, of shape y.shape + x.shape, for one array in and one array out."""
+
+
+class TracedValueError(TypeError):
+    """A value has no concrete numbers (internal; the caller says what that means)."""
+
+
+@cache
+def engine_names() -> tuple[str, ...]:
+    """The engines that this installation has a bridge for."""
+    folder = str(Path(__file__).parent / "bridges")
+    return tuple(m.name for m in pkgutil.iter_modules([folder]) if not m.name.startswith("_"))
+
+
+_loaded: dict[str, Engine] = {}
+
+
+def load_engine(name: str) -> Engine:
+    """The engine of that name; imports its package.
+
+    Raises:
+        EngineMissingError: there is no such engine, or its package is not installed.
+    """
+    engine = _loaded.get(name)
+    if engine is not None:
+        return engine
+    if name not in engine_names():
+        raise EngineMissingError(f"engine {name!r}.", f"one of {engine_names()}", repr(name), "use an engine that has a bridge")
+    try:
+        module = importlib.import_module(f"rulebook.bridges.{name}")
+    except ModuleNotFoundError as error:
+        if error.name != name or find_spec(f"rulebook.bridges.{name}") is None:
+            raise
+        raise EngineMissingError(
+            f"engine {name!r}.", f"the package {name!r}", "it is not installed", f"pip install 'rulebook-ad[{name}]'"
+        ) from error
+    _loaded[name] = module.engine
+    return module.engine  # type: ignore[no-any-return]
+
+
+def _present(name: str) -> bool:
+    return name in sys.modules or f"rulebook.{name}" in sys.modules
+
+
+def kind_of(kind: type) -> str:
+    """What values of a type are: an engine's name, NUMPY, CONTAINER or OPAQUE."""
+    known = _kinds.get(kind)
+    if known is None:
+        known = _find_kind(kind)
+        if known is not CONTAINER and known is not OPAQUE:
+            _kinds[kind] = known  # the other two may change: a dataclass is registered, an engine is loaded
+    return known
+
+
+def _find_kind(kind: type) -> str:
+    if issubclass(kind, (np.ndarray, np.number, np.bool_)):
+        return NUMPY
+    if issubclass(kind, (int, float, complex)):
+        return OPAQUE if issubclass(kind, enum.Enum) else NUMPY
+    if trees.is_container_type(kind):
+        return CONTAINER
+    for name in engine_names():
+        if _present(name) and load_engine(name).owns(kind):
+            return name
+    return OPAQUE
+
+
+def engine_of(leaves: Iterable[Any], where: str) -> Engine | None:
+    """The one engine that values belong to; None where all are NumPy's.
+
+    Raises:
+        MixedEnginesError: values of two engines.
+    """
+    found = {k for k in {kind_of(type(leaf)) for leaf in leaves} if k not in (NUMPY, OPAQUE, CONTAINER)}
+    if not found:
+        return None
+    if len(found) > 1:
+        raise MixedEnginesError(
+            f"{where}.",
+            "values of one engine (NumPy values mix with any)",
+            f"values of {' and '.join(sorted(found))}",
+            "convert them to one engine before the call",
+        )
+    return load_engine(found.pop())

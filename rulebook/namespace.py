@@ -1,0 +1,142 @@
+"""The array namespace of some values, and what rule bodies need that is the same on every engine."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from rulebook import trees
+from rulebook.engines import NumpyArrays, engine_of, project_array
+from rulebook.errors import RuleOutputError
+
+__all__ = ["Namespace", "project", "stop_gradient", "xp"]
+
+
+class Namespace:
+    """An array module with `.linalg`, `.special` and `.fft` under one signature on every engine.
+
+    A name is looked up in `own`, then in the module.  A name that the engine does not have raises
+    NotImplementedError when it is asked for.
+
+    Args:
+        name: of the engine, for messages.
+        module: the engine's array module, or None.
+        own: names that differ from the module's, or that it lacks; a function without arguments
+            that makes the value may stand under a name in `lazy`.
+        lazy: name -> function that gives the value when it is first asked for.
+    """
+
+    def __init__(self, name: str, module: Any, own: dict[str, Any], lazy: dict[str, Callable[[], Any]] | None = None) -> None:
+        self.__name__ = name
+        self._module = module
+        self._lazy = lazy or {}
+        self.__dict__.update(own)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        if name in self._lazy:
+            value = self._lazy[name]()
+        else:
+            value = getattr(self._module, name, None)
+            if value is None:
+                raise NotImplementedError(f"xp.{name} has no counterpart in {self.__name__}.")
+        self.__dict__[name] = value
+        return value
+
+
+def _scipy_special() -> Any:
+    return importlib.import_module("scipy.special")
+
+
+def _scipy_linalg() -> Any:
+    return importlib.import_module("scipy.linalg")
+
+
+def _from_scipy(name: str) -> Callable[[], Any]:
+    return lambda: getattr(_scipy_linalg(), name)
+
+
+_NUMPY = Namespace(
+    "numpy",
+    np,
+    {"linalg": Namespace("numpy.linalg", np.linalg, {}, {n: _from_scipy(n) for n in ("solve_triangular", "lu_factor", "lu_solve", "cho_solve", "expm")})},
+    {"special": _scipy_special},
+)
+
+
+def xp(*values: Any) -> Any:
+    """The array namespace of the values: NumPy's names, on the engine that the values belong to.
+
+    Args:
+        values: arrays, numbers or containers of them, of one engine; NumPy values mix with any.
+
+    Returns:
+        A module-like object with `.linalg`, `.special` and `.fft`.
+
+    Raises:
+        MixedEnginesError: values of two engines.
+
+    Example:
+        >>> xp(np.ones(2)).sum(np.ones(2))
+        np.float64(2.0)
+    """
+    engine = engine_of(trees.flatten(values)[0], "rb.xp")
+    return _NUMPY if engine is None else engine.namespace()
+
+
+def project(primal: Any, x_bar: Any) -> Any:
+    """A cotangent in the space of its primal: broadcast axes summed, the primal's dtype, real for a real primal.
+
+    Args:
+        primal: an array or number, or a container of them.
+        x_bar: its cotangent, of a shape that the primal broadcasts to.
+
+    Returns:
+        An array of the primal's shape and dtype; a container for a container.
+
+    Raises:
+        RuleOutputError: the shapes do not fit.
+
+    Example:
+        >>> project(np.ones((2, 1)), np.ones((3, 2, 4)))
+        array([[12.],
+               [12.]])
+    """
+    leaves, structure = trees.flatten(primal)
+    bars = trees.flatten_like(structure, x_bar, _structure_error, "x_bar")
+    return structure.unflatten(iter([None if b is None else _project(x, b) for x, b in zip(leaves, bars, strict=True)]))
+
+
+def _structure_error(path: str, expected: str, got: str) -> RuleOutputError:
+    return RuleOutputError(f"rb.project, {path}.", expected, got, "pass a cotangent of the primal's structure")
+
+
+def _project(x: Any, x_bar: Any) -> Any:
+    engine = engine_of((x, x_bar), "rb.project")
+    return project_array(NumpyArrays(), x, x_bar) if engine is None else engine.project(x, x_bar)
+
+
+def stop_gradient(x: Any) -> Any:
+    """The value, cut from what it was computed from: all derivatives through it are zero.
+
+    Args:
+        x: an array or number of any engine, or a container of them.
+
+    Returns:
+        The same values.
+
+    Example:
+        >>> stop_gradient(2.0)
+        2.0
+    """
+    leaves, structure = trees.flatten(x)
+    return structure.unflatten(iter([_cut(leaf) for leaf in leaves]))
+
+
+def _cut(leaf: Any) -> Any:
+    engine = engine_of((leaf,), "rb.stop_gradient")
+    return leaf if engine is None else engine.stop_gradient(leaf)

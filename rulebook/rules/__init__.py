@@ -1,0 +1,1 @@
+"""The rule library: importing a module of it registers its rules."""
