@@ -257,7 +257,7 @@ def _find_kind(kind: type) -> str:
     for name in engine_names():
         if _present(name) and load_engine(name).owns(kind):
             return name
-    return OPAQUE
+    return CONTAINER if trees.is_container_type(kind) else OPAQUE  # a bridge loaded just now may have registered it
 
 
 def engine_of(leaves: Iterable[Any], where: str) -> Engine | None:
@@ -266,7 +266,11 @@ def engine_of(leaves: Iterable[Any], where: str) -> Engine | None:
     Raises:
         MixedEnginesError: values of two engines.
     """
-    found = {k for k in {kind_of(type(leaf)) for leaf in leaves} if k not in (NUMPY, OPAQUE, CONTAINER)}
+    leaves = tuple(leaves)
+    kinds = {kind_of(type(leaf)) for leaf in leaves}
+    if CONTAINER in kinds:  # flattened before the engine that it belongs to was loaded
+        return engine_of(trees.flatten(leaves)[0], where)
+    found = kinds - {NUMPY, OPAQUE}
     if not found:
         return None
     if len(found) > 1:

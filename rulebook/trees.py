@@ -14,12 +14,19 @@ from typing import Any, TypeVar
 from rulebook.errors import RuleOutputError, RuleSignatureError
 from rulebook.tangents import is_zero
 
-__all__ = ["LEAF", "Structure", "flatten", "flatten_like", "leaf_paths", "register_dataclass"]
+__all__ = ["LEAF", "Structure", "flatten", "flatten_like", "leaf_paths", "register_dataclass", "register_opener"]
 
 T = TypeVar("T")
 
 # class -> (names of the fields that hold values, names of the fields that are options)
 _dataclasses: dict[type, tuple[tuple[str, ...], tuple[str, ...]]] = {}
+# An engine's own type that stands for a container -> what gives the container, one level deep.
+_openers: dict[type, Callable[[Any], Any]] = {}
+
+
+def register_opener(kind: type, opener: Callable[[Any], Any]) -> None:
+    """Treat values of an engine's type as the tuple, list or dict that `opener` gives for them."""
+    _openers[kind] = opener
 
 
 def register_dataclass(cls: type[T] | None = None, *, static: tuple[str, ...] = ()) -> Any:
@@ -146,12 +153,14 @@ def _parts(tree: Any) -> tuple[Any, Any, list[Any]] | None:
         return kind, tuple(getattr(tree, o) for o in options), [getattr(tree, n) for n in names]
     if isinstance(tree, tuple) and hasattr(kind, "_fields"):
         return kind, None, list(tree)
+    if kind in _openers:
+        return _parts(_openers[kind](tree))
     return None
 
 
 def is_container_type(kind: type) -> bool:
     """Whether values of a type are containers (None counts as an empty one)."""
-    if kind in (tuple, list, dict, type(None)) or kind in _dataclasses:
+    if kind in (tuple, list, dict, type(None)) or kind in _dataclasses or kind in _openers:
         return True
     return issubclass(kind, tuple) and hasattr(kind, "_fields")
 
