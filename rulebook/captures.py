@@ -6,12 +6,15 @@ its derivative would silently be zero, and to tell functions that depend on thei
 
 from __future__ import annotations
 
+import dis
 import functools
 import types
 from collections.abc import Callable, Iterator
 from typing import Any
 
-__all__ = ["find_captured", "reads"]
+import numpy as np
+
+__all__ = ["Reads", "find_captured", "reads"]
 
 _PLAIN = (str, bytes, int, float, complex, bool, type(None), type, types.ModuleType, types.BuiltinFunctionType)
 _MAX_DEPTH = 6
@@ -85,3 +88,80 @@ def find_captured(root: Any, is_active: Callable[[Any], bool]) -> str | None:
         if depth < _MAX_DEPTH and not getattr(type(value), "_rulebook_primitive", False):
             stack += [(f"{path}{'' if name.startswith('[') else '.'}{name}", child, depth + 1) for name, child in _children(value)]
     return None
+
+
+_PURE_ROOTS = ("jax", "jaxlib", "numpy", "scipy", "math", "cmath", "operator", "functools", "itertools", "collections", "typing", "rulebook", "builtins")
+_IMPURE_BUILTINS = ("print", "input", "open", "exec", "eval", "globals", "locals", "setattr", "next", "iter")
+
+
+class Reads:
+    """What a function reads from outside, if it is nothing but constants and functions like it.
+
+    A function of this kind can be compiled once and run many times, as long as `unchanged()`.
+
+    Args:
+        fn: the function.
+    """
+
+    def __init__(self, fn: Any) -> None:
+        self._entries: list[tuple[Callable[[], Any], Any]] = []
+        self._seen: set[int] = set()
+        self.pure = self._is_pure(fn, 0)
+
+    def unchanged(self) -> bool:
+        """Whether every name still stands for what it stood for."""
+        return all(get() is value for get, value in self._entries)
+
+    def _is_pure(self, value: Any, depth: int) -> bool:
+        if isinstance(value, (type, str, bytes, int, float, complex, type(None), np.generic, np.dtype)) or id(value) in self._seen:
+            return True
+        if _root(value) in _PURE_ROOTS:
+            return True
+        self._seen.add(id(value))
+        if isinstance(value, tuple):
+            return all(self._is_pure(v, depth) for v in value)
+        if isinstance(value, functools.partial):
+            return all(self._is_pure(v, depth) for v in (value.func, *value.args, *value.keywords.values()))
+        return isinstance(value, types.FunctionType) and depth < _MAX_DEPTH and self._is_pure_function(value, depth + 1)
+
+    def _is_pure_function(self, fn: types.FunctionType, depth: int) -> bool:
+        names = _names(fn.__code__)
+        if any(name in _IMPURE_BUILTINS for name in names) or _writes_outside(fn.__code__):
+            return False
+        for cell in fn.__closure__ or ():
+            if not _is_filled(cell):
+                return False
+            self._entries.append((functools.partial(getattr, cell, "cell_contents"), cell.cell_contents))
+        namespace = fn.__globals__
+        self._entries += [(functools.partial(namespace.get, name), namespace[name]) for name in names if name in namespace]
+        values = [value for _, value in reads(fn)]
+        if "random" in names and any(value is np for value in values):
+            return False
+        return all(self._is_pure(value, depth) for value in values)
+
+
+def _root(value: Any) -> str:
+    """The top-level package that a value's code comes from."""
+    module = value.__name__ if isinstance(value, types.ModuleType) else getattr(value, "__module__", None)
+    if not isinstance(module, str) or isinstance(value, types.MethodType):
+        module = type(value).__module__
+    kind = type(value).__module__.partition(".")[0]
+    return kind if kind in ("jax", "jaxlib", "rulebook") else module.partition(".")[0]
+
+
+def _is_filled(cell: types.CellType) -> bool:
+    try:
+        cell.cell_contents  # noqa: B018
+    except ValueError:
+        return False
+    return True
+
+
+@functools.lru_cache(maxsize=4096)
+def _writes_outside(code: types.CodeType) -> bool:
+    """Whether code assigns to a global or to a variable of an enclosing function."""
+    own = set(code.co_cellvars) | set(code.co_varnames)
+    for op in dis.get_instructions(code):
+        if op.opname in ("STORE_GLOBAL", "DELETE_GLOBAL") or (op.opname in ("STORE_DEREF", "DELETE_DEREF") and op.argval not in own):
+            return True
+    return any(_writes_outside(c) for c in code.co_consts if isinstance(c, types.CodeType))

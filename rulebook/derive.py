@@ -32,16 +32,17 @@ def _full(n: int, at: list[int], values: Leaves) -> list[Any]:
 
 def push_from_reverse(form: NormalForm, ys: Leaves, leaves: Leaves, tangents: Leaves, pull: Callable[..., list[Any]]) -> list[Any]:
     """The tangents of the leaves of y, by transposing their pullback."""
-    ins, outs = _moving(form, leaves), _moving(form, ys)
+    ins = [i for i in _moving(form, leaves) if tangents[i] is not None]
+    outs = _moving(form, ys)
     if not ins or not outs:
         return [None] * len(ys)
 
     def linear(*bars: Any) -> tuple[Any, ...]:
-        found = pull(_full(len(ys), outs, bars))
+        found = pull(_full(len(ys), outs, bars), [i in ins for i in range(len(leaves))])
         return tuple(form.engine.zeros_like(leaves[i]) if found[i] is None else found[i] for i in ins)
 
     push = form.engine.transpose(linear, tuple(ys[o] for o in outs))
-    return _full(len(ys), outs, push(tuple(form.materialise(leaves[i], tangents[i]) for i in ins)))
+    return _full(len(ys), outs, push(tuple(tangents[i] for i in ins)))
 
 
 def joint_from_reverse(form: NormalForm, leaves: Leaves, tangents: Leaves, primal: Any) -> tuple[list[Any], list[Any], Structure]:

@@ -175,6 +175,10 @@ class Engine(ABC):
         """A cotangent in the space of its primal (see `rb.project`)."""
         return project_array(self, x, x_bar)
 
+    def settle(self, x_bar: Any, x: Any) -> Any:
+        """A last adjustment to a cotangent that has the shape and dtype of its primal; none by default."""
+        return x_bar
+
     @abstractmethod
     def jvp(self, fn: Callable[..., Any], primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Any, Any]:
         """`fn(*primals)` and its derivative along the tangents; trees of the engine's values."""

@@ -297,7 +297,7 @@ class NormalForm:
         if isinstance(c, NotImplementedTangent):
             raise self.not_implemented(rule, self.paths[i], c)
         path = f"cotangent of {self.paths[i]}"
-        return self._same_shape(rule, self._engine_leaf(rule, c, x, path), x, path)
+        return self.engine.settle(self._same_shape(rule, self._engine_leaf(rule, c, x, path), x, path), x)
 
     def _need_reverse(self) -> Reverse:
         if self.reverse is None:

@@ -1,0 +1,273 @@
+"""A NormalForm as functions of JAX values: the primal, the forward rule, and the reverse rule with its residuals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+from jax import numpy as jnp
+
+from rulebook.bridges import _jax_internals as internals
+from rulebook.bridges._jax_primitives import Linear
+from rulebook.captures import Reads
+from rulebook.errors import RuleSignatureError
+from rulebook.forms import Rule
+from rulebook.normal import NormalForm
+from rulebook.trees import LEAF, Structure
+
+__all__ = ["Compiled", "FormMap", "Out", "primal_of", "result"]
+
+Arrays = Sequence[Any]
+
+
+@jax.tree_util.register_pytree_node_class
+class Out:
+    """The leaves of a result with its structure, so that it passes through JAX's own functions."""
+
+    def __init__(self, leaves: Sequence[Any], structure: Structure) -> None:
+        self.leaves = list(leaves)
+        self.structure = structure
+
+    def tree_flatten(self) -> tuple[list[Any], Structure]:
+        """The leaves, and what is static."""
+        return self.leaves, self.structure
+
+    @classmethod
+    def tree_unflatten(cls, structure: Structure, leaves: Sequence[Any]) -> Out:
+        """The inverse of tree_flatten."""
+        return cls(leaves, structure)
+
+
+def result(out: Out) -> Any:
+    """The result as the author's function returned it."""
+    return out.leaves[0] if out.structure is LEAF else out.structure.unflatten(iter(out.leaves))
+
+
+@jax.tree_util.register_pytree_node_class
+class _Residuals:
+    """The residuals of a pullback with its linear map, so that they pass through jit."""
+
+    def __init__(self, arrays: Sequence[Any], linear: Linear) -> None:
+        self.arrays = list(arrays)
+        self.linear = linear
+
+    def tree_flatten(self) -> tuple[list[Any], Linear]:
+        """The arrays, and what is static."""
+        return self.arrays, self.linear
+
+    @classmethod
+    def tree_unflatten(cls, linear: Linear, arrays: Sequence[Any]) -> _Residuals:
+        """The inverse of tree_flatten."""
+        return cls(arrays, linear)
+
+
+class Compiled:
+    """A function of arrays that is compiled when it is called outside jit.
+
+    An un-jitted iterative rule would otherwise be traced, or run operation by operation, at every call.
+    A function that reads anything but constants and other such functions is run as it is, as are one
+    that turns out to branch on values and one whose author says `jit=False`.
+
+    Args:
+        fn: the function, of arrays alone.
+        parts: the author's functions that fn runs.
+        allowed: whether compiling is allowed.
+    """
+
+    def __init__(self, fn: Callable[..., Any], parts: Sequence[Any], allowed: bool) -> None:
+        self._fn = fn
+        self._parts = parts
+        self._reads: Reads | None = Reads(tuple(parts)) if allowed else None
+        self._jitted: Any = None
+
+    @property
+    def plain(self) -> bool:
+        """Whether the function is run as it is."""
+        return self._reads is None or not self._reads.pure
+
+    def __call__(self, *arrays: Any) -> Any:
+        """Run the function."""
+        reads = self._reads
+        if reads is None or not reads.pure or _staging(arrays):
+            return self._fn(*arrays)
+        if self._jitted is None or not reads.unchanged():
+            self._reads = Reads(tuple(self._parts))
+            self._jitted = jax.jit(lambda *arrays: self._fn(*arrays), inline=True)
+        try:
+            return self._jitted(*arrays)
+        except (jax.errors.ConcretizationTypeError, jax.errors.TracerArrayConversionError, jax.errors.NonConcreteBooleanIndexError):
+            self._reads = None
+        except RuleSignatureError as error:
+            if not isinstance(error.__cause__, jax.errors.TracerArrayConversionError):
+                raise
+            self._reads = None
+        return self._fn(*arrays)
+
+
+def _staging(arrays: Sequence[Any]) -> bool:
+    return any(isinstance(x, internals.StagingTracer) for x in arrays)
+
+
+def _traced(arrays: Sequence[Any]) -> bool:
+    return any(isinstance(x, jax.core.Tracer) for x in arrays)
+
+
+class FormMap:
+    """The rules of a NormalForm with some tangents nonzero: a Map for jvp_p.
+
+    Args:
+        form: what to translate.
+        call: the primal as a JAX function with rules, `(*leaves) -> Out`.
+        moving: the leaves whose tangents are not zero.
+    """
+
+    def __init__(self, form: NormalForm, call: Callable[..., Out], moving: tuple[int, ...], avals: dict[Any, tuple[list[Any], Structure]]) -> None:
+        self.n = form.n
+        self.moving = moving
+        self._form = form
+        self._call = call
+        self._avals = avals
+        self._wanted = tuple(i in moving for i in range(form.n))
+        self.forward_out = Compiled(self._joint, *_parts(form, form.forward or form.reverse))
+        self._start = Compiled(self._start_arrays, *_parts(form, form.reverse))
+
+    def _primal(self, args: tuple[Any, ...]) -> Any:
+        """How a rule evaluates its function: with the rules, so that y stays linked at higher orders."""
+        return self._form.primitive.call_in(self._form.engine, args, self._form.statics)
+
+    def call(self, *primals: Any) -> list[Any]:
+        """The leaves of y."""
+        return self._call(*primals).leaves
+
+    def _full(self, tangents: Arrays) -> list[Any]:
+        full: list[Any] = [None] * self.n
+        for i, t in zip(self.moving, tangents, strict=True):
+            full[i] = t
+        return full
+
+    def _joint(self, *operands: Any) -> tuple[Out, list[Any]]:
+        """y and the tangents of its leaves, None where zero."""
+        primals = operands[: self.n]
+        ys, dots, structure = self._form.joint(primals, self._full(operands[self.n :]), self._primal)
+        self._remember(primals, ys, structure)
+        return Out(ys, structure), dots
+
+    def forward(self, *operands: Any) -> list[Any]:
+        """The leaves of y, then those of y_dot of the differentiable ones."""
+        out, dots = self.forward_out(*operands)
+        return [*out.leaves, *self._made(out.leaves, dots)]
+
+    def _made(self, ys: Arrays, dots: Arrays) -> list[Any]:
+        return [jnp.zeros_like(y) if t is None else t for y, t in zip(ys, dots, strict=True) if self._form.engine.has_tangent(y)]
+
+    # -- shapes ------------------------------------------------------------------------------
+
+    def _remember(self, primals: Arrays, ys: Arrays, structure: Structure) -> None:
+        key = tuple(_aval(x) for x in primals)
+        if key not in self._avals:
+            self._avals[key] = [_aval(y) for y in ys], structure
+
+    def out_avals(self, avals: tuple[Any, ...]) -> tuple[list[Any], list[Any]]:
+        """The abstract values of the leaves of y, and of y_dot where there is one; the primal is traced at most once per shapes."""
+        key = tuple(a.strip_weak_type() for a in avals)
+        if key not in self._avals:
+            closed, out = jax.make_jaxpr(self._call, return_shape=True)(*avals)
+            self._avals.setdefault(key, ([a.strip_weak_type() for a in closed.out_avals], out.structure))
+        ys = self._avals[key][0]
+        return ys, [internals.tangent_aval(y) for y in ys if jnp.issubdtype(y.dtype, jnp.inexact)]
+
+    def structure(self, primals: Arrays) -> Structure:
+        """The structure of y at primals of these shapes, once y or its abstract value is known."""
+        return self._avals[tuple(_aval(x) for x in primals)][1]
+
+    # -- reverse -----------------------------------------------------------------------------
+
+    def reverse(self, *primals: Any) -> tuple[list[Any], Linear, list[Any]]:
+        """The leaves of y, the linear map of the moving tangents, and its residuals."""
+        if self._start.plain and not _traced(primals):
+            return self._start_concrete(primals)
+        out, residuals = self._start(*primals)
+        return out.leaves, residuals.linear, residuals.arrays
+
+    def _start_concrete(self, primals: tuple[Any, ...]) -> tuple[list[Any], Linear, list[Any]]:
+        """With concrete primals and a rule that may not be compiled, its closure is kept as it is."""
+        ys, structure, pull = self._form.start(primals, self._primal)
+        self._remember(primals, ys, structure)
+        transposed = lambda res, bars: self._pull_moving(pull, primals, ys, bars)  # noqa: E731
+        bars = [y for y in ys if self._form.engine.has_tangent(y)]
+        push = lambda res, ts: self._push(primals, ys, structure, ts) or _transposed(transposed, bars, ts)  # noqa: E731
+        return ys, Linear(push, transposed, 0, [internals.tangent_aval(_aval(y)) for y in bars]), []
+
+    def _pull_moving(self, pull: Callable[..., list[Any]], primals: Arrays, ys: Arrays, bars: Arrays) -> list[Any]:
+        """The cotangents of the moving leaves, arrays all of them, over the mesh axes of their primals."""
+        rest = iter(bars)
+        full = [next(rest) if self._form.engine.has_tangent(y) else None for y in ys]
+        found = pull(full, self._wanted)
+        return [jnp.zeros_like(primals[i]) if found[i] is None else found[i] for i in self.moving]
+
+    def _push(self, primals: Arrays, ys: Arrays, structure: Structure, tangents: Arrays) -> list[Any]:
+        """The forward rule, by which jax.linearize evaluates its linear map; nothing where none is written."""
+        if self._form.forward is None:
+            return []
+        return self._made(ys, self._form.push(ys, structure, primals, self._full(tangents), self._primal))
+
+    def _start_arrays(self, *primals: Any) -> tuple[Out, _Residuals]:
+        """The pullback as a program of its residuals: what its closure holds becomes arrays."""
+        ys, structure, pull = self._form.start(primals, self._primal)
+        self._remember(primals, ys, structure)
+        like = [y for y in ys if self._form.engine.has_tangent(y)]
+        closed = jax.make_jaxpr(lambda *bars: self._pull_moving(pull, primals, ys, bars))(*like)
+        kept = [*primals, *ys] if self._form.forward is not None else []
+        n_const, n = len(closed.consts), self.n
+        run = _Program(closed.jaxpr)
+        pull_res = lambda res, bars: run(res[:n_const], bars)  # noqa: E731
+
+        def push_res(res: Arrays, tangents: Arrays) -> list[Any]:
+            rest = res[n_const:]
+            return self._push(rest[:n], rest[n:], structure, tangents) or _transposed(lambda _, bars: pull_res(res, bars), avals, tangents)
+
+        avals = [internals.tangent_aval(_aval(y)) for y in like]
+        return Out(ys, structure), _Residuals([*closed.consts, *kept], Linear(push_res, pull_res, n_const + len(kept), avals))
+
+
+class _Program:
+    """A jaxpr as a function; compiled where it is called outside jit."""
+
+    def __init__(self, jaxpr: Any) -> None:
+        self._jaxpr = jaxpr
+        self._jitted = jax.jit(self._run, inline=True)
+
+    def _run(self, consts: Arrays, args: Arrays) -> list[Any]:
+        return jax.core.eval_jaxpr(self._jaxpr, consts, *args)
+
+    def __call__(self, consts: Arrays, args: Arrays) -> list[Any]:
+        """The results of the program."""
+        run = self._run if _staging([*consts, *args]) else self._jitted
+        return run(list(consts), list(args))
+
+
+def _transposed(pull: Callable[[Arrays, Arrays], list[Any]], bars: Arrays, tangents: Arrays) -> list[Any]:
+    """A pullback transposed: the tangents of what `bars` are shaped like; conjugated, as JAX transposes without."""
+    push = jax.linear_transpose(lambda *bars: [jnp.conj(c) for c in pull((), [jnp.conj(b) for b in bars])], *bars)
+    return [jnp.conj(t) for t in push([jnp.conj(t) for t in tangents])]
+
+
+def _parts(form: NormalForm, rule: Rule | None) -> tuple[list[Any], bool]:
+    """The author's functions that a rule may run, and whether they may be compiled."""
+    parts = [form.primitive.fn, *form.statics.values(), *form.opaque.values()]
+    allowed = form.primitive.jit and not form.primitive.host
+    if rule is not None:
+        parts.append(rule.fn)
+        allowed = allowed and rule.jit and not rule.host
+    return parts, allowed
+
+
+def primal_of(form: NormalForm) -> Compiled:
+    """The primal as a function of leaves, `(*leaves) -> Out`."""
+    return Compiled(lambda *leaves: Out(*form.primal(leaves)), *_parts(form, None))
+
+
+def _aval(x: Any) -> Any:
+    """The abstract value of an array, the weakness of its dtype forgotten."""
+    return internals.typeof(x).strip_weak_type()

@@ -1,0 +1,202 @@
+"""The bridge to JAX.
+
+One function runs the forward rule in forward mode and the reverse rule in reverse mode: a
+`jax.custom_jvp` whose rule binds a primitive that JAX splits when reverse mode begins
+(see `_jax_primitives`).  With a forward rule alone, JAX transposes it.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+from jax import numpy as jnp
+from jax.custom_derivatives import SymbolicZero
+
+from rulebook.bridges import _jax_internals as internals
+from rulebook.engines import Engine, TracedValueError
+from rulebook.forms import ZeroForward
+from rulebook.normal import NormalForm
+
+if internals.MISSING:  # pragma: no cover  (a release of JAX that dropped a name)
+    from rulebook.bridges._jax_fallback import bind_public
+
+    warnings.warn(
+        f"rulebook: JAX {jax.__version__} lacks {', '.join(internals.MISSING)}. "
+        "Primitives with a reverse rule are bound with jax.custom_vjp: forward mode through them raises.",
+        stacklevel=2,
+    )
+else:
+    from rulebook.bridges._jax_primitives import jvp_p
+    from rulebook.bridges._jax_rules import FormMap, Out, primal_of, result
+
+__all__ = ["engine"]
+
+
+class JaxEngine(Engine):
+    """JAX: arrays and tracers."""
+
+    name = "jax"
+
+    def owns(self, kind: type) -> bool:
+        """Arrays and tracers."""
+        return issubclass(kind, (jax.Array, jax.core.Tracer))
+
+    def bind(self, form: NormalForm) -> Callable[..., Any]:
+        """The primal as a JAX function with the rules."""
+        return bind_public(form, self) if internals.MISSING else _bind(form)
+
+    def asarray(self, value: Any, like: Any = None) -> Any:
+        """A jax.Array; tracers pass."""
+        return value if isinstance(value, jax.core.Tracer) else jnp.asarray(value)
+
+    def zeros_like(self, value: Any) -> Any:
+        """Zeros of the shape and dtype."""
+        return jnp.zeros_like(value)
+
+    def has_tangent(self, value: Any) -> bool:
+        """Real or complex floating, bfloat16 included."""
+        return value.dtype.kind in "fc" or jnp.issubdtype(value.dtype, jnp.inexact)
+
+    def cast(self, value: Any, like: Any) -> Any:
+        """The dtype of like; the real part where like is real."""
+        if self.is_complex(value) and not self.is_complex(like):
+            value = jnp.real(value)
+        return value.astype(like.dtype)
+
+    def is_complex(self, value: Any) -> bool:
+        """Whether the dtype is complex."""
+        return value.dtype.kind == "c"  # type: ignore[no-any-return]
+
+    def conj(self, value: Any) -> Any:
+        """The complex conjugate."""
+        return jnp.conj(value)
+
+    def broadcast(self, value: Any, like: Any) -> Any:
+        """Repeated to the shape of like."""
+        return jnp.broadcast_to(value, like.shape)
+
+    def sum(self, value: Any, axes: tuple[int, ...]) -> Any:
+        """The sum over axes, kept with length one."""
+        return value.sum(axis=axes, keepdims=True)
+
+    def settle(self, x_bar: Any, x: Any) -> Any:
+        """Inside shard_map, over the mesh axes of the primal."""
+        return internals.vary_like(x_bar, x)
+
+    def to_numpy(self, value: Any) -> Any:
+        """A read-only view of a concrete array."""
+        if isinstance(value, jax.core.Tracer):
+            raise TracedValueError(f"a traced value {value.aval}")
+        return np.asarray(value)
+
+    def stop_gradient(self, value: Any) -> Any:
+        """jax.lax.stop_gradient."""
+        return jax.lax.stop_gradient(value)
+
+    def is_active(self, value: Any) -> bool:
+        """Every tracer may be differentiated."""
+        return isinstance(value, jax.core.Tracer)
+
+    def is_traced_error(self, error: Exception) -> bool:
+        """NumPy asked a tracer for its numbers."""
+        return isinstance(error, jax.errors.TracerArrayConversionError)
+
+    def jvp(self, fn: Callable[..., Any], primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Any, Any]:
+        """jax.jvp; integer leaves have no tangent."""
+        dots = jax.tree.map(_float0_for_none, primals, tangents, is_leaf=lambda x: x is None)
+        y, y_dot = jax.jvp(fn, primals, dots)
+        return y, jax.tree.map(lambda t: None if t.dtype == jax.dtypes.float0 else t, y_dot)
+
+    def vjp(self, fn: Callable[..., Any], primals: tuple[Any, ...]) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
+        """jax.vjp, conjugated at the border: JAX pairs without conjugation."""
+        y, pull = jax.vjp(fn, *primals)
+
+        def pullback(y_bar: Any) -> tuple[Any, ...]:
+            bars = jax.tree.map(_float0_for_none, y, y_bar, is_leaf=lambda x: x is None)
+            found: tuple[Any, ...] = jax.tree.map(_conj_or_none, pull(jax.tree.map(_conj, bars)))
+            return found
+
+        return y, pullback
+
+    def transpose(self, fn: Callable[..., tuple[Any, ...]], like: tuple[Any, ...]) -> Callable[[tuple[Any, ...]], tuple[Any, ...]]:
+        """jax.linear_transpose, conjugated at the border."""
+        linear = jax.linear_transpose(fn, *like)
+        return lambda bars: jax.tree.map(_conj, linear(jax.tree.map(_conj, tuple(bars))))
+
+    def jacobian(self, fn: Callable[..., Any], x: Any) -> tuple[Any, Any]:
+        """Forward mode over a basis, the primal once."""
+        y, push = jax.linearize(fn, x)
+        columns = jax.vmap(push, out_axes=-1)(jnp.eye(x.size, dtype=x.dtype).reshape(x.size, *x.shape))
+        return y, columns.reshape(*y.shape, *x.shape)
+
+    def namespace(self) -> Any:
+        """jax.numpy, with jax.scipy for what it lacks."""
+        from rulebook.bridges._jax_namespace import namespace
+
+        return namespace
+
+
+def _float0_for_none(x: Any, t: Any) -> Any:
+    return np.zeros(np.shape(x), jax.dtypes.float0) if t is None else t
+
+
+def _conj(x: Any) -> Any:
+    return jnp.conj(x) if jnp.issubdtype(x.dtype, jnp.complexfloating) else x
+
+
+def _conj_or_none(x: Any) -> Any:
+    return None if x.dtype == jax.dtypes.float0 else _conj(x)
+
+
+def _bind(form: NormalForm) -> Callable[..., Any]:
+    """The primal as a function of leaves that carries the rules."""
+    primal = primal_of(form)
+    avals: dict[Any, Any] = {}
+    maps: dict[tuple[int, ...], FormMap] = {}
+    call = jax.custom_jvp(_named(form, lambda *leaves: primal(*leaves)))
+
+    def rule(primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Out, Out]:
+        moving = tuple(i for i, t in enumerate(tangents) if not isinstance(t, SymbolicZero) and t.dtype != jax.dtypes.float0)
+        map_ = maps.get(moving) or maps.setdefault(moving, FormMap(form, call, moving, avals))
+        return _differentiate(form, map_, call, [jnp.asarray(x) for x in primals], [tangents[i] for i in moving])
+
+    call.defjvp(rule, symbolic_zeros=True)
+
+    def run(*leaves: Any) -> Any:
+        for x in leaves:
+            if isinstance(x, jax.core.Tracer):
+                return result(call(*map(engine.asarray, leaves)))
+        return result(primal(*map(engine.asarray, leaves)))
+
+    return run
+
+
+def _named(form: NormalForm, fn: Callable[..., Any]) -> Callable[..., Any]:
+    fn.__name__ = fn.__qualname__ = form.name.rpartition(".")[2]
+    return fn
+
+
+def _differentiate(form: NormalForm, map_: FormMap, call: Callable[..., Out], primals: list[Any], tangents: list[Any]) -> tuple[Out, Out]:
+    """y and its tangents, which are symbolic zeros where nothing moves."""
+    if not tangents or isinstance(form.forward, ZeroForward) and form.reverse.kind == form.forward.kind:  # type: ignore[union-attr]
+        out = call(*primals)
+        return out, Out([internals.symbolic_zero(y) for y in out.leaves], out.structure)
+    if form.reverse is None:
+        out, dots = map_.forward_out(*primals, *tangents)
+        return out, Out([internals.symbolic_zero(y) if t is None else t for y, t in zip(out.leaves, dots, strict=True)], out.structure)
+    return _bind_rule(map_, primals, tangents)
+
+
+def _bind_rule(map_: FormMap, primals: list[Any], tangents: list[Any]) -> tuple[Out, Out]:
+    found = jvp_p.bind(*primals, *tangents, of=map_)
+    structure = map_.structure(primals)
+    n = structure.n_leaves
+    ys, dots = found[:n], iter(found[n:])
+    return Out(ys, structure), Out([next(dots) if engine.has_tangent(y) else internals.symbolic_zero(y) for y in ys], structure)
+
+
+engine = JaxEngine()
