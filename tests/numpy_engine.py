@@ -1,0 +1,109 @@
+"""A toy engine on NumPy arrays: runs rules without any real engine, for the core's tests and as the oracle of the conformance suite."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from rulebook.engines import Engine, NumpyArrays
+from rulebook.normal import NormalForm
+
+
+class NumpyEngine(Engine):
+    """NumPy arrays as an engine; linear maps are transposed by a sweep of real basis vectors."""
+
+    name = "numpy"
+
+    def owns(self, kind: type) -> bool:
+        return issubclass(kind, np.ndarray)
+
+    def bind(self, form: NormalForm) -> Callable[..., Any]:
+        raise NotImplementedError
+
+    def asarray(self, value: Any, like: Any = None) -> Any:
+        return np.asarray(value)
+
+    def zeros_like(self, value: Any) -> Any:
+        return np.zeros_like(value)
+
+    def has_tangent(self, value: Any) -> bool:
+        return np.asarray(value).dtype.kind in "fc"
+
+    def cast(self, value: Any, like: Any) -> Any:
+        return NumpyArrays.cast(value, like)
+
+    def is_complex(self, value: Any) -> bool:
+        return np.iscomplexobj(value)
+
+    def conj(self, value: Any) -> Any:
+        return np.conj(value)
+
+    def broadcast(self, value: Any, like: Any) -> Any:
+        return np.broadcast_to(value, like.shape)
+
+    def sum(self, value: Any, axes: tuple[int, ...]) -> Any:
+        return NumpyArrays.sum(value, axes)
+
+    def to_numpy(self, value: Any) -> Any:
+        return value
+
+    def stop_gradient(self, value: Any) -> Any:
+        return value
+
+    def is_active(self, value: Any) -> bool:
+        return False
+
+    def is_traced_error(self, error: Exception) -> bool:
+        return False
+
+    def jvp(self, fn: Any, primals: Any, tangents: Any) -> Any:
+        raise NotImplementedError
+
+    def vjp(self, fn: Any, primals: Any) -> Any:
+        """Of a linear function only."""
+        y = fn(*primals)
+        return y, self.transpose(lambda *x: tuple(a - b for a, b in zip(fn(*x), y, strict=True)), primals)
+
+    def transpose(self, fn: Any, like: Any) -> Any:
+        matrix = real_matrix(fn, like)
+        return lambda bars: unstack(matrix.T @ stack(bars), like)
+
+    def namespace(self) -> Any:
+        return np
+
+    def jacobian(self, fn: Any, x: Any) -> Any:
+        raise NotImplementedError
+
+
+def stack(arrays: Any) -> np.ndarray:
+    """Arrays as one real vector; a complex entry as its real and imaginary part."""
+    parts = [np.zeros(0)]
+    for a in arrays:
+        a = np.asarray(a)
+        parts += [a.real.ravel(), a.imag.ravel()] if np.iscomplexobj(a) else [a.ravel()]
+    return np.concatenate([p.astype(float) for p in parts])
+
+
+def unstack(vector: np.ndarray, like: Any) -> tuple[np.ndarray, ...]:
+    """The inverse of stack."""
+    out, at = [], 0
+    for a in like:
+        a = np.asarray(a)
+        n = a.size
+        value = vector[at : at + n]
+        at += n
+        if np.iscomplexobj(a):
+            value = value + 1j * vector[at : at + n]
+            at += n
+        out.append(value.reshape(a.shape).astype(a.dtype))
+    return tuple(out)
+
+
+def real_matrix(fn: Any, like: Any) -> np.ndarray:
+    """The matrix of a real-linear function of arrays."""
+    basis = np.eye(stack(like).size)
+    rows = stack(fn(*unstack(np.zeros(len(basis)), like))).size
+    columns = [stack(fn(*unstack(e, like))) for e in basis]
+    return np.stack(columns, 1) if columns else np.zeros((rows, 0))
