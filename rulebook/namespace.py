@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from rulebook import trees
-from rulebook.engines import NumpyArrays, engine_of, project_array
+from rulebook.engines import CONTAINER, OPAQUE, NumpyArrays, engine_of, kind_of, project_array
 from rulebook.errors import RuleOutputError
 
 __all__ = ["Namespace", "project", "stop_gradient", "xp"]
@@ -84,8 +84,23 @@ def xp(*values: Any) -> Any:
         >>> xp(np.ones(2)).sum(np.ones(2))
         np.float64(2.0)
     """
+    types_ = tuple(map(type, values))
+    known = _known.get(types_)
+    return known if known is not None else _find(values, types_)
+
+
+_known: dict[tuple[type, ...], Any] = {}  # types of leaves -> their namespace: 0.2 us a call instead of 6
+_MAX_KNOWN = 512
+
+
+def _find(values: tuple[Any, ...], types_: tuple[type, ...]) -> Any:
     engine = engine_of(trees.flatten(values)[0], "rb.xp")
-    return _NUMPY if engine is None else engine.namespace()
+    found = _NUMPY if engine is None else engine.namespace()
+    if all(kind_of(t) not in (CONTAINER, OPAQUE) for t in types_):
+        if len(_known) >= _MAX_KNOWN:
+            _known.clear()
+        _known[types_] = found
+    return found
 
 
 def project(primal: Any, x_bar: Any) -> Any:
