@@ -1,0 +1,114 @@
+"""The bridge to PyTorch: one rule pair under autograd, forward mode, torch.func, torch.compile and torch.export."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rulebook.bridges import _torch_operators, _torch_values
+from rulebook.bridges._torch_bind import bind_form
+from rulebook.engines import Engine
+from rulebook.normal import NormalForm
+
+__all__ = ["TorchEngine", "engine"]
+
+# How torch says that NumPy code asked a traced tensor for its numbers.
+_TRACED = (
+    "Can't call numpy() on Tensor that requires grad",
+    "Cannot access data pointer of Tensor",
+    ".numpy() is not supported for tensor subclasses",
+    "It looks like you're calling .item() on a Tensor",
+    "can't convert meta device type tensor to numpy",
+    "Cannot access storage of",
+)
+
+
+class TorchEngine(Engine):
+    """What rulebook needs to know about torch."""
+
+    name = "torch"
+
+    def owns(self, kind: type) -> bool:
+        """Whether values of this type are tensors."""
+        return issubclass(kind, Tensor)
+
+    def bind(self, form: NormalForm) -> Callable[..., Any]:
+        """The function of the leaves of `form`, differentiated by the rules."""
+        return bind_form(form)
+
+    def asarray(self, value: Any, like: Any = None) -> Any:
+        """A number or NumPy array as a tensor on the device of `like`."""
+        return _torch_values.asarray(value, like)
+
+    def zeros_like(self, value: Any) -> Any:
+        """Zeros of the shape, dtype and device of a tensor."""
+        return torch.zeros_like(value)
+
+    def has_tangent(self, value: Any) -> bool:
+        """Whether a tensor is real or complex floating."""
+        if isinstance(value, Tensor):
+            return _torch_values.has_tangent(value)
+        return isinstance(value, (float, complex)) or getattr(getattr(value, "dtype", None), "kind", "") in ("f", "c")
+
+    def cast(self, value: Any, like: Any) -> Any:
+        """A tensor in the dtype of another; its real part where that is real."""
+        if value.dtype.is_complex and not like.dtype.is_complex:
+            value = value.real
+        return value.to(like.dtype)
+
+    def is_complex(self, value: Any) -> bool:
+        """Whether a tensor is complex."""
+        return value.dtype.is_complex if isinstance(value, Tensor) else isinstance(value, complex)
+
+    def conj(self, value: Any) -> Any:
+        """The complex conjugate."""
+        return value.conj()
+
+    def broadcast(self, value: Any, like: Any) -> Any:
+        """A tensor repeated to the shape of another."""
+        return value.expand(like.shape)
+
+    def sum(self, value: Any, axes: tuple[int, ...]) -> Any:
+        """The sum over axes, which stay with length one."""
+        return value.sum(dim=axes, keepdim=True) if axes else value
+
+    def to_numpy(self, value: Any) -> Any:
+        """A tensor as a read-only NumPy array."""
+        return _torch_values.to_numpy(value)
+
+    def stop_gradient(self, value: Any) -> Any:
+        """The tensor, cut from what it was computed from."""
+        return value.detach()
+
+    def is_active(self, value: Any) -> bool:
+        """Whether a derivative may be flowing through a tensor."""
+        return _torch_values.is_active(value)
+
+    def is_traced_error(self, error: Exception) -> bool:
+        """Whether NumPy code met a tensor without concrete numbers."""
+        return isinstance(error, (RuntimeError, NotImplementedError)) and any(text in str(error) for text in _TRACED)
+
+    def jvp(self, fn: Callable[..., Any], primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Any, Any]:
+        """`fn(*primals)` and its derivative along the tangents."""
+        return _torch_operators.jvp(fn, primals, tangents)
+
+    def vjp(self, fn: Callable[..., Any], primals: tuple[Any, ...]) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
+        """`fn(*primals)` and its pullback."""
+        return _torch_operators.vjp(fn, primals)
+
+    def namespace(self) -> Any:
+        """The array namespace with NumPy's names."""
+        from rulebook.bridges import _torch_namespace
+
+        return _torch_namespace.NAMESPACE
+
+    def jacobian(self, fn: Callable[..., Any], x: Any) -> tuple[Any, Any]:
+        """`fn(x)` and its Jacobian."""
+        return _torch_operators.jacobian(fn, x)
+
+
+engine = TorchEngine()
+
