@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from rulebook.sweep import push_by_rows, start_by_columns
 from rulebook.trees import Structure
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ def _full(n: int, at: list[int], values: Leaves) -> list[Any]:
 
 def push_from_reverse(form: NormalForm, ys: Leaves, leaves: Leaves, tangents: Leaves, pull: Callable[..., list[Any]]) -> list[Any]:
     """The tangents of the leaves of y, by transposing their pullback."""
+    if form.reverse is not None and form.reverse.host:
+        return push_by_rows(form, ys, leaves, tangents, pull)
     ins = [i for i in _moving(form, leaves) if tangents[i] is not None]
     outs = _moving(form, ys)
     if not ins or not outs:
@@ -53,6 +56,8 @@ def joint_from_reverse(form: NormalForm, leaves: Leaves, tangents: Leaves, prima
 
 def start_from_forward(form: NormalForm, leaves: Leaves, primal: Any) -> tuple[list[Any], Structure, Callable[..., list[Any]]]:
     """What NormalForm.start gives, from a forward rule; the primal runs once, beside the linear map."""
+    if form.forward is not None and form.forward.host:
+        return start_by_columns(form, leaves, primal)
     ins = _moving(form, leaves)
     structures: list[Structure] = []
     kept: list[list[int]] = []

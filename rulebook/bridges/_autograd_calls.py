@@ -18,7 +18,7 @@ from rulebook.bridges._autograd_results import box_gradients, box_tangents
 from rulebook.bridges._autograd_trace import ARRAY, BOXES, JVPNode, VJPNode, depth
 from rulebook.captures import find_captured
 from rulebook.errors import RulebookError, RuleSignatureError
-from rulebook.forms import Pullback, Reverse
+from rulebook.forms import Pullback, Reverse, Rule
 from rulebook.normal import NormalForm
 from rulebook.tangents import Thunk
 from rulebook.trees import LEAF
@@ -105,7 +105,7 @@ def _bind_reverse(form: NormalForm) -> Run:
     def general(leaves: list[Any], at: list[int], nodes: list[Any], top: int, concrete: bool) -> Any:
         values.check_integers(form, leaves, at, nodes)
         ys, structure, pull = form.start(leaves, again)
-        _refuse_captured(form, ys, top)
+        _refuse_captured(form, ys, top, form.reverse or form.forward)
         return box_gradients(form, ys, structure, _general_pull(form, pull, leaves, at, top), nodes, top)
 
     return _fast_reverse(form, general) if form.flat and form.reverse is not None else general
@@ -118,10 +118,10 @@ def _general_pull(form: NormalForm, pull: Callable[..., list[Any]], leaves: Sequ
     def pull_wanted(y_bars: list[Any]) -> list[Any]:
         traced = any(type(c) in BOXES for c in y_bars)
         if traced:  # a box that the rule captured could not be told from those that y_bar brings
-            _refuse_reached(form, pull, top)
+            _refuse_reached(form, top, form.reverse or form.forward)
         found = pull([None if c is None else values.conj(c) for c in y_bars], wanted)
         if not traced:
-            _refuse_captured(form, found, top)
+            _refuse_captured(form, found, top, form.reverse or form.forward)
         return [values.zeros_like(leaves[i]) if found[i] is None else values.conj(found[i]) for i in at]
 
     return pull_wanted
@@ -156,7 +156,7 @@ def _fast_reverse(form: NormalForm, general: Run) -> Run:
 
     def tree_result(y: Any, pull: Any, leaves: list[Any], at: list[int], nodes: list[Any], top: int) -> Any:
         ys, structure = form.flatten_result(y, rule.kind)
-        _refuse_captured(form, ys, top)
+        _refuse_captured(form, ys, top, rule)
         pull_leaves = pull_leaves_of(ys, structure, pull, leaves)
         return box_gradients(form, ys, structure, _general_pull(form, pull_leaves, leaves, at, top), nodes, top)
 
@@ -199,7 +199,7 @@ def _fast_reverse(form: NormalForm, general: Run) -> Run:
         alone = [False] * n
         alone[i] = True
         (c,) = [x_bar for k, x_bar in enumerate(form.fit_cotangents(rule, leaves, (None,) * i + (c,) + (None,) * (n - i - 1), alone)) if k == i]
-        _refuse_captured(form, [c], top)
+        _refuse_captured(form, [c], top, rule)
         return values.zeros_like(leaves[i]) if c is None else values.conj(c)
 
     return start
@@ -240,7 +240,7 @@ def _bind_forward(form: NormalForm) -> Run:
         for i, node in zip(at, nodes, strict=True):
             dots[i] = values.tangent(form, i, node.g, leaves[i])
         ys, y_dots, structure = form.joint(leaves, dots, again)
-        _refuse_captured(form, [*ys, *y_dots], top)
+        _refuse_captured(form, [*ys, *y_dots], top, form.forward or form.reverse)
         return box_tangents(ys, y_dots, structure, top)
 
     return _fast_forward(form, general) if form.flat and form.forward is not None else general
@@ -280,7 +280,7 @@ def _fast_forward(form: NormalForm, general: Run) -> Run:
             return ARRAY(y, top, node)
         ys, structure = form.flatten_result(y, rule.kind)
         y_dots = form.fit_tangents(rule, ys, structure, y_dot)
-        _refuse_captured(form, [*ys, *y_dots], top)
+        _refuse_captured(form, [*ys, *y_dots], top, rule)
         return box_tangents(ys, y_dots, structure, top)
 
     return start
@@ -289,20 +289,21 @@ def _fast_forward(form: NormalForm, general: Run) -> Run:
 # -- captured values ----------------------------------------------------------------------------
 
 
-def _refuse_captured(form: NormalForm, results: Sequence[Any], top: int) -> None:
+def _refuse_captured(form: NormalForm, results: Sequence[Any], top: int, rule: Rule | None) -> None:
     """All boxes of this trace were peeled: a result that is one reached the code past the arguments."""
     for value in results:
         if type(value) in BOXES and value._trace >= top:
-            raise _captured_error(form, top)
+            raise _captured_error(form, top, rule)
 
 
-def _refuse_reached(form: NormalForm, fn: Any, top: int) -> None:
-    if find_captured(fn, lambda v: depth(v) >= top) is not None:
-        raise _captured_error(form, top)
+def _refuse_reached(form: NormalForm, top: int, rule: Rule | None) -> None:
+    """The same where results cannot tell: y_bar brings boxes of a newer trace, which may bear any number."""
+    if rule is not None and find_captured(rule.fn, lambda v: depth(v) >= top) is not None:
+        raise _captured_error(form, top, rule)
 
 
-def _captured_error(form: NormalForm, top: int) -> RuleSignatureError:
-    parts = [("primal", form.primitive.fn), *((r.kind, r.fn) for r in (form.forward, form.reverse) if r is not None)]
+def _captured_error(form: NormalForm, top: int, rule: Rule | None) -> RuleSignatureError:
+    parts = [("primal", form.primitive.fn), *([] if rule is None else [(rule.kind, rule.fn)])]
     found = [(what, find_captured(fn, lambda v: depth(v) >= top)) for what, fn in parts]
     what, path = next(((what, path) for what, path in found if path is not None), ("code", None))
     return RuleSignatureError(
