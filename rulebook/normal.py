@@ -15,7 +15,7 @@ import numpy as np
 from rulebook import derive, trees
 from rulebook.engines import NUMPY, Engine, TracedValueError, kind_of
 from rulebook.errors import HigherOrderError, RulebookError, RuleMissingError, RuleOutputError, RuleSignatureError
-from rulebook.forms import Forward, Reverse, Rule
+from rulebook.forms import Forward, Reverse, Rule, ZeroForward, ZeroReverse
 from rulebook.tangents import NotImplementedTangent, Thunk, is_zero
 from rulebook.trees import LEAF, Structure
 
@@ -36,6 +36,7 @@ class NormalForm:
         paths: the name of each array leaf, as `params['w']`.
         flat: whether the arguments are the leaves themselves.
         forward, reverse: the registered rules, or None.
+        all_zero_rules: whether all that is registered says that every derivative is zero.
     """
 
     def __init__(self, primitive: Primitive, engine: Engine, structure: Structure, opaque: dict[int, Any], statics: dict[str, Any]) -> None:
@@ -53,6 +54,8 @@ class NormalForm:
         self._n_all = len(every)
         self.forward: Forward | None = primitive.forward
         self.reverse: Reverse | None = primitive.reverse
+        written = [rule for rule in (self.forward, self.reverse) if rule is not None]
+        self.all_zero_rules = bool(written) and all(isinstance(rule, (ZeroForward, ZeroReverse)) for rule in written)
 
     # -- arguments ---------------------------------------------------------------------------
 

@@ -200,11 +200,11 @@ class FormMap:
         return ys, Linear(push, transposed, 0, [internals.tangent_aval(_aval(y)) for y in bars]), []
 
     def _pull_moving(self, pull: Callable[..., list[Any]], primals: Arrays, ys: Arrays, bars: Arrays) -> list[Any]:
-        """The cotangents of the moving leaves, arrays all of them, over the mesh axes of their primals."""
+        """The cotangents of the moving leaves, arrays all of them, conjugated as JAX pairs without."""
         rest = iter(bars)
-        full = [next(rest) if self._form.engine.has_tangent(y) else None for y in ys]
+        full = [_conj(next(rest)) if self._form.engine.has_tangent(y) else None for y in ys]
         found = pull(full, self._wanted)
-        return [jnp.zeros_like(primals[i]) if found[i] is None else found[i] for i in self.moving]
+        return [jnp.zeros_like(primals[i]) if found[i] is None else _conj(found[i]) for i in self.moving]
 
     def _push(self, primals: Arrays, ys: Arrays, structure: Structure, tangents: Arrays) -> list[Any]:
         """The forward rule, by which jax.linearize evaluates its linear map; nothing where none is written."""
@@ -248,9 +248,12 @@ class _Program:
 
 
 def _transposed(pull: Callable[[Arrays, Arrays], list[Any]], bars: Arrays, tangents: Arrays) -> list[Any]:
-    """A pullback transposed: the tangents of what `bars` are shaped like; conjugated, as JAX transposes without."""
-    push = jax.linear_transpose(lambda *bars: [jnp.conj(c) for c in pull((), [jnp.conj(b) for b in bars])], *bars)
-    return [jnp.conj(t) for t in push([jnp.conj(t) for t in tangents])]
+    """A pullback transposed: the tangents of what `bars` are shaped like."""
+    return list(jax.linear_transpose(lambda *bars: pull((), bars), *bars)(list(tangents)))
+
+
+def _conj(x: Any) -> Any:
+    return jnp.conj(x) if x.dtype.kind == "c" else x
 
 
 def _parts(form: NormalForm, rule: Rule | None) -> tuple[list[Any], bool]:

@@ -18,7 +18,6 @@ from jax.custom_derivatives import SymbolicZero
 
 from rulebook.bridges import _jax_internals as internals
 from rulebook.engines import Engine, TracedValueError
-from rulebook.forms import ZeroForward
 from rulebook.normal import NormalForm
 
 if internals.MISSING:  # pragma: no cover  (a release of JAX that dropped a name)
@@ -182,7 +181,7 @@ def _named(form: NormalForm, fn: Callable[..., Any]) -> Callable[..., Any]:
 
 def _differentiate(form: NormalForm, map_: FormMap, call: Callable[..., Out], primals: list[Any], tangents: list[Any]) -> tuple[Out, Out]:
     """y and its tangents, which are symbolic zeros where nothing moves."""
-    if not tangents or isinstance(form.forward, ZeroForward) and form.reverse.kind == form.forward.kind:  # type: ignore[union-attr]
+    if not tangents or form.all_zero_rules:
         out = call(*primals)
         return out, Out([internals.symbolic_zero(y) for y in out.leaves], out.structure)
     if form.reverse is None:
