@@ -17,10 +17,10 @@ from rulebook.bridges._torch_values import has_tangent, tangent_of
 from rulebook.errors import RuleSignatureError
 from rulebook.trees import Structure
 
-__all__ = ["attach", "autocast_state", "refuse_captured", "vjp_of"]
+__all__ = ["Call", "attach", "autocast_state", "pull_node", "refuse_captured", "restored", "vjp_of"]
 
 
-class _Call:
+class Call:
     """One call of an op on its way through a Function.
 
     Attributes:
@@ -104,7 +104,7 @@ class _Node(Function):
     """y of an op, and its pullback in the backward pass."""
 
     @staticmethod
-    def forward(ctx: Any, call: _Call, *xs: Any) -> Any:
+    def forward(ctx: Any, call: Call, *xs: Any) -> Any:
         ctx.call = call
         ctx.set_materialize_grads(False)
         private.set_grad_mode(True)  # a Function switches it off, and restores it; below the level it is on
@@ -127,18 +127,18 @@ class _Node(Function):
 
     @staticmethod
     def backward(ctx: Any, *bars: Any) -> Any:
-        call: _Call = ctx.call
+        call: Call = ctx.call
         saved = [private.unwrap_dead(x) for x in ctx.saved_tensors]  # raises where an input was changed in place, or the graph was freed
         wanted = ctx.needs_input_grad[1:]
         with restored(call.autocast):
-            found = _pull(call, saved[: ctx.n], saved[ctx.n :], bars, wanted)
+            found = pull_node(call, saved[: ctx.n], saved[ctx.n :], bars, wanted)
         if not private.keep_graph():
             call.pull = None
             call.ys = ()
         return (None, *found)
 
 
-def _pull(call: _Call, xs: Leaves, ys: Leaves, bars: Leaves, wanted: Sequence[bool]) -> list[Any]:
+def pull_node(call: Call, xs: Leaves, ys: Leaves, bars: Leaves, wanted: Sequence[bool]) -> list[Any]:
     """The cotangents of xs: from the pullback of the forward pass, or linked to xs where they may be differentiated again."""
     if all(b is None for b in bars):
         return [None] * len(xs)
@@ -149,12 +149,18 @@ def _pull(call: _Call, xs: Leaves, ys: Leaves, bars: Leaves, wanted: Sequence[bo
         pull = None  # freed, or a result that the pullback may hold was changed in place
     if not again and pull is not None:
         return pull(bars, wanted)
-    if call.duals is None and again:
-        if op.given_output:
-            return op.pull(ys, call.structure, xs, bars, wanted)  # type: ignore[no-any-return]
-        if pull is not None and call.is_present() and not any(b is not None and private.is_legacy_batched(b) for b in bars):
-            return _pull_later(call, xs, bars, wanted)
-    return op.start(xs if call.duals is None else call.duals)[2](bars, wanted)  # type: ignore[no-any-return]
+    if call.duals is not None:
+        return op.start(call.duals)[2](bars, wanted)  # type: ignore[no-any-return]
+    if op.given_output:
+        return op.pull(ys, call.structure, xs, bars, wanted)  # type: ignore[no-any-return]
+    if again and pull is not None and call.is_present() and not any(b is not None and _is_special(b) for b in bars):
+        return _pull_later(call, xs, bars, wanted)
+    return op.start(xs)[2](bars, wanted)  # type: ignore[no-any-return]
+
+
+def _is_special(bar: Tensor) -> bool:
+    """Whether a cotangent is batched by is_grads_batched, or has a tangent of its own level: a Function takes neither."""
+    return private.is_legacy_batched(bar) or (private.forward_level() >= 0 and tangent_of(bar)[1] is not None)
 
 
 class _Pull:
@@ -162,7 +168,7 @@ class _Pull:
 
     __slots__ = ("call", "given", "made", "n", "pull", "wanted")
 
-    def __init__(self, call: _Call, n: int, bars: Leaves, wanted: Sequence[bool]) -> None:
+    def __init__(self, call: Call, n: int, bars: Leaves, wanted: Sequence[bool]) -> None:
         self.call = call
         self.pull = call.pull
         self.n = n
@@ -204,7 +210,7 @@ class _PullNode(Function):
         return (None, *vjp_of(ctx.later.again, values, cotangents, ctx.needs_input_grad[1:]))
 
 
-def _apply(function: type[Function], call: _Call, holder: Any, values: Leaves) -> tuple[Any, ...]:
+def _apply(function: type[Function], call: Call, holder: Any, values: Leaves) -> tuple[Any, ...]:
     if call.level is None:
         return private.raw_apply(function)(holder, *values)  # type: ignore[no-any-return]
     level = call.level
@@ -213,7 +219,7 @@ def _apply(function: type[Function], call: _Call, holder: Any, values: Leaves) -
         return private.raw_apply(function)(holder, *at_level)  # type: ignore[no-any-return]
 
 
-def _pull_later(call: _Call, xs: Leaves, bars: Leaves, wanted: Sequence[bool]) -> list[Any]:
+def _pull_later(call: Call, xs: Leaves, bars: Leaves, wanted: Sequence[bool]) -> list[Any]:
     later = _Pull(call, len(xs), bars, wanted)
     # A cotangent that is an input, or given twice, would be saved as an output of the node before it.
     made = iter(_apply(_PullNode, call, later, [*xs, *[b.view_as(b) for b in bars if b is not None]]))
@@ -222,7 +228,7 @@ def _pull_later(call: _Call, xs: Leaves, bars: Leaves, wanted: Sequence[bool]) -
 
 def attach(op: Op, xs: Leaves, interpreter: Any, duals: Leaves | None = None) -> tuple[list[Any], Structure]:
     """y of an op as a node of the graph of the innermost level."""
-    call = _Call(op, interpreter, duals)
+    call = Call(op, interpreter, duals)
     ys = _apply(_Node, call, call, xs)
     return list(ys), call.structure  # type: ignore[return-value]
 
