@@ -15,10 +15,11 @@ import numpy as np
 from rulebook import trees
 from rulebook.bridges import _autograd_values as values
 from rulebook.bridges._autograd_results import box_gradients, box_tangents
-from rulebook.bridges._autograd_trace import ARRAY, BOXES, JVPNode, VJPNode, depth
+from rulebook.bridges._autograd_trace import ARRAY, BOXES, JVPNode, VJPNode, depth, new_box, next_trace
 from rulebook.captures import find_captured
-from rulebook.errors import RulebookError, RuleSignatureError
+from rulebook.errors import RulebookError, RuleMissingError, RuleSignatureError
 from rulebook.forms import Pullback, Reverse, Rule
+from rulebook.namespace import run_inside
 from rulebook.normal import NormalForm
 from rulebook.tangents import Thunk
 from rulebook.trees import LEAF
@@ -101,14 +102,55 @@ def _plain(form: NormalForm) -> Callable[[tuple[Any, ...]], Any]:
 
 def _bind_reverse(form: NormalForm) -> Run:
     again = _again(form)
+    deriving: list[int] = []
+
+    def derive(leaves: list[Any]) -> Any:
+        deriving.append(next_trace())
+        try:
+            return _run(form, form.start, leaves, again)
+        finally:
+            deriving.pop()
 
     def general(leaves: list[Any], at: list[int], nodes: list[Any], top: int, concrete: bool) -> Any:
         values.check_integers(form, leaves, at, nodes)
-        ys, structure, pull = form.start(leaves, again)
+        if form.reverse is None and form.forward is not None:
+            if deriving and top >= deriving[-1]:
+                return _native(form, leaves, at, nodes, top)
+            ys, structure, pull = derive(leaves)
+        else:
+            ys, structure, pull = _run(form, form.start, leaves, again)
         _refuse_captured(form, ys, top, form.reverse or form.forward)
         return box_gradients(form, ys, structure, _general_pull(form, pull, leaves, at, top), nodes, top)
 
     return _fast_reverse(form, general) if form.flat and form.reverse is not None else general
+
+
+def _native(form: NormalForm, leaves: list[Any], at: list[int], nodes: list[Any], top: int) -> Any:
+    """The function's own body on boxes: a forward rule that is being transposed called its function on tangents.
+
+    The reverse rule of that call would be this same transpose.
+    """
+    if form.primitive.host:
+        raise form.missing("reverse")
+    boxed = list(leaves)
+    for i, node in zip(at, nodes, strict=True):
+        boxed[i] = new_box(leaves[i], top, node)
+    return _run(form, form.evaluate, form.args(boxed))
+
+
+def _run(form: NormalForm, fn: Callable[..., Any], *args: Any) -> Any:
+    """Run rule code on values that may be traced."""
+    try:
+        return run_inside(form.engine, fn, *args)
+    except NotImplementedError as error:
+        if isinstance(error, RulebookError) or not str(error).endswith("not defined"):
+            raise
+        raise RuleMissingError(
+            f"{form.name} (engine autograd).",
+            "rules made of functions that autograd can differentiate, once more",
+            f"autograd: {error}",
+            "make that function a primitive with rules of its own",
+        ) from error
 
 
 def _general_pull(form: NormalForm, pull: Callable[..., list[Any]], leaves: Sequence[Any], at: list[int], top: int) -> Callable[[list[Any]], list[Any]]:
@@ -119,7 +161,7 @@ def _general_pull(form: NormalForm, pull: Callable[..., list[Any]], leaves: Sequ
         traced = any(type(c) in BOXES for c in y_bars)
         if traced:  # a box that the rule captured could not be told from those that y_bar brings
             _refuse_reached(form, top, form.reverse or form.forward)
-        found = pull([None if c is None else values.conj(c) for c in y_bars], wanted)
+        found = _run(form, pull, [None if c is None else values.conj(c) for c in y_bars], wanted)
         if not traced:
             _refuse_captured(form, found, top, form.reverse or form.forward)
         return [values.zeros_like(leaves[i]) if found[i] is None else values.conj(found[i]) for i in at]
@@ -239,7 +281,7 @@ def _bind_forward(form: NormalForm) -> Run:
         dots: list[Any] = [None] * form.n
         for i, node in zip(at, nodes, strict=True):
             dots[i] = values.tangent(form, i, node.g, leaves[i])
-        ys, y_dots, structure = form.joint(leaves, dots, again)
+        ys, y_dots, structure = _run(form, form.joint, leaves, dots, again)
         _refuse_captured(form, [*ys, *y_dots], top, form.forward or form.reverse)
         return box_tangents(ys, y_dots, structure, top)
 

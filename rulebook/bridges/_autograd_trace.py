@@ -26,6 +26,7 @@ __all__ = [
     "gradient_root",
     "new_box",
     "new_sequence",
+    "next_trace",
     "open_container",
     "tangent_node",
     "tangent_root",
@@ -133,6 +134,12 @@ def trace(fn: Callable[[Any], Any], x: Any, node: Any) -> tuple[Any, Any]:
     if type(end) in BOXES and end._trace == number:
         return end._value, end._node
     return end, None
+
+
+def next_trace() -> int:
+    """The number that the next trace will have."""
+    number: int = _stack.top + 1
+    return number
 
 
 def gradient_root() -> Any:

@@ -517,3 +517,37 @@ def test_names_that_an_autograd_lacks_are_listed(monkeypatch):
     monkeypatch.setattr(trace, "_NEEDED", {"core": ("VJPNode", "no_such_name")})
     with pytest.raises(ImportError, match=r"lacks autograd.core.no_such_name, which rulebook needs"):
         trace._import_names()
+
+
+# -- derived directions ---------------------------------------------------------------------------------
+
+
+def test_a_forward_rule_that_calls_its_function_is_transposed():
+    @rb.primitive(name="double")
+    def double(x):
+        return rb.xp(x).asarray(x) * 2.0
+
+    rb.pushforward(double)(lambda y, primals, tangents: 100.0 * double(tangents[0]))
+    assert grad(double)(3.0) == 200
+    assert grad(lambda x: double(x) * grad(double)(x))(3.0) == 200 * 200
+
+
+def test_a_host_function_that_its_forward_rule_calls_cannot_be_transposed():
+    double = rb.primitive(lambda x: np.asarray(x) * 2.0, name="double", host=True)
+    rb.pushforward(double)(lambda y, primals, tangents: double(tangents[0]))
+    with pytest.raises(rb.RuleMissingError, match=r"Expected: a reverse rule\nGot: a forward rule only"):
+        grad(double)(3.0)
+
+
+def test_the_namespace_of_concrete_primals_serves_traced_tangents():
+    f = rb.primitive(lambda z: rb.xp(z).real(z) ** 2, name="f")
+    rb.pushforward(f)(lambda y, primals, tangents: 2 * rb.xp(*primals).real(primals[0]) * rb.xp(*primals).real(tangents[0]))
+    np.testing.assert_allclose(grad(lambda z: f(z))(1.5 + 2j), 3.0)
+    assert rb.xp(1.0).__name__ == "numpy"
+
+
+def test_a_function_that_autograd_cannot_differentiate_again_is_named():
+    solve = rb.primitive(lambda a, b: rb.xp(a, b).linalg.solve(a, b), name="solve")
+    rb.pullback(solve)(lambda x, primals, x_bar: (None, rb.xp(*primals, x_bar).linalg.solve(primals[0].T, x_bar)))
+    with pytest.raises(rb.RuleMissingError, match="Got: autograd: JVP of solve"):
+        make_jvp(grad(lambda b: anp.sum(solve(np.eye(2), b) ** 2)))(np.ones(2))(np.ones(2))
