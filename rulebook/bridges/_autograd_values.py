@@ -8,7 +8,7 @@ import autograd.numpy as anp
 import numpy as np
 
 from rulebook import trees
-from rulebook.bridges._autograd_trace import BOXES, value_of
+from rulebook.bridges._autograd_trace import BOXES, new_box, value_of
 from rulebook.engines import NUMPY, kind_of
 from rulebook.errors import RuleSignatureError
 
@@ -24,10 +24,13 @@ _SCALARS: dict[type, Any] = {float: np.float64, complex: np.complex128}
 
 
 def as_value(value: Any) -> Any:
-    """A number as one with shape and dtype; a box or array as it is."""
+    """A number as one with shape and dtype; an array as it is."""
     kind = type(value)
-    if kind in NUMBERS or kind in BOXES:
+    if kind in NUMBERS:
         return value
+    if kind in BOXES:  # before autograd 1.9 a box of a Python number has no shape
+        below = as_value(value._value)
+        return value if below is value._value else new_box(below, value._trace, value._node)
     make = _SCALARS.get(kind)
     return make(value) if make is not None else np.asarray(value)
 
