@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Reads", "find_captured", "reads"]
+__all__ = ["Reads", "find_captured", "may_capture", "reads"]
 
 _PLAIN = (str, bytes, int, float, complex, bool, type(None), type, types.ModuleType, types.BuiltinFunctionType)
 _MAX_DEPTH = 6
@@ -88,6 +88,15 @@ def find_captured(root: Any, is_active: Callable[[Any], bool]) -> str | None:
         if depth < _MAX_DEPTH and not getattr(type(value), "_rulebook_primitive", False):
             stack += [(f"{path}{'' if name.startswith('[') else '.'}{name}", child, depth + 1) for name, child in _children(value)]
     return None
+
+
+def may_capture(value: Any) -> bool:
+    """Whether a function could hold a value of an engine: in a closure, an object, or a global that is neither code nor plain data."""
+    if not isinstance(value, types.FunctionType):
+        return not (isinstance(value, _PLAIN) or _root(value) in _PURE_ROOTS)
+    return bool(value.__closure__) or any(
+        not isinstance(v, (*_PLAIN, types.FunctionType)) and _root(v) not in _PURE_ROOTS for _, v in reads(value)
+    )
 
 
 _PURE_ROOTS = ("jax", "jaxlib", "numpy", "scipy", "math", "cmath", "operator", "functools", "itertools", "collections", "typing", "rulebook", "builtins")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rulebook import derive, trees
+from rulebook import captures, derive, trees
 from rulebook.engines import NUMPY, Engine, TracedValueError, kind_of
 from rulebook.errors import HigherOrderError, RulebookError, RuleMissingError, RuleOutputError, RuleSignatureError
 from rulebook.forms import Forward, Reverse, Rule, ZeroForward, ZeroReverse
@@ -54,6 +54,8 @@ class NormalForm:
         self._n_all = len(every)
         self.forward: Forward | None = primitive.forward
         self.reverse: Reverse | None = primitive.reverse
+        parts = [primitive.fn, *(rule.fn for rule in (self.forward, self.reverse) if rule is not None), *statics.values(), *opaque.values()]
+        self._suspects = [part for part in parts if captures.may_capture(part)]
         written = [rule for rule in (self.forward, self.reverse) if rule is not None]
         self.all_zero_rules = bool(written) and all(isinstance(rule, (ZeroForward, ZeroReverse)) for rule in written)
 
@@ -306,6 +308,19 @@ class NormalForm:
         if self.reverse is None:
             raise self.missing("reverse")
         return self.reverse
+
+    def captured(self, is_active: Callable[[Any], bool]) -> RuleSignatureError | None:
+        """The error for a value being differentiated that the author's code reads past its arguments; None if there is none."""
+        for part in self._suspects:
+            path = captures.find_captured(part, is_active)
+            if path is not None:
+                return RuleSignatureError(
+                    f"{self.name} (engine {self.engine.name}), {path or 'a static'}.",
+                    "values that are traced or differentiated among the positional arguments only",
+                    f"{path or 'one'}, captured by the primal or a rule",
+                    f"pass {path or 'it'} as a positional argument",
+                )
+        return None
 
     # -- running and checking rules ------------------------------------------------------------
 

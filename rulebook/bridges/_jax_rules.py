@@ -1,4 +1,4 @@
-"""A NormalForm as functions of JAX values: the primal, the forward rule, and the reverse rule with its residuals."""
+"""The rules of a NormalForm as JAX functions: forward, and reverse with its residuals as arrays."""
 
 from __future__ import annotations
 
@@ -9,39 +9,14 @@ import jax
 from jax import numpy as jnp
 
 from rulebook.bridges import _jax_internals as internals
+from rulebook.bridges._jax_calls import Compiled, Out, is_staging, parts_of
 from rulebook.bridges._jax_primitives import Linear
-from rulebook.captures import Reads
-from rulebook.errors import RuleSignatureError
-from rulebook.forms import Rule
 from rulebook.normal import NormalForm
-from rulebook.trees import LEAF, Structure
+from rulebook.trees import Structure
 
-__all__ = ["Compiled", "FormMap", "Out", "primal_of", "result"]
+__all__ = ["FormMap"]
 
 Arrays = Sequence[Any]
-
-
-@jax.tree_util.register_pytree_node_class
-class Out:
-    """The leaves of a result with its structure, so that it passes through JAX's own functions."""
-
-    def __init__(self, leaves: Sequence[Any], structure: Structure) -> None:
-        self.leaves = list(leaves)
-        self.structure = structure
-
-    def tree_flatten(self) -> tuple[list[Any], Structure]:
-        """The leaves, and what is static."""
-        return self.leaves, self.structure
-
-    @classmethod
-    def tree_unflatten(cls, structure: Structure, leaves: Sequence[Any]) -> Out:
-        """The inverse of tree_flatten."""
-        return cls(leaves, structure)
-
-
-def result(out: Out) -> Any:
-    """The result as the author's function returned it."""
-    return out.leaves[0] if out.structure is LEAF else out.structure.unflatten(iter(out.leaves))
 
 
 @jax.tree_util.register_pytree_node_class
@@ -60,53 +35,6 @@ class _Residuals:
     def tree_unflatten(cls, linear: Linear, arrays: Sequence[Any]) -> _Residuals:
         """The inverse of tree_flatten."""
         return cls(arrays, linear)
-
-
-class Compiled:
-    """A function of arrays that is compiled when it is called outside jit.
-
-    An un-jitted iterative rule would otherwise be traced, or run operation by operation, at every call.
-    A function that reads anything but constants and other such functions is run as it is, as are one
-    that turns out to branch on values and one whose author says `jit=False`.
-
-    Args:
-        fn: the function, of arrays alone.
-        parts: the author's functions that fn runs.
-        allowed: whether compiling is allowed.
-    """
-
-    def __init__(self, fn: Callable[..., Any], parts: Sequence[Any], allowed: bool) -> None:
-        self._fn = fn
-        self._parts = parts
-        self._reads: Reads | None = Reads(tuple(parts)) if allowed else None
-        self._jitted: Any = None
-
-    @property
-    def plain(self) -> bool:
-        """Whether the function is run as it is."""
-        return self._reads is None or not self._reads.pure
-
-    def __call__(self, *arrays: Any) -> Any:
-        """Run the function."""
-        reads = self._reads
-        if reads is None or not reads.pure or _staging(arrays):
-            return self._fn(*arrays)
-        if self._jitted is None or not reads.unchanged():
-            self._reads = Reads(tuple(self._parts))
-            self._jitted = jax.jit(lambda *arrays: self._fn(*arrays), inline=True)
-        try:
-            return self._jitted(*arrays)
-        except (jax.errors.ConcretizationTypeError, jax.errors.TracerArrayConversionError, jax.errors.NonConcreteBooleanIndexError):
-            self._reads = None
-        except RuleSignatureError as error:
-            if not isinstance(error.__cause__, jax.errors.TracerArrayConversionError):
-                raise
-            self._reads = None
-        return self._fn(*arrays)
-
-
-def _staging(arrays: Sequence[Any]) -> bool:
-    return any(isinstance(x, internals.StagingTracer) for x in arrays)
 
 
 def _traced(arrays: Sequence[Any]) -> bool:
@@ -129,8 +57,8 @@ class FormMap:
         self._call = call
         self._avals = avals
         self._wanted = tuple(i in moving for i in range(form.n))
-        self.forward_out = Compiled(self._joint, *_parts(form, form.forward or form.reverse))
-        self._start = Compiled(self._start_arrays, *_parts(form, form.reverse))
+        self.forward_out = Compiled(self._joint, *parts_of(form, form.forward or form.reverse))
+        self._start = Compiled(self._start_arrays, *parts_of(form, form.reverse))
 
     def _primal(self, args: tuple[Any, ...]) -> Any:
         """How a rule evaluates its function: with the rules, so that y stays linked at higher orders."""
@@ -243,7 +171,7 @@ class _Program:
 
     def __call__(self, consts: Arrays, args: Arrays) -> list[Any]:
         """The results of the program."""
-        run = self._run if _staging([*consts, *args]) else self._jitted
+        run = self._run if is_staging([*consts, *args]) else self._jitted
         return run(list(consts), list(args))
 
 
@@ -254,21 +182,6 @@ def _transposed(pull: Callable[[Arrays, Arrays], list[Any]], bars: Arrays, tange
 
 def _conj(x: Any) -> Any:
     return jnp.conj(x) if x.dtype.kind == "c" else x
-
-
-def _parts(form: NormalForm, rule: Rule | None) -> tuple[list[Any], bool]:
-    """The author's functions that a rule may run, and whether they may be compiled."""
-    parts = [form.primitive.fn, *form.statics.values(), *form.opaque.values()]
-    allowed = form.primitive.jit and not form.primitive.host
-    if rule is not None:
-        parts.append(rule.fn)
-        allowed = allowed and rule.jit and not rule.host
-    return parts, allowed
-
-
-def primal_of(form: NormalForm) -> Compiled:
-    """The primal as a function of leaves, `(*leaves) -> Out`."""
-    return Compiled(lambda *leaves: Out(*form.primal(leaves)), *_parts(form, None))
 
 
 def _aval(x: Any) -> Any:

@@ -17,6 +17,7 @@ from jax import numpy as jnp
 from jax.custom_derivatives import SymbolicZero
 
 from rulebook.bridges import _jax_internals as internals
+from rulebook.bridges._jax_calls import Out, primal_of, result
 from rulebook.engines import Engine, TracedValueError
 from rulebook.normal import NormalForm
 
@@ -30,7 +31,7 @@ if internals.MISSING:  # pragma: no cover  (a release of JAX that dropped a name
     )
 else:
     from rulebook.bridges._jax_primitives import jvp_p
-    from rulebook.bridges._jax_rules import FormMap, Out, primal_of, result
+    from rulebook.bridges._jax_rules import FormMap
 
 __all__ = ["engine"]
 
@@ -46,11 +47,11 @@ class JaxEngine(Engine):
 
     def bind(self, form: NormalForm) -> Callable[..., Any]:
         """The primal as a JAX function with the rules."""
-        return bind_public(form, self) if internals.MISSING else _bind(form)
+        return bind_public(form) if internals.MISSING else _bind(form)
 
     def asarray(self, value: Any, like: Any = None) -> Any:
         """A jax.Array; tracers pass."""
-        return value if isinstance(value, jax.core.Tracer) else jnp.asarray(value)
+        return value if isinstance(value, jax.Array) else jnp.asarray(value)  # jnp.asarray costs 5 us on what is an array already
 
     def zeros_like(self, value: Any) -> Any:
         """Zeros of the shape and dtype."""
@@ -159,19 +160,32 @@ def _bind(form: NormalForm) -> Callable[..., Any]:
     call = jax.custom_jvp(_named(form, lambda *leaves: primal(*leaves)))
 
     def rule(primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Out, Out]:
-        moving = tuple(i for i, t in enumerate(tangents) if not isinstance(t, SymbolicZero) and t.dtype != jax.dtypes.float0)
+        _refuse_captured(form, engine.is_active)  # also a tracer of a program that is traced no longer
+        moving = tuple(i for i, t in enumerate(tangents) if not isinstance(t, SymbolicZero) and np.result_type(t) != jax.dtypes.float0)
         map_ = maps.get(moving) or maps.setdefault(moving, FormMap(form, call, moving, avals))
-        return _differentiate(form, map_, call, [jnp.asarray(x) for x in primals], [tangents[i] for i in moving])
+        return _differentiate(form, map_, call, [engine.asarray(x) for x in primals], [engine.asarray(tangents[i]) for i in moving])
 
     call.defjvp(rule, symbolic_zeros=True)
 
     def run(*leaves: Any) -> Any:
         for x in leaves:
             if isinstance(x, jax.core.Tracer):
+                _refuse_captured(form, _is_transformed)
                 return result(call(*map(engine.asarray, leaves)))
         return result(primal(*map(engine.asarray, leaves)))
 
     return run
+
+
+def _refuse_captured(form: NormalForm, is_active: Callable[[Any], bool]) -> None:
+    error = form.captured(is_active)
+    if error is not None:
+        raise error
+
+
+def _is_transformed(value: Any) -> bool:
+    """A tracer of grad, jvp or vmap; one of jit may be captured as long as nothing is differentiated."""
+    return isinstance(value, jax.core.Tracer) and not isinstance(value, internals.StagingTracer)
 
 
 def _named(form: NormalForm, fn: Callable[..., Any]) -> Callable[..., Any]:
