@@ -37,7 +37,12 @@ def _out(engine: Engine, tree: Any, numpy: bool) -> Any:
     if not numpy:
         return tree
     leaves, structure = trees.flatten(tree)
-    return structure.unflatten(iter([engine.to_numpy(v) if engine.owns(type(v)) else v for v in leaves]))
+    return structure.unflatten(iter([_leaf_out(engine, v) for v in leaves]))
+
+
+def _leaf_out(engine: Engine, value: Any) -> Any:
+    """A result as a NumPy array; one that depends on an outer derivative call, through what fn captured, as it is."""
+    return engine.to_numpy(value) if engine.owns(type(value)) and not engine.is_active(value) else value
 
 
 def jvp(fn: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], *, engine: str | None = None) -> tuple[Any, Any]:

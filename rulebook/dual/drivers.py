@@ -1,0 +1,205 @@
+"""Derivatives of a function by running it on dual numbers: one pass, however many tangents."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from rulebook import trees
+from rulebook.dual.errors import DroppedTangentError, describe
+from rulebook.dual.parts import is_dual, join, peel, primal, tag_of, tangent, top
+from rulebook.dual.tags import new_tag
+from rulebook.errors import RuleOutputError, RuleSignatureError
+
+__all__ = ["floating", "jacobian", "jvp", "seed", "split", "value", "vjp"]
+
+_CHUNK_BYTES = 1 << 26  # tangents of the argument held at once by a Jacobian; below it one pass is fastest
+
+
+def value(x: Any) -> Any:
+    """A number or array as one with shape and dtype; a dual passes."""
+    if is_dual(x) or type(x) is np.ndarray or isinstance(x, np.generic):
+        return x
+    if isinstance(x, np.ndarray) and x.dtype == object:
+        return _gathered(x)
+    return np.asarray(x)
+
+
+def floating(x: Any) -> bool:
+    """Whether a value is real or complex floating, so that it can be perturbed."""
+    dtype = getattr(x, "dtype", None)
+    return (dtype if dtype is not None else np.asarray(x).dtype).kind in "fc"
+
+
+def seed(x: Any, t: Any, tag: int) -> Any:
+    """A dual with the value of x, in memory of its own, and stacked tangents."""
+    return join(x if np.ndim(x) == 0 else np.array(x) if type(x) is np.ndarray else np.copy(x), t, tag)
+
+
+def _gathered(x: Any) -> Any:
+    """An array of objects with duals in it as one dual array."""
+    if not top(x.ravel().tolist()):
+        return x
+    return np.reshape(np.stack(x.ravel().tolist()), x.shape)
+
+
+def split(y: Any, tag: int, k: int) -> tuple[Any, Any]:
+    """A result as its primal and its k stacked tangents (zeros where it does not depend), in its dtype; None where it has none.
+
+    Raises:
+        DroppedTangentError: the result belongs to an inner derivative call that has ended.
+    """
+    if type(y) is np.ndarray and y.dtype == object:
+        y = _gathered(y)
+    if tag_of(y) > tag:
+        raise DroppedTangentError(
+            "The result of a function (engine dual).", "a value of this derivative call", f"{describe(y)} of an inner call that has ended", "return the results of the inner call alone"
+        )
+    p = primal(y, tag)
+    p = p if is_dual(p) else np.asarray(p)
+    if p.dtype.kind not in "fc":
+        return p, None
+    t = tangent(y, tag)
+    if t is None:
+        return p, np.zeros((k, *np.shape(p)), p.dtype)
+    return p, t if t.dtype == p.dtype else t.astype(p.dtype)
+
+
+def _structure_error(path: str, expected: str, got: str) -> RuleOutputError:
+    return RuleOutputError(f"rb.jvp (engine dual), {path}.", expected, got, "pass tangents of the structure of the primals")
+
+
+def _unstack(t: Any) -> Any:
+    t = t[0]
+    return t if is_dual(t) else np.asarray(t)
+
+
+def jvp(fn: Callable[..., Any], primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Any, Any]:
+    """`fn(*primals)` and its derivative along one tangent."""
+    leaves, structure = trees.flatten(tuple(primals))
+    dots = trees.flatten_like(structure, tuple(tangents), _structure_error, "tangents")
+    tag = new_tag()
+    duals = [x if t is None or not floating(x) else seed(x, np.reshape(t, (1, *np.shape(x))), tag) for x, t in zip(leaves, dots, strict=True)]
+    ys, result = trees.flatten(fn(*structure.unflatten(iter(duals))))
+    pairs = [split(y, tag, 1) for y in ys]
+    y_dots = [None if t is None else _unstack(t) for _, t in pairs]
+    return result.unflatten(iter([p for p, _ in pairs])), result.unflatten(iter(y_dots))
+
+
+def _complex(x: Any) -> bool:
+    return bool(x.dtype.kind == "c")
+
+
+def _basis(leaves: Sequence[Any]) -> tuple[list[Any], int]:
+    """For each leaf the stacked tangents that perturb every element of every leaf in turn; and how many.
+
+    A complex element is perturbed along 1 and along 1j.
+    """
+    sizes = [(np.size(peel(x)) * (2 if _complex(x) else 1)) if floating(x) else 0 for x in leaves]
+    k = sum(sizes)
+    at = 0
+    seeds: list[Any] = []
+    for x, size in zip(leaves, sizes, strict=True):
+        if not floating(x):
+            seeds.append(None)
+            continue
+        t = np.zeros((k, *np.shape(x)), x.dtype)
+        n = t[:1].size if k else 0
+        flat = t.reshape(k, n)
+        rows = np.arange(n)
+        flat[at + rows, rows] = 1.0
+        if _complex(x):
+            flat[at + n + rows, rows] = 1j
+        seeds.append(t)
+        at += size
+    return seeds, k
+
+
+def vjp(fn: Callable[..., Any], primals: tuple[Any, ...]) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
+    """`fn(*primals)` and its pullback: one forward pass with a tangent for every element of the primals."""
+    leaves, structure = trees.flatten(tuple(primals))
+    leaves = [value(x) for x in leaves]
+    seeds, k = _basis(leaves)
+    tag = new_tag()
+    duals = [x if t is None else seed(x, t, tag) for x, t in zip(leaves, seeds, strict=True)]
+    ys, result = trees.flatten(fn(*structure.unflatten(iter(duals))))
+    pairs = [split(y, tag, k) for y in ys]
+    columns = [None if t is None else np.reshape(t, (k, np.size(peel(p)))) for p, t in pairs]
+
+    def pullback(y_bar: Any) -> tuple[Any, ...]:
+        bars = trees.flatten_like(result, y_bar, _bar_error, "y_bar")
+        total: Any = np.zeros(k)
+        for column, bar in zip(columns, bars, strict=True):
+            if column is not None and bar is not None:
+                total = total + np.real(np.matmul(column, np.conjugate(np.reshape(bar, (-1,)))))
+        made: tuple[Any, ...] = structure.unflatten(iter(_cotangents(leaves, total)))
+        return made
+
+    return result.unflatten(iter([p for p, _ in pairs])), pullback
+
+
+def _bar_error(path: str, expected: str, got: str) -> RuleOutputError:
+    return RuleOutputError(f"rb.vjp (engine dual), {path}.", expected, got, "pass a cotangent of the structure of the result")
+
+
+def _cotangents(leaves: Sequence[Any], total: Any) -> list[Any]:
+    """The sensitivities, one per real direction, as cotangents of the leaves."""
+    found: list[Any] = []
+    at = 0
+    for x in leaves:
+        if not floating(x):
+            found.append(None)
+            continue
+        n = int(np.size(peel(x)))
+        bar = total[at : at + n]
+        at += n
+        if _complex(x):
+            bar = bar + 1j * total[at : at + n]
+            at += n
+        bar = np.reshape(bar, np.shape(x))
+        found.append(bar if bar.dtype == x.dtype else bar.astype(x.dtype))
+    return [np.asarray(b) if b is not None and not is_dual(b) else b for b in found]
+
+
+def jacobian(fn: Callable[..., Any], x: Any) -> tuple[Any, Any]:
+    """`fn(x)` and its Jacobian, of shape y.shape + x.shape: one pass, or a few where the tangents would fill the memory.
+
+    Raises:
+        RuleOutputError: fn gives no single array, or x is complex and fn not holomorphic.
+    """
+    x = value(x)
+    if not floating(x):
+        raise RuleSignatureError("rb.jacobian (engine dual).", "floating-point numbers to differentiate by", str(x.dtype), "pass floats")
+    (seeds,), k = _basis([x])
+    rows = max(1, _CHUNK_BYTES // max(1, seeds[:1].nbytes))
+    parts = [_columns(fn, x, seeds[i : i + rows]) for i in range(0, max(k, 1), rows)]
+    y = parts[0][0]
+    t = parts[0][1] if len(parts) == 1 else np.concatenate([t for _, t in parts])
+    if _complex(x):
+        t = _holomorphic(t, k // 2)
+    shape = np.shape(y)
+    return y, np.reshape(np.moveaxis(t, 0, -1), (*shape, *np.shape(x)))
+
+
+def _columns(fn: Callable[..., Any], x: Any, seeds: Any) -> tuple[Any, Any]:
+    tag = new_tag()
+    y = fn(seed(x, seeds, tag))
+    if not trees.is_leaf(y):
+        raise RuleOutputError("rb.jacobian (engine dual).", "a function that gives one array", f"a {type(y).__name__}", "use rb.jvp or rb.vjp")
+    p, t = split(y, tag, seeds.shape[0])
+    return p, np.zeros((seeds.shape[0], *np.shape(p)), x.dtype) if t is None else t
+
+
+def _holomorphic(t: Any, n: int) -> Any:
+    """The derivatives along 1, where those along 1j are 1j times them."""
+    along, across = t[:n], t[n:]
+    if not np.allclose(across, 1j * along, rtol=1e-6, atol=1e-10):
+        raise RuleOutputError(
+            "rb.jacobian (engine dual).",
+            "a holomorphic function of complex numbers",
+            "a derivative that is linear over the reals only",
+            "differentiate with respect to the real and imaginary parts, or use rb.jvp or rb.vjp",
+        )
+    return along

@@ -1,0 +1,149 @@
+"""Elementwise functions: one factor per argument, t_y = sum of factor * t_x.
+
+The factors are written with NumPy on primals of the topmost tag, which may be duals themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from rulebook.dual.array import DualArray
+from rulebook.dual.parts import join, primal, tag_of, tangent
+from rulebook.dual.registry import UFUNCS
+from rulebook.dual.scalar import Dual, number
+
+__all__ = ["binary", "combine", "unary"]
+
+Factor = Callable[..., Any]
+
+
+def _times(c: Any, f: Any) -> Any:
+    """The product of two coefficients, None for 1."""
+    return f if c is None else c if f is None else c * f
+
+
+def combine(tag: int, y: Any, terms: list[tuple[Any, Any]]) -> Any:
+    """The dual of y whose tangent is the sum of factor * tangent.
+
+    Args:
+        tag: of the tangents.
+        y: the primal.
+        terms: (factor, operand); a factor is a number or an array of its own that broadcasts to y, or None for 1.
+    """
+    if type(y) is np.ndarray or type(y) is DualArray:
+        lazy = _combine_lazily(tag, y, terms)
+        if lazy is not None:
+            return lazy
+    elif all(type(x) is Dual for _, x in terms):
+        return Dual(number(y), number(sum(x.t if f is None else number(f) * x.t for f, x in terms)), tag)
+    ndim = np.ndim(y)
+    total: Any = None
+    fresh = False
+    for factor, x in terms:
+        t = tangent(x, tag, ndim)
+        if factor is not None:
+            t = factor * t
+        total, fresh = (t, factor is not None) if total is None else (_accumulate(total, t, fresh), True)
+    if total.shape[1:] != np.shape(y):
+        total = np.broadcast_to(total, (total.shape[0], *np.shape(y)))
+    return join(y, total, tag)
+
+
+def _accumulate(total: Any, t: Any, fresh: bool) -> Any:
+    """total + t, in place where total is a temporary: above 128 KiB new memory costs a page fault per 4 KiB."""
+    if fresh and type(total) is np.ndarray and type(t) is np.ndarray and total.shape == t.shape and total.dtype == t.dtype:
+        return np.add(total, t, out=total)
+    return total + t
+
+
+def _combine_lazily(tag: int, y: Any, terms: list[tuple[Any, Any]]) -> Any:
+    """The same by coefficients alone, where all operands have one base and the shape of y."""
+    c: Any = None
+    base: Any = None
+    shape = y.shape
+    for factor, x in terms:
+        if type(x) is not DualArray or x.p.shape != shape:
+            return None
+        xc, xb = x.parts()
+        if base is None:
+            base, c = xb, _times(xc, factor)
+        elif xb is not base:
+            return None
+        else:
+            f = _times(xc, factor)
+            c = (1.0 if c is None else c) + (1.0 if f is None else f)
+    return DualArray(y, c, base, tag)
+
+
+def unary(ufunc: Any, factor: Factor) -> None:
+    """Register a function of one argument: factor(x, y) is its derivative."""
+
+    def apply(x: Any) -> Any:
+        p = x.p
+        y = ufunc(p)
+        f = factor(p, y)
+        if type(x) is Dual:
+            return Dual(number(y), number(f) * x.t, x.tag)
+        if y.ndim:
+            c, b = x.parts()
+            return DualArray(y, f if c is None else c * f, b, x.tag)
+        return combine(x.tag, y, [(f, x)])
+
+    UFUNCS[ufunc] = apply
+
+
+def binary(ufunc: Any, first: Factor, second: Factor) -> None:
+    """Register a function of two arguments: first(a, b, y) and second(a, b, y) are its partial derivatives, None for 1."""
+
+    def apply(x: Any, z: Any) -> Any:
+        tag = max(tag_of(x), tag_of(z))
+        a, b = operand(x, tag), operand(z, tag)
+        y = ufunc(a, b)
+        terms = [(f(a, b, y), v) for f, v in ((first, x), (second, z)) if tag_of(v) == tag]
+        return combine(tag, y, terms)
+
+    UFUNCS[ufunc] = apply
+
+
+def operand(x: Any, tag: int) -> Any:
+    """The primal of an operand; lists as arrays, integers among arrays in floating point."""
+    if type(x) is list or type(x) is tuple:
+        x = np.asarray(x)
+    if type(x) is np.ndarray and x.dtype.kind in "iub":
+        return x.astype(np.float64) if x.dtype.itemsize > 2 else x.astype(np.float32)
+    return primal(x, tag)
+
+
+_LN2, _LN10 = float(np.log(2.0)), float(np.log(10.0))
+
+unary(np.sin, lambda x, y: np.cos(x))
+unary(np.cos, lambda x, y: -np.sin(x))
+unary(np.tan, lambda x, y: 1 + y * y)
+unary(np.arcsin, lambda x, y: 1 / np.sqrt(1 - x * x))
+unary(np.arccos, lambda x, y: -1 / np.sqrt(1 - x * x))
+unary(np.arctan, lambda x, y: 1 / (1 + x * x))
+unary(np.sinh, lambda x, y: np.cosh(x))
+unary(np.cosh, lambda x, y: np.sinh(x))
+unary(np.tanh, lambda x, y: 1 - y * y)
+unary(np.arcsinh, lambda x, y: 1 / np.sqrt(x * x + 1))
+unary(np.arccosh, lambda x, y: 1 / (np.sqrt(x - 1) * np.sqrt(x + 1)))
+unary(np.arctanh, lambda x, y: 1 / (1 - x * x))
+unary(np.exp, lambda x, y: +y)  # a copy: coefficients are never memory that can be written to
+unary(np.exp2, lambda x, y: y * _LN2)
+unary(np.expm1, lambda x, y: y + 1)
+unary(np.log, lambda x, y: np.reciprocal(x))
+unary(np.log2, lambda x, y: np.reciprocal(x * _LN2))
+unary(np.log10, lambda x, y: np.reciprocal(x * _LN10))
+unary(np.log1p, lambda x, y: np.reciprocal(1 + x))
+unary(np.sqrt, lambda x, y: np.true_divide(0.5, y))
+unary(np.cbrt, lambda x, y: np.reciprocal(3 * y * y))
+unary(np.square, lambda x, y: 2 * x)
+unary(np.reciprocal, lambda x, y: -y * y)
+unary(np.negative, lambda x, y: -1.0)
+unary(np.deg2rad, lambda x, y: np.pi / 180)
+unary(np.radians, lambda x, y: np.pi / 180)
+unary(np.rad2deg, lambda x, y: 180 / np.pi)
+unary(np.degrees, lambda x, y: 180 / np.pi)

@@ -1,0 +1,132 @@
+"""Reading and writing elements of dual arrays."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from rulebook.dual.errors import DroppedTangentError, describe
+from rulebook.dual.methods import Methods
+from rulebook.dual.scalar import Dual, number
+
+__all__ = ["Indexed"]
+
+_ALL = slice(None)
+
+
+def _plain_key(key: Any) -> bool:
+    """Whether a key acts on stacked tangents as on the primal once a slice is put before it.
+
+    An index array apart from another index does not: NumPy then puts the new axes first, before the leading one.
+    """
+    if type(key) is not tuple:
+        return True
+    return not any(isinstance(k, (np.ndarray, list)) for k in key)
+
+
+def _lead(key: Any) -> Any:
+    """The key behind the leading axis."""
+    return (_ALL, *key) if type(key) is tuple else (_ALL, key)
+
+
+def _positions(key: Any, shape: tuple[int, ...]) -> Any:
+    """The elements that a key with index arrays picks, as indices into the flattened array."""
+    return np.arange(int(np.prod(shape))).reshape(shape)[key]
+
+
+class Indexed(Methods):
+    """What DualArray does with `[]`."""
+
+    __slots__ = ()
+
+    c: Any
+    b: Any
+    root: Any
+
+    def __getitem__(self, key: Any) -> Any:
+        q = self.p[key]
+        kind = type(q)
+        if kind is not np.ndarray and (kind is Dual or not q.ndim):
+            return Dual(number(q), self._element(key), self.tag)
+        if not _plain_key(key):
+            at = _positions(key, self.shape)
+            t = self.tangent
+            return self._made(q, t.reshape((t.shape[0], self.size))[:, at])
+        if _shares(q, self.p):
+            if not q.ndim:
+                return Dual(number(q), self._element(key), self.tag)
+            return self.view(q, lambda c: c[key], lambda t: t[_lead(key)])
+        return self._made(q, self.tangent[_lead(key)])
+
+    def _made(self, q: Any, t: Any) -> Any:
+        if not q.ndim:
+            return Dual(number(q), number(t[0]) if t.shape[0] == 1 else t, self.tag)
+        return type(self)(q, None, t, self.tag)  # type: ignore[call-arg]
+
+    def _element(self, key: Any) -> Any:
+        """The tangent of one element: never a view of the buffer, which may be written to later."""
+        c, b = self.parts()
+        if b.shape[0] == 1:
+            t = b[0][key]
+        else:
+            t = b[_lead(key)]
+            t = t.copy() if c is None else t
+        if c is not None:
+            t = t * (np.broadcast_to(c, self.shape)[key] if np.ndim(c) else c)
+        return number(t) if not t.ndim else t
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        tag = getattr(value, "tag", 0)
+        if isinstance(value, (list, tuple)):
+            value = np.stack([np.asarray(v) if not hasattr(v, "tag") else v for v in value])
+            tag = getattr(value, "tag", 0)
+        if tag > self.tag:
+            raise DroppedTangentError(
+                "A write into a dual array (engine dual).",
+                "a value of the same derivative call or an outer one",
+                f"{describe(value)} of an inner call",
+                "make the buffer inside the inner function, with np.zeros_like of its argument",
+            )
+        new, t = (value.p, value.tangent) if tag == self.tag else (value, None)
+        p, b = self.writable()
+        if t is None:
+            p[key] = new
+            _write(b, key, self.shape, 0.0)
+            return
+        target = np.ndim(p[key])
+        if tag == self.tag and not isinstance(t, float) and np.ndim(t) == 0 or isinstance(t, (float, complex)):
+            t = np.reshape(t, (1,))
+        p[key] = new
+        lead = t.shape[0]
+        _write(b, key, self.shape, np.reshape(t, (lead, *(1,) * (target - (np.ndim(t) - 1)), *t.shape[1:])))
+
+    def parts(self) -> tuple[Any, Any]:
+        """Coefficient (or None) and base of the tangents, as they are now."""
+        raise NotImplementedError
+
+    @property
+    def size(self) -> int:
+        """The number of elements of the primal."""
+        raise NotImplementedError
+
+    def view(self, p: Any, on_p: Any, on_t: Any) -> Any:
+        """A view of this array."""
+        raise NotImplementedError
+
+    def writable(self) -> tuple[Any, Any]:
+        """The primal and the tangents, which may be written to."""
+        raise NotImplementedError
+
+
+def _shares(q: Any, p: Any) -> bool:
+    if type(q) is np.ndarray:
+        return q.base is not None and (q.base is p or q.base is p.base)
+    return q.root is not None
+
+
+def _write(b: Any, key: Any, shape: tuple[int, ...], t: Any) -> None:
+    if _plain_key(key):
+        b[_lead(key)] = t
+    else:
+        b[(_ALL, *np.unravel_index(_positions(key, shape), shape))] = t

@@ -1,0 +1,207 @@
+"""What Dual and DualArray share: the protocol of NumPy, refusals, comparisons, and methods that are functions.
+
+There is no `__float__`, `__array__` and the like that succeeds: whatever called it would go on
+without the tangent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+import numpy as np
+
+from rulebook.dual import registry
+from rulebook.dual.dispatch import run_function, run_ufunc
+from rulebook.dual.errors import DroppedTangentError, dropped
+from rulebook.dual.tags import is_directional
+
+__all__ = ["Methods", "primal_only"]
+
+
+def primal_only(x: Any, what: str) -> Any:
+    """The primal of a dual, for code whose result depends on it alone.
+
+    Raises:
+        DroppedTangentError: the dual is a tangent that is pushed through a linear map, which has no primal.
+    """
+    if is_directional(x.tag):
+        raise DroppedTangentError(
+            f"{what} on a tangent (engine dual).", "a rule that is linear in its tangents", f"{what}, which looks at the value of a tangent", "write the rule without it"
+        )
+    return x.p
+
+
+def _compare(name: str, ufunc: Any) -> Callable[[Any, Any], Any]:
+    def method(self: Any, other: Any) -> Any:
+        if other is None or isinstance(other, str):
+            return NotImplemented
+        return ufunc(self, other)
+
+    method.__name__ = name
+    return method
+
+
+def _function(fn: Any) -> Callable[..., Any]:
+    """A method that is the NumPy function of the same name."""
+
+    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return registry.FUNCTIONS[fn](self, *args, **kwargs)
+
+    method.__name__ = fn.__name__
+    method.__doc__ = f"As `numpy.{fn.__name__}`."
+    return method
+
+
+class Methods:
+    """What every dual value can do."""
+
+    __slots__ = ()
+    __array_priority__ = 1000.0  # before np.matrix and the like
+
+    p: Any
+    tag: int
+    dtype: Any
+    shape: tuple[int, ...]
+    ndim: int
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        return run_ufunc(ufunc, method, inputs, kwargs)
+
+    def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        return run_function(self, func, args, kwargs)
+
+    # -- refusals ----------------------------------------------------------------------------
+
+    def __array__(self, *args: Any, **kwargs: Any) -> NoReturn:
+        dropped(
+            "np.asarray(x), np.array(...), a write into a NumPy array, or compiled code such as SciPy's",
+            self,
+            "use functions of numpy on x itself, np.stack or np.array(..., like=x) to gather, np.zeros_like(x) for a buffer,"
+            " rb.xp(x).linalg and .special for SciPy's, or rb.primitive(fn, host=True) with a rule",
+        )
+
+    def __float__(self) -> NoReturn:
+        dropped("float(x), a function of math, or a write into an array of floats", self, "use functions of numpy, np.zeros_like(x) for a buffer, or rb.stop_gradient(x)")
+
+    def __int__(self) -> NoReturn:
+        dropped("int(x)", self, "use int(rb.stop_gradient(x))")
+
+    def __index__(self) -> NoReturn:
+        dropped("x as an index", self, "use int(rb.stop_gradient(x))")
+
+    def __complex__(self) -> NoReturn:
+        dropped("complex(x), or a function of cmath", self, "use functions of numpy, x * (1 + 0j), or rb.stop_gradient(x)")
+
+    def __round__(self, ndigits: Any = None) -> NoReturn:
+        dropped("round(x)", self, "use round(rb.stop_gradient(x)), whose derivative is zero")
+
+    # -- on primals --------------------------------------------------------------------------
+
+    def __bool__(self) -> bool:
+        return bool(primal_only(self, "bool()"))
+
+    __lt__ = _compare("__lt__", np.less)
+    __le__ = _compare("__le__", np.less_equal)
+    __gt__ = _compare("__gt__", np.greater)
+    __ge__ = _compare("__ge__", np.greater_equal)
+    __eq__ = _compare("__eq__", np.equal)  # type: ignore[assignment]
+    __ne__ = _compare("__ne__", np.not_equal)  # type: ignore[assignment]
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.p!r}, tangent={self.tangent!r})"
+
+    @property
+    def tangent(self) -> Any:
+        """The tangents: of a Dual its `t`, of a DualArray stacked on a leading axis."""
+        raise NotImplementedError
+
+    # -- ufuncs as operators -----------------------------------------------------------------
+
+    def __abs__(self) -> Any:
+        return np.absolute(self)  # type: ignore[call-overload]
+
+    def __mod__(self, other: Any) -> Any:
+        return np.remainder(self, other)
+
+    def __rmod__(self, other: Any) -> Any:
+        return np.remainder(other, self)
+
+    def __floordiv__(self, other: Any) -> Any:
+        return np.floor_divide(self, other)
+
+    def __rfloordiv__(self, other: Any) -> Any:
+        return np.floor_divide(other, self)
+
+    def __divmod__(self, other: Any) -> Any:
+        return np.floor_divide(self, other), np.remainder(self, other)
+
+    def __rdivmod__(self, other: Any) -> Any:
+        return np.floor_divide(other, self), np.remainder(other, self)
+
+    # -- functions as methods ----------------------------------------------------------------
+
+    sum = _function(np.sum)
+    prod = _function(np.prod)
+    mean = _function(np.mean)
+    var = _function(np.var)
+    std = _function(np.std)
+    max = _function(np.max)
+    min = _function(np.min)
+    cumsum = _function(np.cumsum)
+    cumprod = _function(np.cumprod)
+    argmax = _function(np.argmax)
+    argmin = _function(np.argmin)
+    all = _function(np.all)
+    any = _function(np.any)
+    clip = _function(np.clip)
+    dot = _function(np.dot)
+    trace = _function(np.trace)
+    diagonal = _function(np.diagonal)
+    ravel = _function(np.ravel)
+    squeeze = _function(np.squeeze)
+    swapaxes = _function(np.swapaxes)
+    repeat = _function(np.repeat)
+    take = _function(np.take)
+
+    def reshape(self, *shape: Any, **options: Any) -> Any:
+        """As `numpy.reshape`; the lengths may be given one by one."""
+        return registry.FUNCTIONS[np.reshape](self, shape[0] if len(shape) == 1 else shape, **options)
+
+    def transpose(self, *axes: Any) -> Any:
+        """As `numpy.transpose`; the axes may be given one by one."""
+        return registry.FUNCTIONS[np.transpose](self, axes[0] if len(axes) == 1 else axes or None)
+
+    def flatten(self) -> Any:
+        """A copy with one axis."""
+        return np.copy(np.ravel(self))  # type: ignore[arg-type]
+
+    def copy(self) -> Any:
+        """A copy."""
+        return registry.FUNCTIONS[np.copy](self)
+
+    def astype(self, dtype: Any, **options: Any) -> Any:
+        """In another floating dtype; an integer one would drop the tangent."""
+        return registry.FUNCTIONS[np.astype](self, dtype)
+
+    def conj(self) -> Any:
+        """The complex conjugate."""
+        return np.conjugate(self)  # type: ignore[call-overload]
+
+    conjugate = conj
+
+    @property
+    def T(self) -> Any:  # noqa: N802
+        """The transpose."""
+        return registry.FUNCTIONS[np.transpose](self)
+
+    @property
+    def real(self) -> Any:
+        """The real part."""
+        return registry.FUNCTIONS[np.real](self)
+
+    @property
+    def imag(self) -> Any:
+        """The imaginary part."""
+        return registry.FUNCTIONS[np.imag](self)

@@ -1,0 +1,232 @@
+"""One number with its tangent: the fast case, on Python floats.
+
+A primal is a Python float or complex, a NumPy scalar of another precision, or a Dual of an outer
+derivative call.  The tangent is a number too for one tangent, an array of k for k of them.
+A pure Python operation costs 0.2-0.3 us (a 0-d DualArray 2-4 us).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from rulebook.dual import tags
+from rulebook.dual.methods import Methods
+
+__all__ = ["Dual", "number"]
+
+
+def number(value: Any) -> Any:
+    """A scalar in its fastest form: Python's for double precision; duals and arrays stay."""
+    kind = type(value)
+    if kind is float or kind is Dual or kind is complex:
+        return value
+    if kind is np.float64 or kind is np.complex128 or kind is np.bool_:
+        return value.item()
+    if kind is np.ndarray:
+        return value if value.ndim else value.item() if value.dtype.char in "dD?" else value[()]
+    if isinstance(value, np.integer):
+        return int(value)
+    return value
+
+
+class Dual(Methods):
+    """A number and its tangent.
+
+    Attributes:
+        p: the primal.
+        t: the tangent: a number, or an array of k.
+        tag: the derivative call it belongs to.
+    """
+
+    __slots__ = ("p", "t", "tag")
+    __hash__ = None  # type: ignore[assignment]  # equality is that of the primals
+
+    shape: tuple[int, ...] = ()
+    ndim = 0
+    size = 1
+
+    def __init__(self, p: Any, t: Any, tag: int) -> None:
+        self.p = p
+        self.t = t
+        self.tag = tag
+
+    @property
+    def dtype(self) -> Any:
+        """The dtype of the primal."""
+        kind = type(self.p)
+        return _FLOAT if kind is float else _COMPLEX if kind is complex else self.p.dtype
+
+    # Tags are compared by identity first: within a call it is one object.
+
+    def __add__(self, o: Any) -> Any:
+        kind = type(o)
+        if kind is Dual:
+            tag = self.tag
+            if o.tag is tag:
+                return Dual(self.p + o.p, self.t + o.t, tag)
+        elif kind is float or kind is int:
+            return Dual(self.p + o, self.t, self.tag)
+        return _mixed(_add, self, o)
+
+    def __radd__(self, o: Any) -> Any:
+        if type(o) is float or type(o) is int:
+            return Dual(o + self.p, self.t, self.tag)
+        return _mixed(_add, o, self)
+
+    def __sub__(self, o: Any) -> Any:
+        kind = type(o)
+        if kind is Dual:
+            tag = self.tag
+            if o.tag is tag:
+                return Dual(self.p - o.p, self.t - o.t, tag)
+        elif kind is float or kind is int:
+            return Dual(self.p - o, self.t, self.tag)
+        return _mixed(_sub, self, o)
+
+    def __rsub__(self, o: Any) -> Any:
+        if type(o) is float or type(o) is int:
+            return Dual(o - self.p, -self.t, self.tag)
+        return _mixed(_sub, o, self)
+
+    def __mul__(self, o: Any) -> Any:
+        kind = type(o)
+        if kind is Dual:
+            tag = self.tag
+            if o.tag is tag:
+                a = self.p
+                b = o.p
+                return Dual(a * b, a * o.t + self.t * b, tag)
+        elif kind is float or kind is int:
+            return Dual(self.p * o, self.t * o, self.tag)
+        return _mixed(_mul, self, o)
+
+    def __rmul__(self, o: Any) -> Any:
+        if type(o) is float or type(o) is int:
+            return Dual(o * self.p, o * self.t, self.tag)
+        return _mixed(_mul, o, self)
+
+    def __truediv__(self, o: Any) -> Any:
+        kind = type(o)
+        if kind is Dual:
+            tag = self.tag
+            if o.tag is tag:
+                b = o.p
+                y = self.p / b
+                return Dual(y, (self.t - y * o.t) / b, tag)
+        elif kind is float or kind is int:
+            return Dual(self.p / o, self.t / o, self.tag)
+        return _mixed(_div, self, o)
+
+    def __rtruediv__(self, o: Any) -> Any:
+        if type(o) is float or type(o) is int:
+            b = self.p
+            y = o / b
+            return Dual(y, -y * self.t / b, self.tag)
+        return _mixed(_div, o, self)
+
+    def __pow__(self, o: Any, modulo: None = None) -> Any:
+        if type(o) is int and type(self.p) is float and o > 0:
+            p = self.p
+            return Dual(p**o, o * p ** (o - 1) * self.t, self.tag)
+        return _ufunc(np.power, self, o)
+
+    def __rpow__(self, o: Any) -> Any:
+        return _ufunc(np.power, o, self)
+
+    def __neg__(self) -> Dual:
+        return Dual(-self.p, -self.t, self.tag)
+
+    def __pos__(self) -> Dual:
+        return self
+
+    def __getitem__(self, key: Any) -> Any:
+        shape = _POINT[key].shape  # what NumPy allows on a number: (), ... and None
+        return self.reshape(shape) if shape else self
+
+    def __copy__(self) -> Dual:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> Dual:
+        return self
+
+    def __reduce__(self) -> Any:
+        return _rebuild, (self.p, self.t, *tags.to_pickle(self.tag))
+
+    @property
+    def tangent(self) -> Any:
+        """The tangent: a number, or an array of k."""
+        return self.t
+
+    def __format__(self, spec: str) -> str:
+        return f"{self.p:{spec}}" if spec else str(self)
+
+    def item(self) -> Dual:
+        """The number itself: a Dual."""
+        return self
+
+
+def _rebuild(p: Any, t: Any, tag: int, token: str) -> Dual:
+    return Dual(p, t, tags.from_pickle(tag, token))
+
+
+_POINT = np.zeros(())
+_FLOAT = np.dtype(np.float64)
+_COMPLEX = np.dtype(np.complex128)
+
+
+def _add(a: Any, b: Any) -> Any:
+    return a + b
+
+
+def _sub(a: Any, b: Any) -> Any:
+    return a - b
+
+
+def _mul(a: Any, b: Any) -> Any:
+    return a * b
+
+
+def _div(a: Any, b: Any) -> Any:
+    return a / b
+
+
+_OF: dict[Callable[[Any, Any], Any], Any] = {_add: np.add, _sub: np.subtract, _mul: np.multiply, _div: np.true_divide}
+
+
+def _ufunc(ufunc: Any, a: Any, b: Any) -> Any:
+    """A ufunc for an operator: NotImplemented leaves it to the other operand."""
+    other = b if type(a) is Dual else a
+    if isinstance(other, (Dual, float, int, complex, np.ndarray, np.generic)):
+        return ufunc(a, b)
+    return NotImplemented
+
+
+def _mixed(op: Callable[[Any, Any], Any], a: Any, b: Any) -> Any:
+    """An operation on two tags, or on a Dual and a number of another type."""
+    other = b if type(a) is Dual else a
+    if not isinstance(other, np.ndarray):
+        other = number(other)
+    kind = type(other)
+    x, y = (a, other) if type(a) is Dual else (other, b)
+    if kind is Dual:
+        if x.tag == y.tag:
+            return op(x, Dual(y.p, y.t, x.tag))  # equal, not identical: it was unpickled
+        return _by_tag(op, x, y)
+    if kind is float or kind is int or kind is complex or kind is bool:
+        return _by_tag(op, x, y)
+    return _ufunc(_OF[op], a, b)
+
+
+def _by_tag(op: Callable[[Any, Any], Any], x: Any, y: Any) -> Any:
+    """The same, where one operand is a constant for the tag of the other."""
+    if type(x) is Dual and (type(y) is not Dual or x.tag > y.tag):
+        t = x.t if op is _add or op is _sub else op(x.t, y)
+        return Dual(op(x.p, y), t, x.tag)
+    if op is _div:
+        out = x / y.p
+        return Dual(out, -out * y.t / y.p, y.tag)
+    t = y.t if op is _add else -y.t if op is _sub else x * y.t
+    return Dual(op(x, y.p), t, y.tag)
