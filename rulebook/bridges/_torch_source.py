@@ -1,0 +1,176 @@
+"""The source of the Function and the call of one form in plain eager mode, generated per structure of arguments.
+
+`Code` says how leaves become arguments and how cotangents become leaves, as Python expressions;
+what differs between rules is closed over, not written into the code.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from rulebook.trees import LEAF, Structure
+
+__all__ = ["CLOSED", "GIVEN", "PULLBACK", "is_simple", "source"]
+
+CLOSED = "closed"  # an rrule: its pullback closes over what it needs
+GIVEN = "given"  # a rule that is given y
+PULLBACK = "pullback"  # the same, called as the author wrote it
+
+_SOURCE = """
+def make(primal, rule, statics, again, general, state, consts):
+    {unpack}
+
+    class Rule(Function):
+        @staticmethod
+        def forward(ctx, {xs}):
+            {enter}
+            try:
+                {start}
+            except RulebookError:
+                raise
+            except Exception as error:
+                raise again.explain(error, {what!r}) from error.__cause__
+            if type(y) is not Tensor:
+                y = again.single(y)
+            {leave}
+            ctx.set_materialize_grads(False)
+            ctx.autocast = autocast_state() if any_autocast() else None
+            {keep}
+
+        @staticmethod
+        def backward(ctx, y_bar):
+            saved = ctx.saved_tensors  # raises where an input was changed in place, or the graph was freed
+            if is_grad_enabled() or ctx.autocast is not None or type(y_bar) is not Tensor{changed}:
+                return again(ctx, saved, y_bar)
+            {saved} = saved
+            try:
+                found = {pull}
+            except RulebookError:
+                raise
+            except Exception as error:
+                raise again.explain(error) from error.__cause__
+            {free}
+            if {shaped}:
+                {cs} = {leaves}
+                if {fits}:
+                    return {cs}
+            return again.finish(saved, found, ctx.needs_input_grad)
+
+    apply = raw_apply(Rule)
+
+    def call({xs}):
+        if not is_compiling() and {plain} and state.single and peek() is None and forward_ad._current_level < 0:
+            if is_grad_enabled() and ({active}):
+                try:
+                    return apply({xs})
+                except Structured:
+                    return general({xs})
+            try:
+                y = primal({args}{statics})
+            except RulebookError:
+                raise
+            except Exception as error:
+                raise again.explain(error, "primal") from error.__cause__
+            return y if type(y) is Tensor else again.finish_primal(y)
+        return general({xs})
+
+    return call
+"""
+
+
+# What is saved, and what of it is returned.  y itself may be held by the primal or by the pullback, which would make a cycle;
+# a version that differs tells that y was changed in place; saved-tensor hooks manage memory, so nothing is kept past them.
+_KEEP = {
+    True: """out = y.detach()
+            ctx.save_for_backward({xs}, out)
+            return out""",
+    False: """ctx.pull = pull if saved_hooks() is None else None
+            ctx.y = y
+            ctx.version = y._version
+            ctx.save_for_backward({xs})
+            return y.detach()""",
+}
+_START = {
+    True: "y = primal({call})",
+    False: """out = rule({call})
+                y, pull = out if type(out) is tuple and len(out) == 2 else again.pair(out)""",
+}
+
+
+@dataclass
+class _Code:
+    """Expressions over the leaves x0, x1, ... of some arguments, and the constants that they name."""
+
+    leaf: str
+    consts: list[Any] = field(default_factory=list)
+    shaped: list[str] = field(default_factory=list)  # conditions under which returned cotangents have the structure of the arguments
+    leaves: list[str] = field(default_factory=list)  # where in them each leaf is
+
+    def const(self, value: Any) -> str:
+        self.consts.append(value)
+        return f"k{len(self.consts) - 1}"
+
+    def build(self, structure: Structure, at: str) -> str:
+        """The expression that builds a tree of the structure; notes how the leaves of one at `at` are reached."""
+        if structure is LEAF:
+            self.leaves.append(at)
+            return self.leaf.format(len(self.leaves) - 1)
+        if structure.kind == "none":
+            return "None"
+        kind = self.const(structure.kind)
+        self.shaped += [f"type({at}) is {kind}", f"len({at}) == {len(structure.children)}"]
+        if structure.kind is dict:
+            keys = [self.const(k) for k in structure.data]
+            return "{" + ", ".join(f"{k}: {self.build(c, f'{at}[{k}]')}" for k, c in zip(keys, structure.children, strict=True)) + "}"
+        values = [self.build(c, f"{at}[{i}]") for i, c in enumerate(structure.children)]
+        if structure.kind is list:
+            return f"[{', '.join(values)}]"
+        return f"({''.join(v + ', ' for v in values)})" if structure.kind is tuple else f"{kind}({', '.join(values)})"
+
+
+def is_simple(structure: Structure) -> bool:
+    """Whether a structure holds nothing but tuples, lists, dicts, namedtuples and None."""
+    kind = structure.kind
+    known = kind in ("leaf", "none") or kind in (tuple, list, dict) or issubclass(kind, tuple)
+    return known and all(map(is_simple, structure.children))
+
+
+def source(structure: Structure, kind: str, watched: bool, statics: bool) -> tuple[str, list[Any]]:
+    """The source of `make` for arguments of a structure, and the constants that it names.
+
+    Args:
+        structure: of the tuple of arguments.
+        kind: CLOSED, GIVEN or PULLBACK.
+        watched: whether a captured tensor is looked for.
+        statics: whether the primal has any.
+    """
+    inner, outer = _Code("d{}" if watched else "x{}"), _Code("x{}")
+    below, above = (c.build(structure, "found") for c in (inner, outer))
+    n = len(outer.leaves)
+    xs = [f"x{i}" for i in range(n)]
+    options = ", **statics" if statics else ""
+    given = kind != CLOSED
+    detached = "; ".join(["set_grad_mode(True)", *(f"d{i} = {x}.detach()" for i, x in enumerate(xs))])
+    text = _SOURCE.format(
+        unpack="".join(f"k{i}, " for i in range(len(outer.consts))) + "= consts",
+        xs=", ".join(xs),
+        enter=detached if watched else "pass",
+        start=_START[given].format(call=below[1:-1].rstrip(", ") + options),
+        what="primal" if given else "rrule",
+        leave="if y.requires_grad: again.refuse()" if watched else "pass",
+        keep=_KEEP[given].format(xs=", ".join(xs)),
+        changed="" if given else " or ctx.pull is None or ctx.y._version != ctx.version",
+        saved="".join(f"{x}, " for x in [*xs, *(["y"] if given else [])]),
+        pull=f"rule(y, {above}, y_bar{options if kind == PULLBACK else ''})" if given else "ctx.pull(y_bar)",
+        free="pass" if given else "if not keep_graph(): ctx.pull = ctx.y = None",
+        shaped=" and ".join(outer.shaped),
+        cs="".join(f"c{i}, " for i in range(n)),
+        leaves="".join(f"{leaf}, " for leaf in outer.leaves),
+        fits=" and ".join(f"type(c{i}) is Tensor and c{i}.dtype is x{i}.dtype and c{i}.shape == x{i}.shape" for i in range(n)),
+        plain=" and ".join(f"type({x}) in KINDS" for x in xs),
+        active=" or ".join(f"{x}.requires_grad" for x in xs),
+        args=above[1:-1].rstrip(", "),
+        statics=options,
+    )
+    return text, outer.consts
