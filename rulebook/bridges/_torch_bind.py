@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from rulebook.bridges import _torch_fast
+from rulebook.bridges import _torch_private as private
 from rulebook.bridges._torch_levels import call_op
 from rulebook.bridges._torch_ops import RuleOp
 from rulebook.bridges._torch_values import leaves_as_tensors
@@ -35,7 +36,8 @@ class _Traced:
         self.structure: Structure = LEAF
 
         def flat(*leaves: Any) -> Any:
-            ys, self.structure = call_op(op, leaves_as_tensors(leaves))
+            with private.in_graph():
+                ys, self.structure = call_op(op, leaves_as_tensors(leaves))
             return ys[0] if self.structure is LEAF else tuple(ys)
 
         # Dynamo records the call as it is, so that the rules run when the graph is differentiated, under torch.func too;

@@ -12,7 +12,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.forward_ad import make_dual
 
 from rulebook import trees
 from rulebook.bridges import _torch_private as private
@@ -31,7 +30,7 @@ def call_op(op: Op, xs: Leaves) -> Result:
     top = private.peek()
     if top is not None:
         xs = [private.unwrap_dead(x) for x in xs]
-    if private.forward_level() >= 0 and private.forward_mode_enabled():
+    if private.forward_mode():
         pairs = [tangent_of(x) for x in xs]
         if any(t is not None for _, t in pairs):
             return _forward(op, xs, [p for p, _ in pairs], [t for _, t in pairs], top)
@@ -81,14 +80,14 @@ def _dual(op: Op, y: Tensor, y_dot: Tensor | None) -> Tensor:
         return y
     if y.numel() > 1 and 0 in y.stride():  # make_dual writes to memory laid out like y
         y = y.clone()
-    return make_dual(y, y_dot)
+    return private.make_dual(y, y_dot)
 
 
 def _is_active(xs: Leaves) -> bool:
     """Whether any level, from the innermost out, differentiates one of xs."""
     if torch.is_grad_enabled() and any(x.requires_grad for x in xs):
         return True
-    if private.forward_level() >= 0 and any(tangent_of(x)[1] is not None for x in xs):
+    if private.forward_mode() and any(tangent_of(x)[1] is not None for x in xs):
         return True
     top = private.peek()
     if top is None:

@@ -9,7 +9,6 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.autograd import Function
-from torch.autograd.forward_ad import make_dual
 
 from rulebook.bridges import _torch_private as private
 from rulebook.bridges._torch_ops import Leaves, Op, Pull
@@ -64,7 +63,7 @@ class Call:
         if self.duals is None:
             return [self.strip(x) for x in xs]
         parts = [tangent_of(x) for x in self.duals]
-        return [self.strip(p) if t is None else make_dual(self.strip(p), self.strip(t)) for p, t in parts]
+        return [self.strip(p) if t is None else private.make_dual(self.strip(p), self.strip(t)) for p, t in parts]
 
     def is_present(self) -> bool:
         """Whether the level is the innermost one now."""
@@ -160,7 +159,7 @@ def pull_node(call: Call, xs: Leaves, ys: Leaves, bars: Leaves, wanted: Sequence
 
 def _is_special(bar: Tensor) -> bool:
     """Whether a cotangent is batched by is_grads_batched, or has a tangent of its own level: a Function takes neither."""
-    return private.is_legacy_batched(bar) or (private.forward_level() >= 0 and tangent_of(bar)[1] is not None)
+    return private.is_legacy_batched(bar) or (private.forward_mode() and tangent_of(bar)[1] is not None)
 
 
 class _Pull:

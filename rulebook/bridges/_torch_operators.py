@@ -64,7 +64,7 @@ def jvp(fn: Callable[..., Any], primals: tuple[Any, ...], tangents: tuple[Any, .
         y = fn(*primals)
         ys, structure = _values(y)
         return y, structure.unflatten(iter([torch.zeros_like(v) if has_tangent(v) else None for v in ys]))
-    if private.peek() is None and private.forward_level() >= 0:
+    if private.peek() is None and private.forward_mode():
         raise HigherOrderError(
             "rb.jvp (engine torch) inside torch.autograd.forward_ad.dual_level.",
             "one level of forward mode",
@@ -86,7 +86,7 @@ def vjp(fn: Callable[..., Any], primals: tuple[Any, ...]) -> tuple[Any, Callable
     if not values:
         empty: list[Any] = [None] * flat.structure.n_leaves
         return fn(*primals), lambda y_bar: flat.structure.unflatten(iter(empty))
-    if private.peek() is None and private.forward_level() < 0 and not torch.is_grad_enabled():
+    if private.peek() is None and not private.forward_mode() and not torch.is_grad_enabled():
         ys, fixed, transpose = _vjp_plain(flat, values)
     else:
         ys, transpose, fixed = torch.func.vjp(flat, *values, has_aux=True)

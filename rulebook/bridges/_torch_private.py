@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import operator
+import threading
+from collections.abc import Iterator
 from typing import Any
 
 import torch
+from torch import Tensor
 from torch.autograd import Function
 
 from rulebook.errors import EngineMissingError
@@ -25,8 +29,11 @@ __all__ = [
     "is_wrapped",
     "keep_graph",
     "level_of",
+    "level_of_any",
     "lower",
+    "make_dual",
     "peek",
+    "randomness",
     "raw_apply",
     "remove_batch_dim",
     "saved_hooks",
@@ -65,6 +72,7 @@ _NAMES = {
     "_functorch.pyfunctorch.coerce_cinterpreter": "stepping out of a level",
     "_functorch.utils.enable_single_level_autograd_function": "a Function at one level",
     "_functorch.vmap.vmap_increment_nesting": "a vmap level",
+    "_VF._make_dual": "a tensor with a tangent",
     "_VF._unpack_dual": "the tangent of a dual tensor",
     "autograd.forward_ad._current_level": "the level of forward mode",
     "autograd.forward_ad._set_fwd_grad_enabled": "forward mode inside a Function",
@@ -116,12 +124,35 @@ single_level = _found["_functorch.utils.enable_single_level_autograd_function"]
 vmap_level = _found["_functorch.vmap.vmap_increment_nesting"]
 unpack_dual = _found["_VF._unpack_dual"]
 set_forward_mode = _found["autograd.forward_ad._set_fwd_grad_enabled"]
+_make_dual = _found["_VF._make_dual"]
 _coerce = _found["_functorch.pyfunctorch.coerce_cinterpreter"]
 
 
-def forward_level() -> int:
-    """The level of forward mode; negative outside of it."""
-    return torch.autograd.forward_ad._current_level
+class _Graph(threading.local):
+    running = 0
+
+
+_graph = _Graph()
+
+
+@contextlib.contextmanager
+def in_graph() -> Iterator[None]:
+    """While a call runs as a node of a recorded graph, which enters forward mode past `torch.autograd.forward_ad`."""
+    _graph.running += 1
+    try:
+        yield
+    finally:
+        _graph.running -= 1
+
+
+def forward_mode() -> bool:
+    """Whether tensors may have tangents."""
+    return forward_mode_enabled() and (torch.autograd.forward_ad._current_level >= 0 or _graph.running > 0)
+
+
+def make_dual(x: Tensor, x_dot: Tensor) -> Tensor:
+    """A tensor with a tangent."""
+    return _make_dual(x, x_dot, level=0)  # type: ignore[no-any-return]
 
 
 def lower(interpreter: Any) -> Any:

@@ -78,7 +78,7 @@ def is_active(x: Tensor) -> bool:
         return True
     if x.requires_grad and torch.is_grad_enabled():
         return True
-    return private.forward_level() >= 0 and tangent_of(x)[1] is not None
+    return private.forward_mode() and tangent_of(x)[1] is not None
 
 
 def _is_traced(x: Tensor) -> bool:
