@@ -114,7 +114,10 @@ def operand(x: Any, tag: int) -> Any:
         x = np.asarray(x)
     if type(x) is np.ndarray and x.dtype.kind in "iub":
         return x.astype(np.float64) if x.dtype.itemsize > 2 else x.astype(np.float32)
-    return primal(x, tag)
+    p = primal(x, tag)
+    if p is not x and type(p) is float:  # a Python float would take the precision of a float32 operand
+        return np.float64(p)
+    return p
 
 
 _LN2, _LN10 = float(np.log(2.0)), float(np.log(10.0))
