@@ -121,6 +121,19 @@ class NormalForm:
         """The leaves of y and its structure."""
         return self.flatten_result(self.evaluate(self.args(leaves)), "primal")
 
+    def batched(self, axis_size: int, in_batched: Sequence[bool], leaves: Leaves) -> tuple[list[Any], list[bool], Structure]:
+        """The leaves of y over a batch axis in front, whether each has it, and the structure, by the batch rule."""
+        rule = self.primitive.batch
+        assert rule is not None
+        flags = self.args(in_batched)
+        out = self.run(rule, lambda *args: rule.fn(axis_size, flags, *args, **self.statics), *self.args(leaves))
+        y, out_batched = self.pair(out, rule, "(y, out_batched)")
+        ys, structure = self.flatten_result(y, rule.kind)
+        if isinstance(out_batched, bool):
+            return ys, [out_batched] * len(ys), structure
+        fail = lambda path, expected, got: self.output_error(path, expected, got, rule.kind)  # noqa: E731
+        return ys, [bool(b) for b in trees.flatten_like(structure, out_batched, fail, "out_batched")], structure
+
     def flatten_result(self, y: Any, what: str) -> tuple[list[Any], Structure]:
         """The leaves of y as values of the engine, and its structure."""
         if y is None:
@@ -342,16 +355,18 @@ class NormalForm:
         return self.from_host(out, like)
 
     def explain(self, error: Exception, what: str) -> Exception:
-        """The error to raise for one that the author's code raised: its own, with a note, or ours where the cause is known."""
+        """The author's error with a note that says where it was raised, to be raised again.
+
+        Raises:
+            RuleSignatureError: NumPy code met a traced value.
+        """
         if self.engine.is_traced_error(error):
-            new = RuleSignatureError(
+            raise RuleSignatureError(
                 f"{what} of {self.name} (engine {self.engine.name}).",
                 "code that takes traced values",
                 f"NumPy code: {type(error).__name__}",
                 "write it with rb.xp, or mark it host=True",
-            )
-            new.__cause__ = error
-            return new
+            ) from error
         note = f"Raised in the {what} of {self.name}, engine {self.engine.name}."
         if note not in getattr(error, "__notes__", ()):
             error.add_note(note)

@@ -59,16 +59,16 @@ class Compiled:
         self._reads: Reads | None = Reads(tuple(parts)) if allowed else None
         self._jitted: Any = None
 
-    @property
-    def plain(self) -> bool:
-        """Whether the function is run as it is."""
-        return self._reads is None or not self._reads.pure
-
     def __call__(self, *arrays: Any) -> Any:
         """Run the function."""
+        found = NotImplemented if is_staging(arrays) else self.attempt(*arrays)
+        return self._fn(*arrays) if found is NotImplemented else found
+
+    def attempt(self, *arrays: Any) -> Any:
+        """Run the function compiled; NotImplemented where it has to be run as it is."""
         reads = self._reads
-        if reads is None or not reads.pure or is_staging(arrays):
-            return self._fn(*arrays)
+        if reads is None or not reads.pure:
+            return NotImplemented
         if self._jitted is None or not reads.unchanged():
             self._reads = Reads(tuple(self._parts))
             self._jitted = jax.jit(lambda *arrays: self._fn(*arrays), inline=True)
@@ -80,7 +80,7 @@ class Compiled:
             if not isinstance(error.__cause__, jax.errors.TracerArrayConversionError):
                 raise
             self._reads = None
-        return self._fn(*arrays)
+        return NotImplemented
 
 
 def is_staging(arrays: Sequence[Any]) -> bool:
@@ -100,4 +100,17 @@ def parts_of(form: NormalForm, rule: Rule | None) -> tuple[list[Any], bool]:
 
 def primal_of(form: NormalForm) -> Compiled:
     """The primal as a function of leaves, `(*leaves) -> Out`."""
-    return Compiled(lambda *leaves: Out(*form.primal(leaves)), *parts_of(form, None))
+    run = lambda *leaves: Out(*form.primal(leaves))  # noqa: E731
+    return Compiled(run if form.primitive.batch is None else _with_batch_rule(form, run), *parts_of(form, None))
+
+
+def _with_batch_rule(form: NormalForm, run: Callable[..., Out]) -> Callable[..., Out]:
+    """The primal with the author's batch rule in place of jax.vmap's."""
+    call = jax.custom_batching.custom_vmap(run)
+
+    @call.def_vmap
+    def _(axis_size: int, in_batched: list[bool], *leaves: Any) -> tuple[Out, Out]:
+        ys, batched, structure = form.batched(axis_size, in_batched, leaves)
+        return Out(ys, structure), Out(batched, structure)
+
+    return call  # type: ignore[no-any-return]

@@ -113,9 +113,13 @@ class FormMap:
 
     def reverse(self, *primals: Any) -> tuple[list[Any], Linear, list[Any]]:
         """The leaves of y, the linear map of the moving tangents, and its residuals."""
-        if self._start.plain and not _traced(primals):
+        primals = tuple(map(self._form.engine.asarray, primals))  # JAX hands on plain floats as they are
+        if _traced(primals):
+            out, residuals = self._start(*primals)
+        elif (found := self._start.attempt(*primals)) is NotImplemented:
             return self._start_concrete(primals)
-        out, residuals = self._start(*primals)
+        else:
+            out, residuals = found
         return out.leaves, residuals.linear, residuals.arrays
 
     def _start_concrete(self, primals: tuple[Any, ...]) -> tuple[list[Any], Linear, list[Any]]:
