@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 
@@ -33,6 +33,7 @@ __all__ = [
     "Engine",
     "NumpyArrays",
     "TracedValueError",
+    "constant",
     "engine_names",
     "engine_of",
     "kind_of",
@@ -175,6 +176,10 @@ class Engine(ABC):
         """A cotangent in the space of its primal (see `rb.project`)."""
         return project_array(self, x, x_bar)
 
+    def is_recording(self) -> bool:
+        """Whether Python code itself is being recorded, as torch.compile does: what is made on the way must be `constant`."""
+        return False
+
     def settle(self, x_bar: Any, x: Any) -> Any:
         """A last adjustment to a cotangent that has the shape and dtype of its primal; none by default."""
         return x_bar
@@ -237,10 +242,20 @@ def load_engine(name: str) -> Engine:
     return module.engine  # type: ignore[no-any-return]
 
 
+C = TypeVar("C", bound=Callable[..., Any])
+
+
+def constant(fn: C) -> C:
+    """Mark a function as one whose result is a constant to a tracer that records Python code: it runs and is not recorded."""
+    fn._dynamo_marked_constant = True  # type: ignore[attr-defined]  # the name that torch.compile looks for; costs nothing elsewhere
+    return fn
+
+
 def _present(name: str) -> bool:
     return name in sys.modules or f"rulebook.{name}" in sys.modules
 
 
+@constant
 def kind_of(kind: type) -> str:
     """What values of a type are: an engine's name, NUMPY, CONTAINER or OPAQUE."""
     known = _kinds.get(kind)

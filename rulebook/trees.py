@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from rulebook.errors import RuleOutputError, RuleSignatureError
 from rulebook.tangents import is_zero
 
-__all__ = ["LEAF", "Structure", "flatten", "flatten_like", "leaf_paths", "register_dataclass", "register_opener"]
+__all__ = ["LEAF", "Structure", "flatten", "flatten_like", "leaf_paths", "leaves_of", "register_dataclass", "register_opener"]
 
 T = TypeVar("T")
 
@@ -179,6 +179,14 @@ def flatten(tree: Any) -> tuple[list[Any], Structure]:
     """
     leaves: list[Any] = []
     return leaves, _flatten(tree, leaves)
+
+
+def leaves_of(tree: Any) -> list[Any]:
+    """The leaves of a container, in the order of `flatten`."""
+    if tree is None:
+        return []
+    parts = _parts(tree)
+    return [tree] if parts is None else [leaf for child in parts[2] for leaf in leaves_of(child)]
 
 
 def _flatten(tree: Any, leaves: list[Any]) -> Structure:

@@ -13,6 +13,7 @@ from rulebook.bridges import _torch_private as private
 from rulebook.bridges._torch_levels import call_op
 from rulebook.bridges._torch_ops import RuleOp
 from rulebook.bridges._torch_values import leaves_as_tensors
+from rulebook.engines import constant
 from rulebook.normal import NormalForm
 from rulebook.trees import LEAF, Structure
 
@@ -29,32 +30,51 @@ def bind_form(form: NormalForm) -> Callable[..., Any]:
     return _torch_fast.make(op, general)
 
 
-class _Traced:
-    """The function as one node of a graph that torch.compile records, with the structure of its last result."""
+class _Recorded:
+    """The function while torch.compile records Python code."""
 
     def __init__(self, op: RuleOp) -> None:
-        self.structure: Structure = LEAF
+        self.structure: Structure = LEAF  # of the last result
+        self.eager: Callable[..., Any] | None = None
 
         def flat(*leaves: Any) -> Any:
             with private.in_graph():
                 ys, self.structure = call_op(op, leaves_as_tensors(leaves))
             return ys[0] if self.structure is LEAF else tuple(ys)
 
-        # Dynamo records the call as it is, so that the rules run when the graph is differentiated, under torch.func too;
-        # an autograd.Function that dynamo traces into is ignored there (https://github.com/pytorch/pytorch/issues/193279).
-        self.flat = torch.compiler.allow_in_graph(flat)
-        self.last = torch.compiler.assume_constant_result(lambda: self.structure)
+        @constant
+        def is_enclosed() -> bool:
+            enclosed = private.record_as_is(flat)
+            if enclosed and self.eager is None:
+                self.eager = private.unrecorded(lambda *leaves: _call(op, leaves))
+            return enclosed
+
+        self.flat, self.is_enclosed = flat, is_enclosed
+
+    def call(self, leaves: tuple[Any, ...]) -> Any:
+        """One node of the graph.
+
+        Dynamo records the call as it is, so that the rules run when the graph is differentiated, under torch.func too;
+        an autograd.Function that dynamo traces into is ignored there (https://github.com/pytorch/pytorch/issues/193279).
+        A transformation around the whole recording would go past the rules: the call stays outside the graph.
+        """
+        if self.is_enclosed():
+            return self.eager(*leaves)  # type: ignore[misc]
+        out = self.flat(*leaves)
+        return out if isinstance(out, Tensor) else self.structure.unflatten(iter(out))
+
+
+def _call(op: RuleOp, leaves: tuple[Any, ...]) -> Any:
+    ys, structure = call_op(op, leaves_as_tensors(leaves))
+    return ys[0] if structure is LEAF else structure.unflatten(iter(ys))
 
 
 def _general(op: RuleOp) -> Callable[..., Any]:
-    traced = _Traced(op)
-    flat, last = traced.flat, traced.last
+    recorded = _Recorded(op)
 
     def general(*leaves: Any) -> Any:
         if torch.compiler.is_dynamo_compiling():
-            out = flat(*leaves)
-            return out if isinstance(out, Tensor) else last().unflatten(iter(out))
-        ys, structure = call_op(op, leaves_as_tensors(leaves))
-        return ys[0] if structure is LEAF else structure.unflatten(iter(ys))
+            return recorded.call(leaves)
+        return _call(op, leaves)
 
     return general

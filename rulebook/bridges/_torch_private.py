@@ -35,12 +35,14 @@ __all__ = [
     "peek",
     "randomness",
     "raw_apply",
+    "record_as_is",
     "remove_batch_dim",
     "saved_hooks",
     "set_forward_mode",
     "set_grad_mode",
     "single_level",
     "unpack_dual",
+    "unrecorded",
     "unwrap",
     "unwrap_batched",
     "unwrap_dead",
@@ -178,3 +180,27 @@ def raw_apply(function: type[Function]) -> Any:
 def level_of_any(values: Any, level: int) -> bool:
     """Whether one of the values belongs to a torch.func level."""
     return any(level_of(x) == level for x in values)
+
+
+def record_as_is(fn: Any) -> bool:
+    """Make torch.compile, which is recording now, put calls of fn into the graph as they are.
+
+    Returns:
+        Whether a transformation encloses the whole recording: it would go past the rules.
+    """
+    import torch._dynamo
+    from torch._dynamo.symbolic_convert import InstructionTranslator
+    from torch._dynamo.variables.ctx_manager import DualLevelContextManager
+    from torch._dynamo.guards import install_guard
+
+    torch._dynamo.allow_in_graph(fn)
+    install_guard(DualLevelContextManager._guards_singleton)  # recorded again inside dual_level, and outside
+    output = InstructionTranslator.current_tx().output
+    return output.dual_level >= 0 or bool(output.functorch_layers)
+
+
+def unrecorded(fn: Any) -> Any:
+    """fn as torch.compile calls it without looking inside."""
+    import torch._dynamo
+
+    return torch._dynamo.disable(fn)

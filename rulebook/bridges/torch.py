@@ -91,6 +91,10 @@ class TorchEngine(Engine):
         """Whether NumPy code met a tensor without concrete numbers."""
         return isinstance(error, (RuntimeError, NotImplementedError)) and any(text in str(error) for text in _TRACED)
 
+    def is_recording(self) -> bool:
+        """Whether torch.compile or a strict torch.export records Python code."""
+        return torch.compiler.is_dynamo_compiling()
+
     def jvp(self, fn: Callable[..., Any], primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Any, Any]:
         """`fn(*primals)` and its derivative along the tangents."""
         return _torch_operators.jvp(fn, primals, tangents)
