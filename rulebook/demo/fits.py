@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import importlib.util
 import time
 from collections.abc import Callable, Iterator
@@ -79,15 +80,14 @@ def _dual() -> Iterator[tuple[Gradient, Any]]:
 
 @contextlib.contextmanager
 def _autograd() -> Iterator[tuple[Gradient, Any]]:
-    import autograd
-
+    autograd: Any = importlib.import_module("autograd")
     both = autograd.value_and_grad(negative_log_likelihood)
     yield autograd.grad(negative_log_likelihood), lambda logs, step: _bfgs(both, logs, step, jac=True)
 
 
 @contextlib.contextmanager
 def _torch() -> Iterator[tuple[Gradient, Any]]:
-    import torch
+    torch: Any = importlib.import_module("torch")
 
     def gradient(logs: Any) -> Any:
         p = torch.tensor(logs, requires_grad=True)
@@ -113,8 +113,7 @@ def _torch() -> Iterator[tuple[Gradient, Any]]:
 
 @contextlib.contextmanager
 def _jax() -> Iterator[tuple[Gradient, Any]]:
-    import jax
-
+    jax: Any = importlib.import_module("jax")
     double = jax.enable_x64 if hasattr(jax, "enable_x64") else importlib.import_module("jax.experimental").enable_x64
     with double(True):  # within this block alone
         derive = jax.value_and_grad(negative_log_likelihood)

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from rulebook.demo.model import NAMES, data, parameters
 from rulebook.demo.solver import populations
 
 try:
+    import rich.console
     import rich.progress
     import rich.table
 except ModuleNotFoundError:
@@ -35,6 +36,10 @@ def disagreement(gradient: Any, reference: Any) -> float:
     return float(np.max(np.abs(np.asarray(gradient) / reference - 1)))
 
 
+def _on_terminal(stream: TextIO) -> bool:
+    return stream.isatty()
+
+
 class Progress:
     """Which engine is at work and how many evaluations it has made: a bar on a terminal, else one line per engine.
 
@@ -47,7 +52,7 @@ class Progress:
         self._done = 0
         self._evaluations = 0
         self._bar: Any = None
-        if _has_rich and sys.stderr.isatty():
+        if _has_rich and _on_terminal(sys.stderr):
             columns = (rich.progress.TextColumn("{task.description:32}"), rich.progress.BarColumn(), rich.progress.TimeElapsedColumn())
             self._bar = rich.progress.Progress(*columns, console=rich.console.Console(stderr=True), transient=True)
 
@@ -77,42 +82,45 @@ class Progress:
         self._evaluations = 0
 
 
-def _header() -> list[str]:
-    return ["engine", "method", "gradient off by", *NAMES, "solves: primal", "forward", "adjoint", "seconds"]
+_LABELS = ("minimised by", "gradient off by", *NAMES, "primal solves", "forward solves", "adjoint solves", "seconds")
 
 
-def _row(fit: Fit, reference: Any) -> list[str]:
+def _column(fit: Fit, reference: Any) -> list[str]:
     found = parameters(fit.logs)
-    off = f"{disagreement(fit.gradient, reference):.0e}"
     values = [f"{found[name]:.4f}" if found[name] < 1 else f"{found[name]:.2f}" for name in NAMES]
     counts = [str(fit.solves.get(kind, 0)) for kind in ("primal", "forward", "adjoint")]
-    return [fit.engine, fit.method, off, *values, *counts, f"{fit.seconds:.1f}"]
+    return [fit.method, f"{disagreement(fit.gradient, reference):.0e}", *values, *counts, f"{fit.seconds:.1f}"]
 
 
 def print_table(fits: Sequence[Fit], reference: Any, missing: Sequence[str]) -> None:
-    """One row per fit, then a line per engine that is not installed.
+    """One column per fit, which leaves room on a narrow terminal, then a line per engine that is not installed.
 
     Args:
-        fits: in the order of the rows.
+        fits: in the order of the columns.
         reference: the gradient at the start that each is compared with.
         missing: engines that are not installed.
     """
-    rows = [_row(fit, reference) for fit in fits]
-    title = "Lotka-Volterra fitted to lynx and hare, one rule pair for every engine"
-    if _has_rich and sys.stdout.isatty():
-        table = rich.table.Table(*_header(), title=title)
+    header = ["", *("differences" if fit.engine == DIFFERENCES else fit.engine for fit in fits)]
+    columns = [_column(fit, reference) for fit in fits]
+    rows = [list(row) for row in zip(_LABELS, *columns, strict=True)]
+    title = "Lotka-Volterra fitted to lynx and hare: one rule pair, every engine"
+    if _has_rich and _on_terminal(sys.stdout):
+        table = rich.table.Table(title=title)
+        for i, name in enumerate(header):
+            table.add_column(name, justify="left" if i == 0 else "right", no_wrap=True)
         for row in rows:
-            table.add_row(*row, end_section=row[0] != DIFFERENCES and row is rows[-2])
+            table.add_row(*row, end_section=row[0] in ("gradient off by", NAMES[-1]))
         rich.console.Console().print(table)
     else:
-        print(_plain_table(title, [_header(), *rows]))
+        print(_plain_table(title, [header, *rows]))
+    print("gradient off by: largest relative difference, at the start, from the gradient by a complex step.")
     for engine in missing:
         print(f"{engine}: not installed; pip install 'rulebook-ad[{engine}]'")
 
 
 def _plain_table(title: str, lines: list[list[str]]) -> str:
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    text = ["  ".join(cell.ljust(w) if i < 2 else cell.rjust(w) for i, (cell, w) in enumerate(zip(line, widths, strict=True))) for line in lines]
+    text = ["  ".join(cell.ljust(w) if i == 0 else cell.rjust(w) for i, (cell, w) in enumerate(zip(line, widths, strict=True))) for line in lines]
     return "\n".join([title, text[0], "-" * len(text[0]), *text[1:]])
 
 
