@@ -76,7 +76,7 @@ def test_the_installed_command_fits_and_draws(tmp_path):
     command = [sys.executable, "-m", "rulebook.cli", "demo", "--engines", "dual", "--plot", str(tmp_path / "fit.png")]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr
-    rows = {line[:15].strip(): line[15:].split() for line in done.stdout.splitlines()[3:17]}
+    rows = {line[:15].strip(): line[15:].split() for line in done.stdout.splitlines()[3:16]}
     assert rows["alpha"] == ["0.5402", "0.5402"]
     assert np.all(np.array(rows["gradient off by"], float) < [1e-8, 1e-4])
     assert (tmp_path / "fit.png").read_bytes().startswith(b"\x89PNG")

@@ -204,7 +204,7 @@ def test_table(quick, capsys):
     out, err = capsys.readouterr()
     lines = out.splitlines()
     assert lines[1].split() == ["dual", "autograd", "differences"]
-    rows = {line[:15].strip(): line[15:].split() for line in lines[3:17]}
+    rows = {line[:15].strip(): line[15:].split() for line in lines[3:16]}
     assert rows["alpha"] == ["1.00"] * 3
     assert rows["primal solves"] == ["3"] * 3
     assert rows["forward solves"] == ["12"] * 3
