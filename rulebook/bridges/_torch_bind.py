@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -34,6 +35,7 @@ class _Recorded:
     """The function while torch.compile records Python code."""
 
     def __init__(self, op: RuleOp) -> None:
+        self.op = op
         self.structure: Structure = LEAF  # of the last result
         self.eager: Callable[..., Any] | None = None
 
@@ -46,7 +48,7 @@ class _Recorded:
         def is_enclosed() -> bool:
             enclosed = private.record_as_is(flat)
             if enclosed and self.eager is None:
-                self.eager = private.unrecorded(lambda *leaves: _call(op, leaves))
+                self.eager = private.unrecorded(_call)
             return enclosed
 
         self.flat, self.is_enclosed = flat, is_enclosed
@@ -59,7 +61,7 @@ class _Recorded:
         A transformation around the whole recording would go past the rules: the call stays outside the graph.
         """
         if self.is_enclosed():
-            return self.eager(*leaves)  # type: ignore[misc]
+            return self.eager(self.op, leaves)  # type: ignore[misc]
         out = self.flat(*leaves)
         return out if isinstance(out, Tensor) else self.structure.unflatten(iter(out))
 
@@ -75,6 +77,8 @@ def _general(op: RuleOp) -> Callable[..., Any]:
     def general(*leaves: Any) -> Any:
         if torch.compiler.is_dynamo_compiling():
             return recorded.call(leaves)
+        if "torch._dynamo" in sys.modules:  # where a graph broke, torch.compile would try its luck with the frames of the bridge
+            return private.unrecorded(_call)(op, leaves)
         return _call(op, leaves)
 
     return general

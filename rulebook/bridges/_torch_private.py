@@ -199,6 +199,7 @@ def record_as_is(fn: Any) -> bool:
     return output.dual_level >= 0 or bool(output.functorch_layers)
 
 
+@functools.cache
 def unrecorded(fn: Any) -> Any:
     """fn as torch.compile calls it without looking inside."""
     import torch._dynamo
