@@ -85,7 +85,7 @@ class DualEngine(Engine):
 
     def is_traced_error(self, error: Exception) -> bool:
         """Whether code outside NumPy met a dual where it needs numbers."""
-        return isinstance(error, DroppedTangentError)
+        return isinstance(error, DroppedTangentError) or isinstance(error.__cause__, DroppedTangentError)
 
     def jvp(self, fn: Callable[..., Any], primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Any, Any]:
         """`fn(*primals)` and its derivative along the tangents."""

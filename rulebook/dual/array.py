@@ -96,12 +96,18 @@ class DualArray(Operators):
     def __contains__(self, value: Any) -> bool:
         return bool((self == value).any())
 
-    def view(self, p: Any, on_p: Move, on_t: Move) -> DualArray:
-        """A view: `p` is on_p(self.p), which shares its memory; on_t does the same behind the leading axis."""
+    def view(self, p: Any, on_p: Move | None, on_t: Move) -> DualArray:
+        """A view: `p` shares the memory of self.p, on_t does the same behind the leading axis.
+
+        on_p moves elements as from self.p to p; None where that does not do for coefficients.
+        """
         c, b = self.parts()
-        if c is not None and np.ndim(c):
-            c = on_p(c if c.shape == self.p.shape else np.broadcast_to(c, self.p.shape))
-        new = DualArray(p, c, on_t(b), self.tag)
+        if on_p is None:
+            new = DualArray(p, None, on_t(self.tangent), self.tag)
+        else:
+            if c is not None and np.ndim(c):
+                c = on_p(c if c.shape == self.p.shape else np.broadcast_to(c, self.p.shape))
+            new = DualArray(p, c, on_t(b), self.tag)
         root = self.root
         if root is None:
             new.root, new._path, new._seen = self, (on_t,), b
@@ -109,21 +115,32 @@ class DualArray(Operators):
             new.root, new._path, new._seen = root, (*self._path, on_t), self._seen
         return new
 
-    def writable(self) -> tuple[Any, Any]:
-        """The primal and the materialised tangents, which may be written to: views see it, results computed before do not."""
-        root = self.root or self
+    def writable(self, value: Any, t: Any) -> tuple[Any, Any]:
+        """The primal and the materialised tangents, to write `value` and `t` into: views see it, results computed before do not."""
+        root = self if self.root is None else self.root
         if root.c is not None:
-            root.b, root.c = root.c * root.b, None
-        elif not _exclusive(root):
+            root.b, root.c = (root.c * root.b).astype(root.p.dtype), None
+        elif root.b.dtype != root.p.dtype:
+            root.b = root.b.astype(root.p.dtype)
+        elif not _alone(root, "b"):
             root.b = np.array(root.b) if type(root.b) is np.ndarray else root.b.copy()
-        if root is not self:
-            b = self.parts()[1]
-            if not aliases(b, root.b):
+        if getattr(t, "tag", 0) > getattr(root.b, "tag", 0):
+            root.b = _promoted(root.b, t)
+        if getattr(value, "tag", 0) > getattr(root.p, "tag", 0):
+            if root is not self or not _alone(root, "p"):
                 raise DroppedTangentError(
-                    "A write into a view (engine dual).", "a view of one block of memory", f"{describe(self)}, whose tangents are a copy", "write into the array itself"
+                    "A write into a view, or an array that has views (engine dual).",
+                    "a value that depends on the same derivative calls as the array",
+                    f"{describe(value)} that an outer call differentiates",
+                    "write into the array itself, without keeping views of it",
                 )
-            return self.p, b
-        return root.p, root.b
+            root.p = _promoted(root.p, value)
+        b = self.parts()[1]
+        if root is not self and not aliases(b, root.b):
+            raise DroppedTangentError(
+                "A write into a view (engine dual).", "a view of one block of memory", f"{describe(self)}, whose tangents are a copy", "write into the array itself"
+            )
+        return self.p, b
 
     def __copy__(self) -> Any:
         return self.copy()
@@ -174,11 +191,19 @@ class _Probe:
 
 _probe = _Probe()
 _probe.b = np.zeros(1)
-_ALONE = sys.getrefcount(_probe.b)  # what an array has that one attribute alone refers to
+_ALONE = sys.getrefcount(getattr(_probe, "b"))  # noqa: B009  what an array has that one attribute alone refers to
 
 
-def _exclusive(root: DualArray) -> bool:
-    """Whether nothing but `root` refers to the memory of its base."""
-    if type(root.b) is np.ndarray and (root.b.base is not None or not root.b.flags.writeable):
+def _alone(root: DualArray, name: str) -> bool:
+    """Whether nothing but this attribute refers to the memory of an array."""
+    array = getattr(root, name)
+    if type(array) is np.ndarray and (array.base is not None or not array.flags.writeable):
         return False
-    return sys.getrefcount(root.b) <= _ALONE
+    del array
+    return sys.getrefcount(getattr(root, name)) <= _ALONE
+
+
+def _promoted(array: Any, like: Any) -> DualArray:
+    """An array as one that can take tangents of the outer call of `like`."""
+    k = np.shape(like.tangent)[0] if np.ndim(like.tangent) else 1
+    return DualArray(array, None, np.zeros((k, *array.shape), array.dtype), like.tag)

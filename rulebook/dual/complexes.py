@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from rulebook.dual.array import DualArray, aliases
 from rulebook.dual.elementwise import combine
 from rulebook.dual.errors import DroppedTangentError
 from rulebook.dual.parts import join, tangent
@@ -26,18 +27,24 @@ def _conjugate(x: Any) -> Any:
     return join(np.conjugate(x.p), np.conjugate(tangent(x, x.tag)), x.tag)
 
 
+def _part(part: Any, x: Any) -> Any:
+    """The real or imaginary part, a view as NumPy's is."""
+    q, t = part(x.p), part(tangent(x, x.tag))
+    return x.view(q, None, part) if type(x) is DualArray and aliases(q, x.p) else join(q, t, x.tag)
+
+
 @rule(np.real)
 def _real(x: Any) -> Any:
     if not _complex(x):
         return x
-    return join(+np.real(x.p), np.real(tangent(x, x.tag)), x.tag)
+    return _part(np.real, x)
 
 
 @rule(np.imag)
 def _imag(x: Any) -> Any:
     if not _complex(x):
         return np.zeros(x.shape, x.dtype)
-    return join(+np.imag(x.p), np.imag(tangent(x, x.tag)), x.tag)
+    return _part(np.imag, x)
 
 
 def _along(direction: Any, x: Any) -> Any:

@@ -18,6 +18,16 @@ __all__ = ["floating", "jacobian", "jvp", "seed", "split", "value", "vjp"]
 _CHUNK_BYTES = 1 << 26  # tangents of the argument held at once by a Jacobian; below it one pass is fastest
 
 
+def run(fn: Callable[..., Any], *args: Any) -> Any:
+    """fn(*args); where NumPy hides our refusal behind an error of its own, ours."""
+    try:
+        return fn(*args)
+    except (TypeError, ValueError) as error:
+        if isinstance(error.__cause__, DroppedTangentError):  # "setting an array element with a sequence"
+            raise error.__cause__ from None
+        raise
+
+
 def value(x: Any) -> Any:
     """A number or array as one with shape and dtype; a dual passes."""
     if is_dual(x) or type(x) is np.ndarray or isinstance(x, np.generic):
@@ -82,7 +92,7 @@ def jvp(fn: Callable[..., Any], primals: tuple[Any, ...], tangents: tuple[Any, .
     dots = trees.flatten_like(structure, tuple(tangents), _structure_error, "tangents")
     tag = new_tag()
     duals = [x if t is None or not floating(x) else seed(x, np.reshape(t, (1, *np.shape(x))), tag) for x, t in zip(leaves, dots, strict=True)]
-    ys, result = trees.flatten(fn(*structure.unflatten(iter(duals))))
+    ys, result = trees.flatten(run(fn, *structure.unflatten(iter(duals))))
     pairs = [split(y, tag, 1) for y in ys]
     y_dots = [None if t is None else _unstack(t) for _, t in pairs]
     return result.unflatten(iter([p for p, _ in pairs])), result.unflatten(iter(y_dots))
@@ -124,7 +134,7 @@ def vjp(fn: Callable[..., Any], primals: tuple[Any, ...]) -> tuple[Any, Callable
     seeds, k = _basis(leaves)
     tag = new_tag()
     duals = [x if t is None else seed(x, t, tag) for x, t in zip(leaves, seeds, strict=True)]
-    ys, result = trees.flatten(fn(*structure.unflatten(iter(duals))))
+    ys, result = trees.flatten(run(fn, *structure.unflatten(iter(duals))))
     pairs = [split(y, tag, k) for y in ys]
     columns = [None if t is None else np.reshape(t, (k, np.size(peel(p)))) for p, t in pairs]
 
@@ -185,7 +195,7 @@ def jacobian(fn: Callable[..., Any], x: Any) -> tuple[Any, Any]:
 
 def _columns(fn: Callable[..., Any], x: Any, seeds: Any) -> tuple[Any, Any]:
     tag = new_tag()
-    y = fn(seed(x, seeds, tag))
+    y = run(fn, seed(x, seeds, tag))
     if not trees.is_leaf(y):
         raise RuleOutputError("rb.jacobian (engine dual).", "a function that gives one array", f"a {type(y).__name__}", "use rb.jvp or rb.vjp")
     p, t = split(y, tag, seeds.shape[0])

@@ -13,7 +13,7 @@ import numpy as np
 from rulebook.dual.array import DualArray
 from rulebook.dual.parts import join, primal, tag_of, tangent
 from rulebook.dual.registry import UFUNCS
-from rulebook.dual.scalar import Dual, number
+from rulebook.dual.scalar import Dual, dual, number
 
 __all__ = ["binary", "combine", "unary"]
 
@@ -38,7 +38,7 @@ def combine(tag: int, y: Any, terms: list[tuple[Any, Any]]) -> Any:
         if lazy is not None:
             return lazy
     elif all(type(x) is Dual for _, x in terms):
-        return Dual(number(y), number(sum(x.t if f is None else number(f) * x.t for f, x in terms)), tag)
+        return dual(number(y), number(sum(x.t if f is None else number(f) * x.t for f, x in terms)), tag)
     ndim = np.ndim(y)
     total: Any = None
     fresh = False
@@ -86,7 +86,7 @@ def unary(ufunc: Any, factor: Factor) -> None:
         y = ufunc(p)
         f = factor(p, y)
         if type(x) is Dual:
-            return Dual(number(y), number(f) * x.t, x.tag)
+            return dual(number(y), number(f) * x.t, x.tag)
         if y.ndim:
             c, b = x.parts()
             return DualArray(y, f if c is None else c * f, b, x.tag)

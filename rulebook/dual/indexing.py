@@ -8,7 +8,7 @@ import numpy as np
 
 from rulebook.dual.errors import DroppedTangentError, describe
 from rulebook.dual.methods import Methods
-from rulebook.dual.scalar import Dual, number
+from rulebook.dual.scalar import Dual, dual, number, stack
 
 __all__ = ["Indexed"]
 
@@ -48,20 +48,20 @@ class Indexed(Methods):
         q = self.p[key]
         kind = type(q)
         if kind is not np.ndarray and (kind is Dual or not q.ndim):
-            return Dual(number(q), self._element(key), self.tag)
+            return dual(number(q), self._element(key), self.tag)
         if not _plain_key(key):
             at = _positions(key, self.shape)
             t = self.tangent
             return self._made(q, t.reshape((t.shape[0], self.size))[:, at])
         if _shares(q, self.p):
             if not q.ndim:
-                return Dual(number(q), self._element(key), self.tag)
+                return dual(number(q), self._element(key), self.tag)
             return self.view(q, lambda c: c[key], lambda t: t[_lead(key)])
         return self._made(q, self.tangent[_lead(key)])
 
     def _made(self, q: Any, t: Any) -> Any:
         if not q.ndim:
-            return Dual(number(q), number(t[0]) if t.shape[0] == 1 else t, self.tag)
+            return dual(number(q), number(t[0]) if t.shape[0] == 1 else t, self.tag)
         return type(self)(q, None, t, self.tag)  # type: ignore[call-arg]
 
     def _element(self, key: Any) -> Any:
@@ -88,18 +88,14 @@ class Indexed(Methods):
                 f"{describe(value)} of an inner call",
                 "make the buffer inside the inner function, with np.zeros_like of its argument",
             )
-        new, t = (value.p, value.tangent) if tag == self.tag else (value, None)
-        p, b = self.writable()
-        if t is None:
-            p[key] = new
-            _write(b, key, self.shape, 0.0)
-            return
-        target = np.ndim(p[key])
-        if tag == self.tag and not isinstance(t, float) and np.ndim(t) == 0 or isinstance(t, (float, complex)):
-            t = np.reshape(t, (1,))
+        same = tag == self.tag
+        new, t = (value.p, stack(value.t) if type(value) is Dual else value.tangent) if same else (value, 0.0)
+        p, b = self.writable(new, t)
+        if same:
+            room = np.ndim(self.p[key]) - np.ndim(new)
+            t = np.reshape(t, (t.shape[0], *(1,) * room, *t.shape[1:]))
         p[key] = new
-        lead = t.shape[0]
-        _write(b, key, self.shape, np.reshape(t, (lead, *(1,) * (target - (np.ndim(t) - 1)), *t.shape[1:])))
+        _write(b, key, self.shape, t)
 
     def parts(self) -> tuple[Any, Any]:
         """Coefficient (or None) and base of the tangents, as they are now."""
@@ -114,7 +110,7 @@ class Indexed(Methods):
         """A view of this array."""
         raise NotImplementedError
 
-    def writable(self) -> tuple[Any, Any]:
+    def writable(self, value: Any, t: Any) -> tuple[Any, Any]:
         """The primal and the tangents, which may be written to."""
         raise NotImplementedError
 

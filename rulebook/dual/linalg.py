@@ -176,7 +176,7 @@ def _matrix_power(a: Any, n: int) -> Any:
         a, n = np.linalg.inv(a), -n
     if n == 0:
         return np.zeros_like(a) + np.eye(a.shape[-1])
-    y = a
+    y = +a
     for _ in range(n - 1):
         y = y @ a
     return y

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from rulebook.dual.array import DualArray
-from rulebook.dual.scalar import Dual, number
+from rulebook.dual.scalar import Dual, dual, number, stack
 
 __all__ = ["expand", "is_dual", "join", "peel", "primal", "stack", "tag_of", "tangent", "top", "values"]
 
@@ -47,11 +47,6 @@ def primal(x: Any, tag: int) -> Any:
     """The primal with respect to a tag; what does not have the tag is constant."""
     kind = type(x)
     return x.p if (kind is DualArray or kind is Dual) and x.tag == tag else x
-
-
-def stack(t: Any) -> Any:
-    """The tangent of a Dual with its leading axis: (k,)."""
-    return np.reshape(t, (1,)) if np.ndim(t) == 0 else t
 
 
 def tangent(x: Any, tag: int, ndim: int | None = None) -> Any:
@@ -92,8 +87,8 @@ def join(y: Any, t: Any, tag: int) -> Any:
     if kind is np.ndarray or kind is DualArray:
         if y.ndim:
             return DualArray(y, None, t, tag)
-        y = y[()] if kind is np.ndarray else Dual(number(y.p[()]), _scalar_tangent(y.tangent), y.tag)
-    return Dual(number(y), _scalar_tangent(t), tag)
+        y = y[()] if kind is np.ndarray else dual(number(y.p[()]), _scalar_tangent(y.tangent), y.tag)
+    return dual(number(y), _scalar_tangent(t), tag)
 
 
 def _scalar_tangent(t: Any) -> Any:

@@ -210,12 +210,13 @@ def _at(sign: float) -> Any:
         tag = top(values)
         if not hasattr(a, "tag") or a.tag < tag:
             raise unsupported("ufunc.at", "into a plain NumPy array", "make the array with np.zeros_like of a dual array")
-        p, b = a.writable()
+        same = tag == a.tag
+        new, t = (values.p, tangent(values, tag)) if same else (values, 0.0)
+        p, b = a.writable(new, t)
         at = np.arange(a.size).reshape(a.shape)[key]
         rows = np.arange(len(b)).reshape(-1, *(1,) * at.ndim)
         whole = np.unravel_index(at, a.shape)
-        same = tag == a.tag
-        np.add.at(p, whole, sign * (values.p if same else values))
+        np.add.at(p, whole, sign * new)
         if same:
             np.add.at(b, (rows, *(w[None] for w in whole)), sign * tangent(values, tag, at.ndim))
 

@@ -10,9 +10,9 @@ from rulebook.dual.array import DualArray, aliases
 from rulebook.dual.axes import lead
 from rulebook.dual.elementwise import combine
 from rulebook.dual.errors import dropped, unsupported
-from rulebook.dual.parts import expand, join, primal, stack, tag_of, tangent, top
+from rulebook.dual.parts import expand, join, primal, tag_of, tangent, top
 from rulebook.dual.registry import rule
-from rulebook.dual.scalar import Dual
+from rulebook.dual.scalar import Dual, stack
 
 __all__ = ["move"]
 
@@ -107,8 +107,8 @@ def _each(arrays: tuple[Any, ...], fn: Any) -> Any:
 @rule(np.broadcast_to)
 def _broadcast_to(array: Any, shape: Any, subok: bool = False) -> Any:
     shape = (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
-    t = tangent(array, array.tag, len(shape))
-    return join(np.broadcast_to(array.p, shape), np.broadcast_to(t, (t.shape[0], *shape)), array.tag)
+    n = array.ndim
+    return move(array, lambda c: np.broadcast_to(c, shape), lambda t: np.broadcast_to(expand(t, n, len(shape)), (t.shape[0], *shape)))
 
 
 @rule(np.broadcast_arrays)
@@ -215,7 +215,7 @@ def _diagflat(v: Any, k: int = 0) -> Any:
 @rule(np.diagonal, np.linalg.diagonal)
 def _diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
     n = a.ndim
-    return join(np.diagonal(a.p, offset, axis1, axis2), np.diagonal(a.tangent, offset, lead(axis1, n), lead(axis2, n)), a.tag)
+    return move(a, lambda c: np.diagonal(c, offset, axis1, axis2), lambda t: np.diagonal(t, offset, lead(axis1, n), lead(axis2, n)))
 
 
 @rule(np.trace)
@@ -366,4 +366,5 @@ def _meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str =
     n = len(xi)
     places = [1, 0, *range(2, n)] if indexing == "xy" and n > 1 else list(range(n))
     made = [np.reshape(x, [-1 if i == at else 1 for i in range(n)]) for x, at in zip(xi, places, strict=True)]
-    return tuple(made) if sparse else np.broadcast_arrays(*made)
+    made = made if sparse else np.broadcast_arrays(*made)  # type: ignore[assignment]
+    return tuple(np.copy(x) if copy and np.ndim(x) else x for x in made)
