@@ -1,0 +1,123 @@
+"""Whatever would lose a tangent raises, and says what to use."""
+
+from __future__ import annotations
+
+import cmath
+import math
+import operator
+
+import numpy as np
+import pytest
+import rulebook as rb
+from rulebook.dual.drivers import seed
+from rulebook.dual.errors import DroppedTangentError
+from rulebook.dual.tags import new_tag
+
+_tag = new_tag()
+S = seed(0.5, np.ones(1), _tag)
+X = seed(np.array([0.1, 0.2, 0.3]), np.ones((2, 3)), new_tag())
+M = seed(np.eye(3), np.ones((2, 3, 3)), new_tag())
+ONE = seed(np.array([0.5]), np.ones((1, 1)), new_tag())
+
+DROPS = {
+    "float": (lambda: float(S), "rb.stop_gradient"),
+    "float of an array": (lambda: float(ONE), "rb.stop_gradient"),
+    "int": (lambda: int(S), "rb.stop_gradient"),
+    "complex": (lambda: complex(S), "rb.stop_gradient"),
+    "round": (lambda: round(S), "rb.stop_gradient"),
+    "math.sin": (lambda: math.sin(S), "functions of numpy"),
+    "math.floor": (lambda: math.floor(S), "functions of numpy"),
+    "math.sqrt of an array": (lambda: math.sqrt(ONE), "functions of numpy"),
+    "cmath.exp": (lambda: cmath.exp(S), "functions of numpy"),
+    "index": (lambda: [1, 2][S], "rb.stop_gradient"),
+    "index of an array": (lambda: np.arange(3)[S], "np.asarray(x)"),
+    "range": (lambda: range(S), "rb.stop_gradient"),
+    "operator.index": (lambda: operator.index(ONE), "rb.stop_gradient"),
+    "np.asarray": (lambda: np.asarray(X), "np.stack"),
+    "np.asarray of a number": (lambda: np.asarray(S), "np.stack"),
+    "np.array": (lambda: np.array(X), "np.stack"),
+    "np.array of a list": (lambda: np.array([S, S]), "np.stack"),
+    "np.array of a mixed list": (lambda: np.array([1.0, S]), "np.stack"),
+    "np.asarray with dtype": (lambda: np.asarray(X, dtype=float), "np.stack"),
+    "ndarray.dot": (lambda: np.ones(3).dot(X), "functions of numpy"),
+    "astype(int)": (lambda: X.astype(int), "rb.stop_gradient"),
+    "astype from complex": (lambda: (X * 1j).astype(float), "x.real"),
+    "plain.sum into out": (lambda: np.sum(X, out=np.zeros(())), "leave it away"),
+}
+
+
+@pytest.mark.parametrize("name", DROPS)
+def test_drops(name):
+    run, remedy = DROPS[name]
+    with pytest.raises(rb.RulebookError) as found:
+        run()
+    text = str(found.value)
+    assert remedy in text and "engine dual" in text, text
+    assert [line.split(":")[0] for line in text.splitlines()[1:]] == ["Expected", "Got", "Do"]
+
+
+def test_a_drop_is_a_type_error():
+    assert issubclass(DroppedTangentError, (TypeError, rb.RulebookError))
+    with pytest.raises(TypeError, match=r"(?s)a Dual, whose tangent would be lost.*Do: use functions of numpy"):
+        math.sin(S)
+    with pytest.raises(TypeError, match=r"(?s)a DualArray of shape \(3,\), whose tangent"):
+        np.asarray(X)
+
+
+MISSING = {
+    "numpy.linalg.svd": lambda: np.linalg.svd(M),
+    "numpy.convolve": lambda: np.convolve(X, X),
+    "numpy.spacing": None,
+    "numpy.modf": lambda: np.modf(X),
+    "numpy.multiply.reduceat": lambda: np.multiply.reduceat(X, [0, 1]),
+    "numpy.gradient": lambda: np.gradient(X),
+}
+
+
+@pytest.mark.parametrize("name", [n for n, run in MISSING.items() if run])
+def test_a_function_without_rule(name):
+    with pytest.raises(rb.RuleMissingError, match=rf"(?s){name} \(engine dual\).*Expected: a function with a rule.*Do: .*rb.primitive"):
+        MISSING[name]()
+
+
+OPTIONS = {
+    "where=": lambda: np.sum(X, where=np.array([True, False, True])),
+    "initial=": lambda: np.max(X, initial=0.0),
+    "out=": lambda: np.concatenate([X, X], out=np.zeros(6)),
+    "where= without out=": lambda: np.sin(X, where=np.array([True, False, True])),
+    "ord='nuc' of a matrix": lambda: np.linalg.norm(M, "nuc"),
+    "mode='mean'": lambda: np.pad(X, 1, mode="mean"),
+    "order='F'": lambda: np.reshape(X, (3, 1), order="F"),
+    "a dual argument": lambda: np.median(X),
+}
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_an_option_without_rule(name):
+    with pytest.raises(rb.RuleMissingError) as found:
+        OPTIONS[name]()
+    assert name in str(found.value) and "Do: " in str(found.value)
+
+
+def test_hashing_and_truth():
+    for x in (S, X):
+        with pytest.raises(TypeError, match="unhashable"):
+            hash(x)
+    assert S and not (S * 0)
+    with pytest.raises(ValueError, match="ambiguous"):
+        bool(X)
+
+
+def test_compiled_code():
+    linalg = pytest.importorskip("scipy.linalg")
+    optimize = pytest.importorskip("scipy.optimize")
+    for run in (lambda: linalg.solve(M, X), lambda: linalg.expm(M), lambda: optimize.minimize(lambda x: x @ x, X)):
+        with pytest.raises(DroppedTangentError, match="compiled code such as SciPy's"):
+            run()
+
+
+def test_unknown_operands():
+    for run in (lambda: S + "a", lambda: X + "a", lambda: S + None, lambda: object() * S, lambda: S @ S):
+        with pytest.raises((TypeError, ValueError)):
+            run()
+    assert (S == "a") is False and (S != None) is True  # noqa: E711
