@@ -27,10 +27,10 @@ from rulebook.operators import (
     value_and_grad as value_and_grad,
     vjp as vjp,
 )
-from rulebook.primitive import (
+from rulebook.primitive import case as case
+from rulebook.registration import (
     batch_rule as batch_rule,
     bind as bind,
-    case as case,
     frule as frule,
     non_differentiable as non_differentiable,
     primitive as primitive,

@@ -93,13 +93,28 @@ def find_captured(root: Any, is_active: Callable[[Any], bool]) -> str | None:
 def may_capture(value: Any) -> bool:
     """Whether a function could hold a value of an engine: in a closure, an object, or a global that is neither code nor plain data."""
     if not isinstance(value, types.FunctionType):
-        return not (isinstance(value, _PLAIN) or _root(value) in _PURE_ROOTS)
+        return not (isinstance(value, (*_PLAIN, np.generic)) or _is_library(value))
     return bool(value.__closure__) or any(
-        not isinstance(v, (*_PLAIN, types.FunctionType)) and _root(v) not in _PURE_ROOTS for _, v in reads(value)
+        not isinstance(v, (*_PLAIN, np.generic, types.FunctionType)) and not _is_library(v) for _, v in reads(value)
     )
 
 
-_PURE_ROOTS = ("jax", "jaxlib", "numpy", "scipy", "math", "cmath", "operator", "functools", "itertools", "collections", "typing", "rulebook", "builtins")
+_PURE_ROOTS = (
+    "jax",
+    "jaxlib",
+    "numpy",
+    "scipy",
+    "math",
+    "cmath",
+    "operator",
+    "functools",
+    "itertools",
+    "collections",
+    "typing",
+    "rulebook",
+    "builtins",
+)
+_IMMUTABLE_ROOTS = ("jax", "jaxlib", "rulebook")  # types whose instances do not change: arrays, jitted functions, primitives
 _IMPURE_BUILTINS = ("print", "input", "open", "exec", "eval", "globals", "locals", "setattr", "next", "iter")
 
 
@@ -124,7 +139,10 @@ class Reads:
     def _is_pure(self, value: Any, depth: int) -> bool:
         if isinstance(value, (type, str, bytes, int, float, complex, type(None), np.generic, np.dtype)) or id(value) in self._seen:
             return True
-        if _root(value) in _PURE_ROOTS:
+        if getattr(type(value), "_rulebook_primitive", False):
+            self._entries += [(functools.partial(getattr, value, rule), getattr(value, rule)) for rule in ("forward", "reverse", "batch")]
+            return True
+        if _is_library(value):
             return True
         self._seen.add(id(value))
         if isinstance(value, tuple):
@@ -149,13 +167,15 @@ class Reads:
         return all(self._is_pure(value, depth) for value in values)
 
 
-def _root(value: Any) -> str:
-    """The top-level package that a value's code comes from."""
-    module = value.__name__ if isinstance(value, types.ModuleType) else getattr(value, "__module__", None)
-    if not isinstance(module, str) or isinstance(value, types.MethodType):
-        module = type(value).__module__
-    kind = type(value).__module__.partition(".")[0]
-    return kind if kind in ("jax", "jaxlib", "rulebook") else module.partition(".")[0]
+def _is_library(value: Any) -> bool:
+    """Whether a value is code of a library whose functions depend on their arguments alone, or an immutable value of one."""
+    if isinstance(value, types.ModuleType):
+        module = value.__name__
+    elif isinstance(value, (types.FunctionType, types.BuiltinFunctionType, np.ufunc)):
+        module = getattr(value, "__module__", None) or "numpy"
+    else:
+        return type(value).__module__.partition(".")[0] in _IMMUTABLE_ROOTS
+    return module.partition(".")[0] in _PURE_ROOTS
 
 
 def _is_filled(cell: types.CellType) -> bool:

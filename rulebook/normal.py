@@ -131,7 +131,7 @@ class NormalForm:
         ys, structure = self.flatten_result(y, rule.kind)
         if isinstance(out_batched, bool):
             return ys, [out_batched] * len(ys), structure
-        fail = lambda path, expected, got: self.output_error(path, expected, got, rule.kind)  # noqa: E731
+        fail = lambda path, expected, got: self.output_error(path, expected, got, rule.kind)
         return ys, [bool(b) for b in trees.flatten_like(structure, out_batched, fail, "out_batched")], structure
 
     def flatten_result(self, y: Any, what: str) -> tuple[list[Any], Structure]:
@@ -184,7 +184,9 @@ class NormalForm:
 
     # -- forward -----------------------------------------------------------------------------
 
-    def joint(self, leaves: Leaves, tangents: Leaves, primal: Callable[[tuple[Any, ...]], Any] | None = None) -> tuple[list[Any], list[Any], Structure]:
+    def joint(
+        self, leaves: Leaves, tangents: Leaves, primal: Callable[[tuple[Any, ...]], Any] | None = None
+    ) -> tuple[list[Any], list[Any], Structure]:
         """The leaves of y, those of y_dot (None where zero), and the structure; the primal runs once.
 
         Args:
@@ -201,10 +203,12 @@ class NormalForm:
         ys, structure = self.flatten_result(y, rule.kind)
         return ys, self.fit_tangents(rule, ys, structure, y_dot), structure
 
-    def push(self, ys: Leaves, structure: Structure, leaves: Leaves, tangents: Leaves, primal: Callable[[tuple[Any, ...]], Any] | None = None) -> list[Any]:
+    def push(
+        self, ys: Leaves, structure: Structure, leaves: Leaves, tangents: Leaves, primal: Callable[[tuple[Any, ...]], Any] | None = None
+    ) -> list[Any]:
         """The leaves of y_dot (None where zero), given those of y; the primal does not run unless the rule is an frule."""
         if self.forward is None and self.reverse is not None:
-            pull = lambda bars, wanted=None: self.pull(ys, structure, leaves, bars, wanted)  # noqa: E731
+            pull = lambda bars, wanted=None: self.pull(ys, structure, leaves, bars, wanted)
             return derive.push_from_reverse(self, ys, leaves, tangents, pull)
         rule = self._need_forward()
         dots = self.tangent_args(leaves, tangents, rule.symbolic_zeros)
@@ -216,7 +220,7 @@ class NormalForm:
         """The leaves of a returned tangent, checked against y and in its dtype."""
         if isinstance(y_dot, NotImplementedTangent):
             raise self.not_implemented(rule, "the result", y_dot)
-        fail = lambda path, expected, got: self.output_error(path, expected, got, rule.kind)  # noqa: E731
+        fail = lambda path, expected, got: self.output_error(path, expected, got, rule.kind)
         dots = [y_dot] if structure is LEAF and trees.is_leaf(y_dot) else trees.flatten_like(structure, y_dot, fail, "y_dot")
         return [self._fit_tangent(rule, y, t, i, structure) for i, (y, t) in enumerate(zip(ys, dots, strict=True))]
 
@@ -228,7 +232,9 @@ class NormalForm:
             raise self.not_implemented(rule, path, t)
         t = self._engine_leaf(rule, t, y, path)
         if self.engine.is_complex(t) and not self.engine.is_complex(y):
-            raise self.output_error(path, f"a real tangent, {y.dtype}, as y is real", f"{t.dtype}", rule.kind, "take its real part if that is what is meant")
+            raise self.output_error(
+                path, f"a real tangent, {y.dtype}, as y is real", f"{t.dtype}", rule.kind, "take its real part if that is what is meant"
+            )
         return self._same_shape(rule, t, y, path)
 
     def _need_forward(self) -> Forward:
@@ -238,7 +244,9 @@ class NormalForm:
 
     # -- reverse -----------------------------------------------------------------------------
 
-    def start(self, leaves: Leaves, primal: Callable[[tuple[Any, ...]], Any] | None = None) -> tuple[list[Any], Structure, Callable[..., list[Any]]]:
+    def start(
+        self, leaves: Leaves, primal: Callable[[tuple[Any, ...]], Any] | None = None
+    ) -> tuple[list[Any], Structure, Callable[..., list[Any]]]:
         """The leaves of y, its structure, and the pullback of leaves; the primal runs once.
 
         The pullback is `pull(cotangents, wanted=None) -> cotangents of the leaves`: a cotangent may be
@@ -278,24 +286,21 @@ class NormalForm:
         """The leaves of returned cotangents: checked, projected, None where zero or not wanted."""
         children = self.structure.children
         cotangents = self.arity(cotangents, len(children), rule, "cotangent")
-        if self.flat:
-            found = list(cotangents)
-        else:
-            found = self._flatten_cotangents(rule, cotangents, wanted)
+        found = list(cotangents) if self.flat else self._flatten_cotangents(rule, cotangents, wanted)
         return [
             self._fit_cotangent(rule, x, c, i) if wanted is None or wanted[i] else None
             for i, (x, c) in enumerate(zip(leaves, found, strict=True))
         ]
 
     def _flatten_cotangents(self, rule: Rule, cotangents: tuple[Any, ...], wanted: Sequence[bool] | None) -> list[Any]:
-        fail = lambda path, expected, got: self.output_error(f"cotangent of {path}", expected, got, rule.kind)  # noqa: E731
+        fail = lambda path, expected, got: self.output_error(f"cotangent of {path}", expected, got, rule.kind)
         found: list[Any] = []
         at = position = 0
         for name, child, x_bar in zip(self.arg_names, self.structure.children, cotangents, strict=True):
             arrays = [i for i in range(child.n_leaves) if at + i not in self.opaque]
             needed = wanted is None or any(wanted[position : position + len(arrays)])
             if isinstance(x_bar, NotImplementedTangent):
-                leaves = [x_bar] * child.n_leaves
+                leaves: list[Any] = [x_bar] * child.n_leaves
             elif not needed:
                 leaves = [None] * child.n_leaves
             else:
@@ -385,20 +390,34 @@ class NormalForm:
             return out
         got = "None" if out is None else f"a tuple of {len(out)}" if isinstance(out, tuple) else f"a {type(out).__name__}"
         names = ", ".join(self.arg_names)
-        raise self.output_error("", f"a tuple of {n} {what}{'s' * (n != 1)}, for {names}", got, rule.kind, "return one entry per argument, None where it is zero")
+        raise self.output_error(
+            "",
+            f"a tuple of {n} {what}{'s' * (n != 1)}, for {names}",
+            got,
+            rule.kind,
+            "return one entry per argument, None where it is zero",
+        )
 
     def _engine_leaf(self, rule: Rule, value: Any, like: Any, path: str) -> Any:
         kind = kind_of(type(value))
         if kind == self.engine.name:
             return value
         if kind != NUMPY or getattr(value, "dtype", np.dtype(float)).kind not in "fciub":
-            raise self.output_error(path, f"an array of {self.engine.name}", f"a {type(value).__name__}", rule.kind, "return an array, or None for zero")
+            raise self.output_error(
+                path, f"an array of {self.engine.name}", f"a {type(value).__name__}", rule.kind, "return an array, or None for zero"
+            )
         return self.engine.asarray(value, like)
 
     def _same_shape(self, rule: Rule, value: Any, like: Any, path: str) -> Any:
         if value.shape != like.shape:
-            do = "return rb.project(x, x_bar) to sum over broadcast axes" if path.startswith("cotangent") else "broadcast it to the shape of y"
-            raise self.output_error(path, f"shape {tuple(like.shape)}, {like.dtype}", f"shape {tuple(value.shape)}, {value.dtype}", rule.kind, do)
+            do = (
+                "return rb.project(x, x_bar) to sum over broadcast axes"
+                if path.startswith("cotangent")
+                else "broadcast it to the shape of y"
+            )
+            raise self.output_error(
+                path, f"shape {tuple(like.shape)}, {like.dtype}", f"shape {tuple(value.shape)}, {value.dtype}", rule.kind, do
+            )
         return value if value.dtype == like.dtype else self.engine.cast(value, like)
 
     # -- what the scalar forms need ------------------------------------------------------------
@@ -420,7 +439,9 @@ class NormalForm:
 
     # -- errors ------------------------------------------------------------------------------
 
-    def output_error(self, path: str, expected: str, got: str, what: str = "rule", do: str = "return what the function's arguments ask for") -> RuleOutputError:
+    def output_error(
+        self, path: str, expected: str, got: str, what: str = "rule", do: str = "return what the function's arguments ask for"
+    ) -> RuleOutputError:
         """A RuleOutputError that names rule, function, engine and place."""
         place = f", {path}" if path else ""
         return RuleOutputError(f"{what} of {self.name} (engine {self.engine.name}){place}.", expected, got, do)
@@ -437,5 +458,14 @@ class NormalForm:
     def missing(self, direction: str) -> RuleMissingError:
         """The error for a direction that has no rule and cannot be derived."""
         write = "@rb.frule or @rb.pushforward" if direction == "forward" else "@rb.rrule or @rb.pullback"
-        has = "no rule" if self.forward is None and self.reverse is None else f"a {'reverse' if direction == 'forward' else 'forward'} rule only"
-        return RuleMissingError(f"{self.name} (engine {self.engine.name}).", f"a {direction} rule", has, f"write one with {write}({self.name.rpartition('.')[2]})")
+        has = (
+            "no rule"
+            if self.forward is None and self.reverse is None
+            else f"a {'reverse' if direction == 'forward' else 'forward'} rule only"
+        )
+        return RuleMissingError(
+            f"{self.name} (engine {self.engine.name}).",
+            f"a {direction} rule",
+            has,
+            f"write one with {write}({self.name.rpartition('.')[2]})",
+        )

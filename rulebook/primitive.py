@@ -10,16 +10,18 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from rulebook import captures, forms, trees
-from rulebook.engines import CONTAINER, NUMPY, OPAQUE, Engine, constant, engine_names, engine_of, kind_of, load_engine
+from rulebook.engines import CONTAINER, OPAQUE, Engine, constant, engine_of, kind_of, load_engine
 from rulebook.errors import DuplicateRuleError, RuleSignatureError
 from rulebook.normal import NormalForm
 from rulebook.signature import Signature, static_key
-from rulebook.validate import check_rule_signature
 
 __all__ = ["Case", "Primitive", "case", "registered"]
 
 _PLAIN = (str, bytes, int, float, complex, bool, type(None))  # statics that can hold nothing that is being differentiated
+_OBJECTS = np.dtype(object)
 _MAX_FORMS = 512  # forms kept per primitive; statics that are fresh functions would add one per call
 
 _registry: weakref.WeakValueDictionary[int, Primitive] = weakref.WeakValueDictionary()
@@ -164,13 +166,15 @@ class Primitive:
         bound, leaves = self._bind(engine, args, statics, self._key(statics))
         return bound(*leaves)
 
-    def _bind(self, engine: Engine, args: tuple[Any, ...], statics: dict[str, Any], statics_key: Hashable) -> tuple[Callable[..., Any], list[Any]]:
+    def _bind(
+        self, engine: Engine, args: tuple[Any, ...], statics: dict[str, Any], statics_key: Hashable
+    ) -> tuple[Callable[..., Any], list[Any]]:
         """The engine's function of the leaves of these arguments, and the leaves."""
         every, structure = trees.flatten(args)
         opaque: dict[int, Any] = {}
         leaves: list[Any] = []
         for i, leaf in enumerate(every):
-            if kind_of(type(leaf)) == OPAQUE or getattr(leaf, "dtype", None) == object:
+            if kind_of(type(leaf)) == OPAQUE or getattr(leaf, "dtype", None) == _OBJECTS:
                 opaque[i] = leaf
             else:
                 leaves.append(leaf)
@@ -260,7 +264,10 @@ class Primitive:
         for direction, new, old in ((forms.FORWARD, forward, self.forward), (forms.REVERSE, reverse, self.reverse)):
             if new is not None and old is not None and not replace:
                 raise DuplicateRuleError(
-                    f"{new.kind} of {self.name}.", f"no {direction} rule yet", f"a {old.kind} is registered", "pass replace=True to replace it"
+                    f"{new.kind} of {self.name}.",
+                    f"no {direction} rule yet",
+                    f"a {old.kind} is registered",
+                    "pass replace=True to replace it",
                 )
         self.forward = forward or self.forward
         self.reverse = reverse or self.reverse

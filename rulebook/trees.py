@@ -55,7 +55,7 @@ def register_dataclass(cls: type[T] | None = None, *, static: tuple[str, ...] = 
     if cls is None:
         return lambda cls: register_dataclass(cls, static=static)
     name = getattr(cls, "__qualname__", repr(cls))
-    if not (isinstance(cls, type) and dataclasses.is_dataclass(cls)):
+    if not dataclasses.is_dataclass(cls):
         raise RuleSignatureError(
             f"rb.register_dataclass of {name}.", "a dataclass", repr(type(cls)), "decorate the class with @dataclasses.dataclass first"
         )

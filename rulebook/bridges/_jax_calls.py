@@ -100,7 +100,7 @@ def parts_of(form: NormalForm, rule: Rule | None) -> tuple[list[Any], bool]:
 
 def primal_of(form: NormalForm) -> Compiled:
     """The primal as a function of leaves, `(*leaves) -> Out`."""
-    run = lambda *leaves: Out(*form.primal(leaves))  # noqa: E731
+    run = lambda *leaves: Out(*form.primal(leaves))
     return Compiled(run if form.primitive.batch is None else _with_batch_rule(form, run), *parts_of(form, None))
 
 
@@ -113,4 +113,4 @@ def _with_batch_rule(form: NormalForm, run: Callable[..., Out]) -> Callable[...,
         ys, batched, structure = form.batched(axis_size, in_batched, leaves)
         return Out(ys, structure), Out(batched, structure)
 
-    return call  # type: ignore[no-any-return]
+    return call

@@ -23,7 +23,7 @@ __all__ = ["bind_public"]
 def bind_public(form: NormalForm) -> Callable[..., Any]:
     """The primal as a function of leaves, with one of its rules."""
     primal = primal_of(form)
-    flat = lambda *leaves: primal(*leaves)  # noqa: E731
+    flat = lambda *leaves: primal(*leaves)
     call = _with_forward(form, flat) if form.reverse is None else _with_reverse(form, flat)
     return lambda *leaves: result(call(*map(form.engine.asarray, leaves)))
 
@@ -37,7 +37,7 @@ def _with_forward(form: NormalForm, flat: Callable[..., Out]) -> Callable[..., O
         ys, y_dots, structure = form.joint([form.engine.asarray(x) for x in primals], dots)
         return Out(ys, structure), Out([_zero(y, form) if t is None else t for y, t in zip(ys, y_dots, strict=True)], structure)
 
-    return call  # type: ignore[no-any-return]
+    return call
 
 
 def _with_reverse(form: NormalForm, flat: Callable[..., Out]) -> Callable[..., Out]:
@@ -56,7 +56,7 @@ def _with_reverse(form: NormalForm, flat: Callable[..., Out]) -> Callable[..., O
         return tuple(next(found) if form.engine.has_tangent(x) else _zero(x, form) for x in leaves)
 
     call.defvjp(forward, backward)
-    return call  # type: ignore[no-any-return]
+    return call
 
 
 def _run(jaxpr: Any, *operands: Any) -> list[Any]:

@@ -39,7 +39,9 @@ register_lowering = _name("jax.interpreters.mlir", "register_lowering")
 lower_fun = _name("jax.interpreters.mlir", "lower_fun")
 
 mapped_aval = _name("jax.extend.core" if hasattr(importlib.import_module("jax.extend.core"), "mapped_aval") else "jax.core", "mapped_aval")
-unmapped_aval = _name("jax.extend.core" if hasattr(importlib.import_module("jax.extend.core"), "unmapped_aval") else "jax.core", "unmapped_aval")
+unmapped_aval = _name(
+    "jax.extend.core" if hasattr(importlib.import_module("jax.extend.core"), "unmapped_aval") else "jax.core", "unmapped_aval"
+)
 
 typeof: Callable[[Any], Any] = getattr(jax, "typeof", None) or jax.core.get_aval  # jax.typeof came with 0.5.3
 
@@ -98,7 +100,7 @@ def _self_test() -> None:
         closed = jax.make_jaxpr(jax.vmap(jax.grad(lambda x: p.bind(x) * 2.0)))(jax.ShapeDtypeStruct((2,), jnp.float32))
         if closed.out_avals[0].shape != (2,):
             raise TypeError(f"shape {closed.out_avals[0].shape}")
-    except Exception as error:  # noqa: BLE001  (any failure means that the fallback is needed)
+    except Exception as error:
         MISSING.append(f"a custom primitive that differentiates ({type(error).__name__}: {error})")
 
 

@@ -126,11 +126,11 @@ class BatchedMap:
         """The leaves of y."""
         if self.y_dim is None:
             return self._inner.call(*primals)
-        return self._axis.map(self._inner.call, self._primal_dims)(*primals)  # type: ignore[no-any-return]
+        return self._axis.map(self._inner.call, self._primal_dims)(*primals)
 
     def forward(self, *operands: Any) -> list[Any]:
         """The leaves of y and of y_dot."""
-        split = lambda *ops: self._split(ops)  # noqa: E731
+        split = lambda *ops: self._split(ops)
         ys, dots = self._axis.map(split, self._primal_dims + self._tangent_dims, (self.y_dim, 0))(*operands)
         return [*ys, *dots]
 
@@ -167,7 +167,7 @@ def _make(name: str, method: str) -> Any:
     p.multiple_results = True
 
     def run(*operands: Any, of: Any) -> list[Any]:
-        return getattr(of, method)(*operands)  # type: ignore[no-any-return]
+        return getattr(of, method)(*operands)
 
     def differentiate(primals: Arrays, tangents: Arrays, *, of: Any) -> tuple[Any, Any]:
         dots = [internals.instantiate_zeros(t) for t in tangents]
@@ -235,7 +235,7 @@ def _split_known(trace: Any, *tracers: Any, of: Map) -> list[Any]:
     """Reverse mode has begun: the primals are known, the tangents are what remains linear."""
     known = [t.is_known() for t in tracers]
     if all(known) or not all(known[: of.n]):
-        return trace.default_process_primitive(jvp_p, tracers, {"of": of})  # type: ignore[no-any-return]
+        return trace.default_process_primitive(jvp_p, tracers, {"of": of})
     ys, linear, residuals = of.reverse(*(t.pval.get_known() for t in tracers[: of.n]))
     operands = [trace.new_const(r) for r in residuals] + list(tracers[of.n :])
     return [*ys, *trace.default_process_primitive(lin_p, operands, {"of": linear})]
@@ -244,7 +244,9 @@ def _split_known(trace: Any, *tracers: Any, of: Map) -> list[Any]:
 internals.partial_eval_rules[jvp_p] = _split_known
 
 
-def _split_staged(saveable: Any, unknown: Sequence[bool], inst: Sequence[bool], eqn: Any) -> tuple[Any, Any, list[bool], list[bool], list[Any]]:
+def _split_staged(
+    saveable: Any, unknown: Sequence[bool], inst: Sequence[bool], eqn: Any
+) -> tuple[Any, Any, list[bool], list[bool], list[Any]]:
     """jax.checkpoint: y is computed now if the primals are known; the whole equation again when the tangents come."""
     of: Map = eqn.params["of"]
     n_dots = len(eqn.outvars) - (n_y := len(of.out_avals(tuple(v.aval for v in eqn.invars[: of.n]))[0]))

@@ -50,7 +50,9 @@ class FormMap:
         moving: the leaves whose tangents are not zero.
     """
 
-    def __init__(self, form: NormalForm, call: Callable[..., Out], moving: tuple[int, ...], avals: dict[Any, tuple[list[Any], Structure]]) -> None:
+    def __init__(
+        self, form: NormalForm, call: Callable[..., Out], moving: tuple[int, ...], avals: dict[Any, tuple[list[Any], Structure]]
+    ) -> None:
         self.n = form.n
         self.moving = moving
         self._form = form
@@ -126,9 +128,9 @@ class FormMap:
         """With concrete primals and a rule that may not be compiled, its closure is kept as it is."""
         ys, structure, pull = self._form.start(primals, self._primal)
         self._remember(primals, ys, structure)
-        transposed = lambda res, bars: self._pull_moving(pull, primals, ys, bars)  # noqa: E731
+        transposed = lambda res, bars: self._pull_moving(pull, primals, ys, bars)
         bars = [y for y in ys if self._form.engine.has_tangent(y)]
-        push = lambda res, ts: self._push(primals, ys, structure, ts) or _transposed(transposed, bars, ts)  # noqa: E731
+        push = lambda res, ts: self._push(primals, ys, structure, ts) or _transposed(transposed, bars, ts)
         return ys, Linear(push, transposed, 0, [internals.tangent_aval(_aval(y)) for y in bars]), []
 
     def _pull_moving(self, pull: Callable[..., list[Any]], primals: Arrays, ys: Arrays, bars: Arrays) -> list[Any]:
@@ -153,7 +155,7 @@ class FormMap:
         kept = [*primals, *ys] if self._form.forward is not None else []
         n_const, n = len(closed.consts), self.n
         run = _Program(closed.jaxpr)
-        pull_res = lambda res, bars: run(res[:n_const], bars)  # noqa: E731
+        pull_res = lambda res, bars: run(res[:n_const], bars)
 
         def push_res(res: Arrays, tangents: Arrays) -> list[Any]:
             rest = res[n_const:]

@@ -69,7 +69,7 @@ class JaxEngine(Engine):
 
     def is_complex(self, value: Any) -> bool:
         """Whether the dtype is complex."""
-        return value.dtype.kind == "c"  # type: ignore[no-any-return]
+        return value.dtype.kind == "c"
 
     def conj(self, value: Any) -> Any:
         """The complex conjugate."""
@@ -161,7 +161,9 @@ def _bind(form: NormalForm) -> Callable[..., Any]:
 
     def rule(primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Out, Out]:
         _refuse_captured(form, engine.is_active)  # also a tracer of a program that is traced no longer
-        moving = tuple(i for i, t in enumerate(tangents) if not isinstance(t, SymbolicZero) and getattr(t, "dtype", None) != jax.dtypes.float0)
+        moving = tuple(
+            i for i, t in enumerate(tangents) if not isinstance(t, SymbolicZero) and getattr(t, "dtype", None) != jax.dtypes.float0
+        )
         map_ = maps.get(moving) or maps.setdefault(moving, FormMap(form, call, moving, avals))
         return _differentiate(form, map_, call, [engine.asarray(x) for x in primals], [engine.asarray(tangents[i]) for i in moving])
 

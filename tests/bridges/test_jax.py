@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 import rulebook as rb
 
 jax = pytest.importorskip("jax")
@@ -72,7 +73,9 @@ MODES: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "jvp of vmap": ("f", lambda f: jax.jvp(lambda x: jax.vmap(f)(x, W), (X,), (jnp.ones(3),))[1]),
     "jvp of while_loop": (
         "f",
-        lambda f: jax.jvp(lambda x: jax.lax.while_loop(lambda s: s[0] < 1, lambda s: (s[0] + 1, f(x, W)), (0, x))[1], (X,), (jnp.ones(3),))[1],
+        lambda f: jax.jvp(lambda x: jax.lax.while_loop(lambda s: s[0] < 1, lambda s: (s[0] + 1, f(x, W)), (0, x))[1], (X,), (jnp.ones(3),))[
+            1
+        ],
     ),
 }
 
@@ -87,7 +90,7 @@ def test_each_mode_runs_the_rule_of_its_direction(mode: str, rules: str) -> None
 
 def test_rules_that_disagree_meet_each_other_at_second_order() -> None:
     f = marked("fr")
-    loss = lambda x: f(x, 2.0)  # noqa: E731
+    loss = lambda x: f(x, 2.0)
     second = -2 * math.sin(0.5)
     assert float(jax.jvp(jax.grad(loss), (0.5,), (1.0,))[1]) == pytest.approx(REVERSE * second)
     assert float(jax.grad(jax.grad(loss))(0.5)) == pytest.approx(REVERSE * second)
@@ -108,9 +111,9 @@ def _nest(kinds: tuple[str, ...], fn: Callable[[Any], Any]) -> Callable[[Any], A
         if kind == "grad":
             fn = jax.grad(fn)
         elif kind == "jvp":
-            fn = lambda x, fn=fn: jax.jvp(fn, (x,), (2.0 * jnp.ones_like(x),))[1]  # noqa: E731
+            fn = lambda x, fn=fn: jax.jvp(fn, (x,), (2.0 * jnp.ones_like(x),))[1]
         elif kind == "vmap":
-            fn = lambda x, fn=fn: jax.vmap(fn)(jnp.stack([x, x]))[1]  # noqa: E731
+            fn = lambda x, fn=fn: jax.vmap(fn)(jnp.stack([x, x]))[1]
         else:
             fn = jax.jit(fn)
     return fn
@@ -228,16 +231,18 @@ def test_the_compiled_program_is_the_hand_written_one() -> None:
         s = jnp.sin(x)
         return s * w, lambda y_bar: (jnp.cos(x) * w * y_bar, s * y_bar)
 
-    raw = lambda x, w: jnp.sin(x) * w  # noqa: E731
+    raw = lambda x, w: jnp.sin(x) * w
     hand_vjp, hand_jvp = jax.custom_vjp(raw), jax.custom_jvp(raw)
-    hand_vjp.defvjp(
-        lambda x, w: (jnp.sin(x) * w, (x, w, jnp.sin(x))), lambda res, b: (jnp.cos(res[0]) * res[1] * b, res[2] * b)
-    )
+    hand_vjp.defvjp(lambda x, w: (jnp.sin(x) * w, (x, w, jnp.sin(x))), lambda res, b: (jnp.cos(res[0]) * res[1] * b, res[2] * b))
     hand_jvp.defjvp(lambda p, t: (jnp.sin(p[0]) * p[1], jnp.cos(p[0]) * p[1] * t[0] + jnp.sin(p[0]) * t[1]))
-    total = lambda f: lambda x, w: f(x, w).sum()  # noqa: E731
-    for transform in (lambda f: jax.grad(total(f), (0, 1)), lambda f: jax.value_and_grad(total(f), (0, 1)), lambda f: jax.vmap(jax.grad(f, (0, 1)))):
+    total = lambda f: lambda x, w: f(x, w).sum()
+    for transform in (
+        lambda f: jax.grad(total(f), (0, 1)),
+        lambda f: jax.value_and_grad(total(f), (0, 1)),
+        lambda f: jax.vmap(jax.grad(f, (0, 1))),
+    ):
         assert _program(transform(f), X, W) == _program(transform(hand_vjp), X, W)
-    forward = lambda f: lambda x, w: jax.jvp(f, (x, w), (w, x))  # noqa: E731
+    forward = lambda f: lambda x, w: jax.jvp(f, (x, w), (w, x))
     assert _program(forward(f), X, W) == _program(forward(hand_jvp), X, W)
 
 
@@ -276,7 +281,9 @@ def test_plain_numpy_runs_un_jitted_and_is_named_under_jit() -> None:
     f = rb.primitive(lambda x: np.sin(np.asarray(x)), name="mylib.f")
     rb.scalar_rule(f)(lambda y, x: np.cos(np.asarray(x)))
     assert float(jax.grad(f)(0.5)) == pytest.approx(math.cos(0.5))
-    with pytest.raises(rb.RuleSignatureError, match=r"primal of mylib\.f \(engine jax\)[\s\S]*write it with rb\.xp, or mark it host=True") as caught:
+    with pytest.raises(
+        rb.RuleSignatureError, match=r"primal of mylib\.f \(engine jax\)[\s\S]*write it with rb\.xp, or mark it host=True"
+    ) as caught:
         jax.jit(f)(0.5)
     assert isinstance(caught.value.__cause__, jax.errors.TracerArrayConversionError)
     assert float(jax.grad(f)(0.5)) == pytest.approx(math.cos(0.5))
@@ -365,7 +372,8 @@ def test_precision_follows_the_arguments_with_x64_off() -> None:
         "f = rb.primitive(lambda x, w: rb.xp(x, w).sin(x) * w)\n"
         "rb.scalar_rule(f)(lambda y, x, w: (np.float64(100) * rb.xp(x).cos(x) * w, rb.xp(x).sin(x)))\n"
         "x = np.linspace(0., 1., 3)\n"
-        "for t in (jax.grad(lambda x: f(x, 2.).sum()), jax.jit(jax.grad(lambda x: f(x, 2.).sum())), jax.jacfwd(lambda x: f(x, 2.).sum())):\n"
+        "s = lambda x: f(x, 2.).sum()\n"
+        "for t in (jax.grad(s), jax.jit(jax.grad(s)), jax.jacfwd(s)):\n"
         "    g = t(x)\n"
         "    assert g.dtype == 'float32', g.dtype\n"
         "    np.testing.assert_allclose(g, 200 * np.cos(x), rtol=1e-5)\n"

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-import rulebook as rb
 
-from tests.conformance.model import MARKER as M
-from tests.conformance.model import Case
+import rulebook as rb
+from tests.conformance.model import MARKER as M, Case
 
 Directions = frozenset[str]
 
@@ -407,7 +406,10 @@ def _constant(directions: Directions) -> Any:
 
 def _normal(*shapes: tuple[int, ...], dtype: Any = float, shift: float = 0.0) -> Callable[[np.random.Generator], tuple[Any, ...]]:
     def draw(rng: np.random.Generator) -> tuple[Any, ...]:
-        return tuple(np.asarray(rng.normal(size=s) + (1j * rng.normal(size=s) if dtype in (complex, np.complex64) else 0) + shift).astype(dtype) for s in shapes)
+        return tuple(
+            np.asarray(rng.normal(size=s) + (1j * rng.normal(size=s) if dtype in (complex, np.complex64) else 0) + shift).astype(dtype)
+            for s in shapes
+        )
 
     return draw
 

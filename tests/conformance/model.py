@@ -16,10 +16,10 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+
 from rulebook import trees
 from rulebook.engines import load_engine
 from rulebook.normal import NormalForm
-
 from tests.numpy_engine import NumpyEngine, real_matrix, stack, unstack
 
 MARKER = 100.0

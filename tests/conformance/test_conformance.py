@@ -18,7 +18,7 @@ def _cell(problem: model.Problem, transform: model.Transform, module: object, di
     error = transform.refuses(problem.case, directions)
     try:
         found = model.flat_result(transform.run(problem), module.to_numpy)  # type: ignore[attr-defined]
-    except Exception as raised:  # noqa: BLE001
+    except Exception as raised:
         if error is not None and isinstance(raised, error):
             return ""
         return f"raised {type(raised).__name__}: {str(raised)[:300]}"

@@ -9,9 +9,9 @@ from typing import Any
 import autograd
 import autograd.numpy as anp
 import numpy as np
-import rulebook as rb
 from autograd.builtins import tuple as traced_tuple
 
+import rulebook as rb
 from tests.conformance.model import Case, Problem, Transform
 
 to_numpy = np.asarray
@@ -113,7 +113,7 @@ def _quietly(run: Callable[[Problem], Any]) -> Callable[[Problem], Any]:
 def _second(outer: str, inner: str) -> Callable[[Problem], Any]:
     def run(p: Problem) -> Any:
         n, xs, vs, gradient = len(p.xs), _xs(p), tuple(p.seconds), _gradient(p)
-        along = lambda xs: autograd.make_jvp(_loss(p))(xs)(tuple(p.tangents))[1]  # noqa: E731
+        along = lambda xs: autograd.make_jvp(_loss(p))(xs)(tuple(p.tangents))[1]
         match outer, inner:
             case "forward", "reverse":
                 return autograd.make_jvp(gradient)(xs)(vs)[1]

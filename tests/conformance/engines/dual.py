@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import rulebook as rb
 
+import rulebook as rb
 from tests.conformance.model import Problem, Transform
 
 to_numpy = np.asarray
@@ -83,7 +83,7 @@ def _second(p: Problem, inner: str, outer: str) -> Any:
     if inner == "jvp":
         return rb.grad(_along(p), engine=_ENGINE, argnums=_all(p))(*p.xs)
     gradient = rb.grad(_loss(p), engine=_ENGINE, argnums=_all(p))
-    product = lambda *xs: sum(np.sum(np.real(np.conj(v) * g)) for v, g in zip(p.seconds, gradient(*xs), strict=True))  # noqa: E731
+    product = lambda *xs: sum(np.sum(np.real(np.conj(v) * g)) for v, g in zip(p.seconds, gradient(*xs), strict=True))
     return rb.grad(product, engine=_ENGINE, argnums=_all(p))(*p.xs)
 
 

@@ -131,7 +131,7 @@ def _scan(p: Problem) -> Any:
     """The gradient of a sum over a scan of the three points."""
 
     def loss(xs: Any, bars: Any) -> Any:
-        step = lambda total, each: (total + _loss_with_bars(p)(*each), None)  # noqa: E731
+        step = lambda total, each: (total + _loss_with_bars(p)(*each), None)
         return jax.lax.scan(step, jnp.zeros(()), (xs, bars))[0].astype(float)
 
     g = jax.jit(jax.grad(loss))(_stacked(p, "xs"), _stacked(p, "bars"))
@@ -140,7 +140,7 @@ def _scan(p: Problem) -> Any:
 
 def _cond(p: Problem) -> Any:
     loss = _loss(p)
-    branch = lambda *xs: jax.lax.cond(jnp.ones(()) > 0, loss, lambda *xs: 0.0 * loss(*xs), *xs)  # noqa: E731
+    branch = lambda *xs: jax.lax.cond(jnp.ones(()) > 0, loss, lambda *xs: 0.0 * loss(*xs), *xs)
     return [jnp.conj(c) for c in jax.jit(jax.grad(branch, _every(p)))(*_arrays(p.xs))]
 
 
@@ -163,7 +163,7 @@ def _checkpoint(p: Problem) -> Any:
 
 
 def _checkpoint_policy(p: Problem) -> Any:
-    wrap = lambda f: jax.checkpoint(f, policy=jax.checkpoint_policies.dots_saveable)  # noqa: E731
+    wrap = lambda f: jax.checkpoint(f, policy=jax.checkpoint_policies.dots_saveable)
     return _at(lambda p: _grad(p, wrap), "xs")(p)
 
 
@@ -182,7 +182,7 @@ def _jacobian(transform: Any) -> Callable[[Problem], Any]:
     """The Jacobian with respect to real and imaginary parts, as one real matrix."""
 
     def run(p: Problem) -> Any:
-        split = lambda values: jnp.concatenate(  # noqa: E731
+        split = lambda values: jnp.concatenate(
             [jnp.zeros(0), *(part.ravel() for y in values for part in ((y.real, y.imag) if jnp.iscomplexobj(y) else (y,)))]
         )
 
@@ -206,10 +206,10 @@ def _second(outer: str, inner: str, jit: bool = False) -> Callable[[Problem], An
     def run(p: Problem) -> Any:
         loss, xs = _loss(p), _arrays(p.xs)
         ts, vs = _arrays(p.tangents), _arrays(p.seconds)
-        pair = lambda a, b: sum((jnp.sum(jnp.real(jnp.conj(x) * y)) for x, y in zip(a, b, strict=True)), jnp.zeros(()))  # noqa: E731
-        conj = lambda tree: tuple(jnp.conj(x) for x in tree)  # noqa: E731
-        gradient = lambda *xs: conj(jax.grad(loss, _every(p))(*xs))  # noqa: E731
-        along = lambda *xs: jax.jvp(loss, xs, ts)[1]  # noqa: E731
+        pair = lambda a, b: sum((jnp.sum(jnp.real(jnp.conj(x) * y)) for x, y in zip(a, b, strict=True)), jnp.zeros(()))
+        conj = lambda tree: tuple(jnp.conj(x) for x in tree)
+        gradient = lambda *xs: conj(jax.grad(loss, _every(p))(*xs))
+        along = lambda *xs: jax.jvp(loss, xs, ts)[1]
         make = {
             ("forward", "reverse"): lambda *xs: jax.jvp(gradient, xs, vs)[1],
             ("reverse", "reverse"): lambda *xs: conj(jax.grad(lambda *xs: pair(vs, gradient(*xs)), _every(p))(*xs)),
