@@ -233,7 +233,7 @@ def load_engine(name: str) -> Engine:
     try:
         module = importlib.import_module(f"rulebook.bridges.{name}")
     except ModuleNotFoundError as error:
-        if error.name != name or find_spec(f"rulebook.bridges.{name}") is None:
+        if (error.name or "").partition(".")[0] != name or find_spec(f"rulebook.bridges.{name}") is None:
             raise
         raise EngineMissingError(
             f"engine {name!r}.", f"the package {name!r}", "it is not installed", f"pip install 'rulebook-ad[{name}]'"

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import math
 from collections.abc import Callable, Hashable, Mapping
 from typing import Any
+
+import numpy as np
 
 from rulebook.errors import RuleSignatureError
 
@@ -24,13 +27,7 @@ class Signature:
 
     def __init__(self, fn: Callable[..., Any], name: str) -> None:
         self.name = name
-        try:
-            parameters = list(inspect.signature(fn).parameters.values())
-        except (TypeError, ValueError):  # C code without a text signature
-            parameters = [
-                inspect.Parameter("args", inspect.Parameter.VAR_POSITIONAL),
-                inspect.Parameter("options", inspect.Parameter.VAR_KEYWORD),
-            ]
+        parameters = _parameters(fn)
         positional = [p for p in parameters if p.kind in _POSITIONAL]
         self.positional: tuple[str, ...] = tuple(p.name for p in positional)
         self.by_keyword = frozenset(p.name for p in positional if p.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD)
@@ -92,6 +89,19 @@ class Signature:
             f"{len(args)}",
             f"pass the static {static[0]!r} by keyword, as {static[0]}=..." if static else "pass the primals only",
         )
+
+
+def _parameters(fn: Callable[..., Any]) -> list[inspect.Parameter]:
+    """The parameters of a function; any primals and any statics where they cannot be read."""
+    inner = fn
+    while isinstance(inner, functools.partial):
+        inner = inner.func
+    if not isinstance(inner, np.ufunc):  # a ufunc refuses its own defaults: dtype= and signature= may not both be given
+        try:
+            return list(inspect.signature(fn).parameters.values())
+        except (TypeError, ValueError):  # C code without a text signature
+            pass
+    return [inspect.Parameter("args", inspect.Parameter.VAR_POSITIONAL), inspect.Parameter("options", inspect.Parameter.VAR_KEYWORD)]
 
 
 def static_key(value: Any) -> Hashable:
