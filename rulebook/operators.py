@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from rulebook import trees
 from rulebook.engines import NUMPY, Engine, engine_of, kind_of, load_engine
 from rulebook.errors import RuleSignatureError
@@ -24,7 +26,9 @@ def _engine(name: str | None, values: Any, where: str) -> tuple[Engine, bool]:
         return (found or load_engine("dual")), found is None
     asked = load_engine(name)
     if found is not None and found is not asked:
-        raise RuleSignatureError(f"{where}, engine={name!r}.", f"values of {name} or NumPy", f"values of {found.name}", f"pass engine={found.name!r}")
+        raise RuleSignatureError(
+            f"{where}, engine={name!r}.", f"values of {name} or NumPy", f"values of {found.name}", f"pass engine={found.name!r}"
+        )
     return asked, found is None
 
 
@@ -33,7 +37,13 @@ def _into(engine: Engine, tree: Any) -> Any:
     return structure.unflatten(iter([engine.asarray(v) if kind_of(type(v)) == NUMPY else v for v in leaves]))
 
 
+def _arrays_into(engine: Engine, tree: Any) -> Any:
+    leaves, structure = trees.flatten(tree)
+    return structure.unflatten(iter([engine.asarray(v) if isinstance(v, np.ndarray) and v.dtype.kind in "fciub" else v for v in leaves]))
+
+
 def _out(engine: Engine, tree: Any, numpy: bool) -> Any:
+    """A result as it is returned: for NumPy arguments, NumPy arrays that share no memory with them."""
     if not numpy:
         return tree
     leaves, structure = trees.flatten(tree)
@@ -42,7 +52,9 @@ def _out(engine: Engine, tree: Any, numpy: bool) -> Any:
 
 def _leaf_out(engine: Engine, value: Any) -> Any:
     """A result as a NumPy array; one that depends on an outer derivative call, through what fn captured, as it is."""
-    return engine.to_numpy(value) if engine.owns(type(value)) and not engine.is_active(value) else value
+    if engine.owns(type(value)):
+        return value if engine.is_active(value) else np.array(engine.to_numpy(value))
+    return np.array(value) if kind_of(type(value)) == NUMPY else value
 
 
 def jvp(fn: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], *, engine: str | None = None) -> tuple[Any, Any]:
@@ -66,32 +78,37 @@ def jvp(fn: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any],
         (array(9.), array(6.))
     """
     if len(primals) != len(tangents):
-        raise RuleSignatureError("rb.jvp.", f"{len(primals)} tangents, one per primal", f"{len(tangents)}", "pass None where a tangent is zero")
+        raise RuleSignatureError(
+            "rb.jvp.", f"{len(primals)} tangents, one per primal", f"{len(tangents)}", "pass None where a tangent is zero"
+        )
     use, numpy = _engine(engine, (tuple(primals), tuple(tangents)), "rb.jvp")
     made = tuple(_into(use, x) for x in primals)
     y, y_dot = use.jvp(fn, made, tuple(_full_tangent(use, x, t) for x, t in zip(made, tangents, strict=True)))
     return _out(use, y, numpy), _out(use, y_dot, numpy)
 
 
-def _full_tangent(engine: Engine, x: Any, t: Any) -> Any:
+def _full_tangent(engine: Engine, x: Any, t: Any, where: str = "rb.jvp", what: str = "tangent") -> Any:
+    """A tangent or cotangent of x with arrays for its zeros, in the dtypes of x; None where x has none."""
+
+    def fail(path: str, expected: str, got: str) -> RuleSignatureError:
+        return RuleSignatureError(f"{where}, {path}.", expected, got, f"pass a {what} of the structure and shape of what it belongs to")
+
     leaves, structure = trees.flatten(x)
-    dots = trees.flatten_like(structure, t, lambda path, expected, got: _tangent_error(path, expected, got), "tangent")
-    return structure.unflatten(iter([_tangent_leaf(engine, a, d) for a, d in zip(leaves, dots, strict=True)]))
+    paths = trees.leaf_paths(structure, what)
+    dots = trees.flatten_like(structure, t, fail, what)
+    full = [_tangent_leaf(engine, a, d, path, fail) for a, d, path in zip(leaves, dots, paths, strict=True)]
+    return structure.unflatten(iter(full))
 
 
-def _tangent_leaf(engine: Engine, x: Any, t: Any) -> Any:
+def _tangent_leaf(engine: Engine, x: Any, t: Any, path: str, fail: Callable[..., RuleSignatureError]) -> Any:
     if not engine.has_tangent(x):
         return None
     if t is None:
         return engine.zeros_like(x)
     t = engine.asarray(t, x)
     if tuple(t.shape) != tuple(x.shape):
-        raise _tangent_error("tangent", f"shape {tuple(x.shape)}", f"shape {tuple(t.shape)}")
+        raise fail(path, f"shape {tuple(x.shape)}", f"shape {tuple(t.shape)}")
     return t if t.dtype == x.dtype else engine.cast(t, x)
-
-
-def _tangent_error(path: str, expected: str, got: str) -> Any:
-    return RuleSignatureError(f"rb.jvp, {path}.", expected, got, "pass a tangent of the primal's structure and shape")
 
 
 def vjp(fn: Callable[..., Any], *primals: Any, engine: str | None = None) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
@@ -117,19 +134,21 @@ def vjp(fn: Callable[..., Any], *primals: Any, engine: str | None = None) -> tup
     """
     use, numpy = _engine(engine, primals, "rb.vjp")
     y, pullback = use.vjp(fn, tuple(_into(use, x) for x in primals))
+    y = _into(use, y)
 
     def pull(y_bar: Any) -> tuple[Any, ...]:
-        found: tuple[Any, ...] = _out(use, pullback(_into(use, y_bar)), numpy)
+        found: tuple[Any, ...] = _out(use, pullback(_full_tangent(use, y, y_bar, "rb.vjp", "y_bar")), numpy)
         return found
 
     return _out(use, y, numpy), pull
 
 
-def _partial(fn: Callable[..., Any], args: tuple[Any, ...], argnums: tuple[int, ...]) -> Callable[..., Any]:
-    """fn of the arguments `argnums` alone."""
+def _partial(engine: Engine, fn: Callable[..., Any], args: tuple[Any, ...], argnums: tuple[int, ...]) -> Callable[..., Any]:
+    """fn of the arguments `argnums` alone; the other arrays are made the engine's, numbers stay what they are."""
+    fixed = [x if i in argnums else _arrays_into(engine, x) for i, x in enumerate(args)]
 
     def of_some(*some: Any) -> Any:
-        every = list(args)
+        every = list(fixed)
         for i, x in zip(argnums, some, strict=True):
             every[i] = x
         return fn(*every)
@@ -145,7 +164,9 @@ def _argnums(argnums: int | Sequence[int], n: int, where: str) -> tuple[tuple[in
     return tuple(i % n for i in numbers), isinstance(argnums, int)
 
 
-def value_and_grad(fn: Callable[..., Any], *, engine: str | None = None, argnums: int | Sequence[int] = 0) -> Callable[..., tuple[Any, Any]]:
+def value_and_grad(
+    fn: Callable[..., Any], *, engine: str | None = None, argnums: int | Sequence[int] = 0
+) -> Callable[..., tuple[Any, Any]]:
     """A function that gives `fn(*args)`, one real number, and its gradient.
 
     Args:
@@ -169,15 +190,43 @@ def value_and_grad(fn: Callable[..., Any], *, engine: str | None = None, argnums
         where = "rb.value_and_grad"
         numbers, single = _argnums(argnums, len(args), where)
         use, numpy = _engine(engine, args, where)
-        made = tuple(_into(use, args[i]) for i in numbers)
-        y, pullback = use.vjp(_partial(fn, args, numbers), made)
-        if not trees.is_leaf(y) or tuple(getattr(y, "shape", (1,))) != () or use.is_complex(y):
-            got = f"shape {tuple(y.shape)}, {y.dtype}" if hasattr(y, "dtype") else f"a {type(y).__name__}"
-            raise RuleSignatureError(f"{where} of {getattr(fn, '__name__', 'fn')}.", "one real number, shape ()", got, "use rb.jacobian or rb.vjp")
-        gradients = _out(use, pullback(use.asarray(1.0, y)), numpy)
+        made = tuple(_differentiable(use, args[i], i, where) for i in numbers)
+        y, pullback = use.vjp(_partial(use, fn, args, numbers), made)
+        y = _real_number(use, y, f"{where} of {getattr(fn, '__name__', 'fn')}.")
+        gradients = _out(use, pullback(_one(use, y)), numpy)
         return _out(use, y, numpy), gradients[0] if single else gradients
 
     return value_and_gradient
+
+
+def _differentiable(engine: Engine, x: Any, number: int, where: str) -> Any:
+    """An argument as the engine's values, if there is something to differentiate by."""
+    made = _into(engine, x)
+    leaves = trees.flatten(made)[0]
+    if not any(engine.has_tangent(leaf) for leaf in leaves):
+        got = ", ".join(dict.fromkeys(str(leaf.dtype) if hasattr(leaf, "dtype") else f"a {type(leaf).__name__}" for leaf in leaves))
+        raise RuleSignatureError(f"{where}, argument {number}.", "floating-point numbers", got or "no numbers", "pass floats to differentiate by")
+    return made
+
+
+def _array(engine: Engine, x: Any, number: int, where: str) -> Any:
+    """One array to differentiate by."""
+    if not trees.is_leaf(x):
+        raise RuleSignatureError(f"{where}, argument {number}.", "one array", f"a {type(x).__name__}", "use rb.jvp or rb.vjp for containers")
+    return _differentiable(engine, x, number, where)
+
+
+def _real_number(engine: Engine, y: Any, which: str) -> Any:
+    """What fn gave, if it is one real number."""
+    y = _into(engine, y)
+    if not trees.is_leaf(y) or tuple(getattr(y, "shape", (1,))) != () or engine.is_complex(y) or not engine.has_tangent(y):
+        got = f"shape {tuple(y.shape)}, {y.dtype}" if hasattr(y, "dtype") else f"a {type(y).__name__}"
+        raise RuleSignatureError(which, "one real number, shape ()", got, "use rb.jacobian or rb.vjp")
+    return y
+
+
+def _one(engine: Engine, like: Any) -> Any:
+    return engine.cast(engine.asarray(1.0, like), like)
 
 
 def grad(fn: Callable[..., Any], *, engine: str | None = None, argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
@@ -216,8 +265,10 @@ def derivative(fn: Callable[..., Any], *, engine: str | None = None, argnums: in
         use, numpy = _engine(engine, args, "rb.derivative")
         x = use.asarray(args[number])
         if tuple(x.shape) != () or not use.has_tangent(x):
-            raise RuleSignatureError("rb.derivative.", "a real number, shape ()", f"shape {tuple(x.shape)}, {x.dtype}", "use rb.jacobian for arrays")
-        return _out(use, use.jvp(_partial(fn, args, (number,)), (x,), (use.asarray(1.0, x),))[1], numpy)
+            raise RuleSignatureError(
+                "rb.derivative.", "a real number, shape ()", f"shape {tuple(x.shape)}, {x.dtype}", "use rb.jacobian for arrays"
+            )
+        return _out(use, use.jvp(_partial(use, fn, args, (number,)), (x,), (_one(use, x),))[1], numpy)
 
     return of
 
@@ -245,9 +296,20 @@ def jacobian(fn: Callable[..., Any], *, engine: str | None = None, argnums: int 
     def of(*args: Any) -> Any:
         (number,), _ = _argnums(argnums, len(args), "rb.jacobian")
         use, numpy = _engine(engine, args, "rb.jacobian")
-        return _out(use, use.jacobian(_partial(fn, args, (number,)), use.asarray(args[number]))[1], numpy)
+        inner = _checked(_partial(use, fn, args, (number,)), _one_array, f"rb.jacobian of {getattr(fn, '__name__', 'fn')}.", use)
+        return _out(use, use.jacobian(inner, _array(use, args[number], number, "rb.jacobian"))[1], numpy)
 
     return of
+
+
+def _checked(fn: Callable[..., Any], check: Callable[..., Any], which: str, engine: Engine) -> Callable[..., Any]:
+    return lambda *args: check(engine, fn(*args), which)
+
+
+def _one_array(engine: Engine, y: Any, which: str) -> Any:
+    if not trees.is_leaf(y):
+        raise RuleSignatureError(which, "one array", f"a {type(y).__name__}", "return one array, or use rb.jvp or rb.vjp")
+    return _into(engine, y)
 
 
 def hessian(fn: Callable[..., Any], *, engine: str | None = None, argnums: int = 0) -> Callable[..., Any]:
@@ -273,8 +335,8 @@ def hessian(fn: Callable[..., Any], *, engine: str | None = None, argnums: int =
     def of(*args: Any) -> Any:
         (number,), _ = _argnums(argnums, len(args), "rb.hessian")
         use, numpy = _engine(engine, args, "rb.hessian")
-        inner = _partial(fn, args, (number,))
-        gradient = lambda x: use.jacobian(inner, x)[1]  # noqa: E731
-        return _out(use, use.jacobian(gradient, use.asarray(args[number]))[1], numpy)
+        inner = _checked(_partial(use, fn, args, (number,)), _real_number, f"rb.hessian of {getattr(fn, '__name__', 'fn')}.", use)
+        x = _array(use, args[number], number, "rb.hessian")
+        return _out(use, use.jacobian(lambda x: use.jacobian(inner, x)[1], x)[1], numpy)
 
     return of
