@@ -132,4 +132,4 @@ def jacobian(fn: Callable[..., Any], x: Tensor) -> tuple[Tensor, Tensor]:
         rows = torch.func.vmap(row)(basis)
     except RulebookError:  # host rules take one at a time
         rows = torch.stack([row(b) for b in basis])
-    return y, rows.reshape(*y.shape, *x.shape)
+    return y, rows.reshape((*y.shape, *x.shape))
