@@ -141,7 +141,7 @@ class JaxEngine(Engine):
 
 
 def _float0_for_none(x: Any, t: Any) -> Any:
-    return np.zeros(np.shape(x), jax.dtypes.float0) if t is None else t
+    return np.zeros(np.shape(x), jax.dtypes.float0) if t is None and x is not None else t
 
 
 def _conj(x: Any) -> Any:
