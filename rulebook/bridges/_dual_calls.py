@@ -37,7 +37,7 @@ def bind(form: NormalForm) -> Callable[..., Any]:
 class _Call:
     """A primitive at one structure, on dual numbers."""
 
-    __slots__ = ("form", "opaque")
+    __slots__ = ("form",)
 
     def __init__(self, form: NormalForm) -> None:
         self.form = form
@@ -54,10 +54,14 @@ class _Call:
             return self.form.primal([value(x) for x in leaves])
         if is_directional(tag):
             self._check_linear(leaves, tag)
+            return self.form.primal([value(x) for x in leaves])
         ps = [value(primal(x, tag)) for x in leaves]
         dots = [tangent(x, tag) for x in leaves]
         k = next(t.shape[0] for t in dots if t is not None)
-        ys, y_dots, structure = self._differentiate(ps, dots, k)
+        try:
+            ys, y_dots, structure = self._differentiate(ps, dots, k)
+        except DroppedTangentError as error:
+            raise self.form.explain(error, "primal or rule") from error
         return [_attach(y, t, tag) for y, t in zip(ys, y_dots or [None] * len(ys), strict=True)], structure
 
     def primal(self, args: tuple[Any, ...]) -> Any:
@@ -101,8 +105,13 @@ class _Call:
         """A rule calls a primitive on its tangents: they have no primal, so it must be declared linear in them."""
         rule = self.form.forward
         moved = {i for i, x in enumerate(leaves) if tag_of(x) == tag}
-        if not (isinstance(rule, LinearForward) and self.form.flat and moved <= set(rule.wrt)):
-            raise DroppedTangentError(f"{self.form.name} on a tangent (engine dual).", "a primitive declared linear by rb.transpose", "another", "nothing: the rule is called for each tangent")
+        if self.form.primitive.host or not (isinstance(rule, LinearForward) and self.form.flat and moved <= set(rule.wrt)):
+            raise DroppedTangentError(
+                f"{self.form.name} on a tangent (engine dual).",
+                "a primitive declared linear by rb.transpose",
+                "another",
+                "nothing: the rule is called for each tangent",
+            )
 
 
 def _push_all(push: Push, dots: list[Any], k: int, host: bool) -> Sequence[Any]:
@@ -127,7 +136,7 @@ def _push_together(push: Push, dots: list[Any], k: int) -> Sequence[Any] | None:
     moving = [None if t is None else join(np.full(t.shape[1:], np.nan, t.dtype), t, tag) for t in dots]
     try:
         found = push(moving)
-    except Exception:  # noqa: BLE001  whatever it is, each tangent alone raises it again
+    except Exception:
         return None
     stacked = [None if y_dot is None else _stacked(y_dot, tag, k) for y_dot in found]
     if any(t is not None and _has_nan(t) for t in stacked):
@@ -172,7 +181,9 @@ def _by_rows(form: NormalForm, ys: Sequence[Any], ps: list[Any], dots: list[Any]
 
     found: list[Any] = [None] * len(ys)
     if outs:
-        pushed = _transposed(rows, [ys[o] for o in outs], [dots[i] for i in ins], stacked=True, host=form.reverse is not None and form.reverse.host)
+        pushed = _transposed(
+            rows, [ys[o] for o in outs], [dots[i] for i in ins], stacked=True, host=form.reverse is not None and form.reverse.host
+        )
         for o, t in zip(outs, pushed, strict=True):
             found[o] = t
     return found
@@ -197,7 +208,9 @@ def _transposed(fn: Callable[..., tuple[Any, ...]], like: list[Any], bars: list[
     return found
 
 
-def _real_rows(fn: Callable[..., tuple[Any, ...]], like: list[Any], i: int, unit: complex, n: int, bars: list[Any], stacked: bool, host: bool) -> Any:
+def _real_rows(
+    fn: Callable[..., tuple[Any, ...]], like: list[Any], i: int, unit: complex, n: int, bars: list[Any], stacked: bool, host: bool
+) -> Any:
     """Re <fn(unit * e), bar> for the n basis vectors e of the i-th argument: (k, n), or (n,)."""
     x = like[i]
     basis = (np.eye(n) * unit).astype(x.dtype).reshape((n, *np.shape(x)))

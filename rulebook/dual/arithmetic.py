@@ -20,13 +20,13 @@ __all__: list[str] = []
 
 def _scale(x: DualArray, factor: Any, y: Any) -> Any:
     """x scaled by a constant, y being the primal."""
-    if factor.__class__ is not float and factor.__class__ is not int:
-        if x.c is None or np.ndim(factor) == 0:
-            factor = +factor  # a copy: the array may be written to later
     if y.shape != x.p.shape or not y.ndim:
         return combine(x.tag, y, [(factor, x)])
     c, b = x.parts()
-    return DualArray(y, factor if c is None else c * factor, b, x.tag)
+    if c is not None:
+        return DualArray(y, c * factor, b, x.tag)
+    plain = type(factor) is float or type(factor) is int
+    return DualArray(y, factor if plain else +factor, b, x.tag)  # a copy: the array may be written to later
 
 
 def _shift(x: DualArray, y: Any) -> Any:
@@ -177,7 +177,7 @@ def _remainder(x: Any, z: Any) -> Any:
     a, b = operand(x, tag), operand(z, tag)
     terms = [(None, x)] if tag_of(x) == tag else []
     if tag_of(z) == tag:
-        terms.append((-np.floor_divide(a, b), z))  # type: ignore[arg-type]
+        terms.append((-np.floor_divide(a, b), z))
     return combine(tag, np.remainder(a, b), terms)
 
 

@@ -39,6 +39,8 @@ class DualArray(Operators):
     """
 
     __slots__ = ("_path", "_seen", "b", "c", "p", "root", "tag")
+    _path: tuple[Move, ...]
+    _seen: Any
     __hash__ = None  # type: ignore[assignment]
 
     def __init__(self, p: Any, c: Any, b: Any, tag: int) -> None:
@@ -138,7 +140,10 @@ class DualArray(Operators):
         b = self.parts()[1]
         if root is not self and not aliases(b, root.b):
             raise DroppedTangentError(
-                "A write into a view (engine dual).", "a view of one block of memory", f"{describe(self)}, whose tangents are a copy", "write into the array itself"
+                "A write into a view (engine dual).",
+                "a view of one block of memory",
+                f"{describe(self)}, whose tangents are a copy",
+                "write into the array itself",
             )
         return self.p, b
 
@@ -187,11 +192,12 @@ def aliases(q: Any, p: Any) -> bool:
 
 class _Probe:
     __slots__ = ("b",)
+    b: Any
 
 
 _probe = _Probe()
 _probe.b = np.zeros(1)
-_ALONE = sys.getrefcount(getattr(_probe, "b"))  # noqa: B009  what an array has that one attribute alone refers to
+_ALONE = sys.getrefcount(_probe.b)  # what an array has that one attribute alone refers to
 
 
 def _alone(root: DualArray, name: str) -> bool:

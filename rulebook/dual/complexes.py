@@ -68,7 +68,9 @@ def _unit(p: Any, modulus: Any) -> Any:
 @ufunc_rule(np.sign)
 def _sign(x: Any) -> Any:
     if is_directional(x.tag):
-        raise DroppedTangentError("np.sign on a tangent (engine dual).", "a rule that is linear in its tangents", "np.sign", "write the rule without it")
+        raise DroppedTangentError(
+            "np.sign on a tangent (engine dual).", "a rule that is linear in its tangents", "np.sign", "write the rule without it"
+        )
     if not _complex(x):
         return np.sign(x.p)
     y, modulus = np.sign(x.p), np.absolute(x.p)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from rulebook.dual.array import DualArray
-from rulebook.dual.parts import is_dual, peel, tangent, tag_of, top
+from rulebook.dual.parts import is_dual, peel, tag_of, tangent, top
 from rulebook.dual.registry import CREATORS, rule
 
 __all__: list[str] = []

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from rulebook.dual import registry
 from rulebook.dual.errors import DroppedTangentError, missing, unsupported
 
@@ -38,7 +40,10 @@ def _write(name: str, y: Any, out: tuple[Any, ...]) -> Any:
     target = out[0]
     if not hasattr(target, "tag"):
         raise DroppedTangentError(
-            f"out= of {name} (engine dual).", "a dual array", f"a {type(target).__name__}, where the tangent would be lost", "make the buffer with np.zeros_like(x), or leave out= away"
+            f"out= of {name} (engine dual).",
+            "a dual array",
+            f"a {type(target).__name__}, where the tangent would be lost",
+            "make the buffer with np.zeros_like(x), or leave out= away",
         )
     target[...] = y
     return target
@@ -63,14 +68,8 @@ def _with_options(ufunc: Any, found: Any, inputs: tuple[Any, ...], kwargs: dict[
     if out is None:
         return y
     if where is not True:
-        y = registry.FUNCTIONS[_where()](where, y, out[0])
+        y = registry.FUNCTIONS[np.where](where, y, out[0])
     return _write(name, y, out)
-
-
-def _where() -> Any:
-    import numpy as np
-
-    return np.where
 
 
 def run_function(like: Any, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

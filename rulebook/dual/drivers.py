@@ -11,7 +11,7 @@ from rulebook import trees
 from rulebook.dual.errors import DroppedTangentError, describe
 from rulebook.dual.parts import is_dual, join, peel, primal, tag_of, tangent, top
 from rulebook.dual.tags import new_tag
-from rulebook.errors import RuleOutputError, RuleSignatureError
+from rulebook.errors import RulebookError, RuleOutputError, RuleSignatureError
 
 __all__ = ["floating", "jacobian", "jvp", "seed", "split", "value", "vjp"]
 
@@ -23,7 +23,9 @@ def run(fn: Callable[..., Any], *args: Any) -> Any:
     try:
         return fn(*args)
     except (TypeError, ValueError) as error:
-        if isinstance(error.__cause__, DroppedTangentError):  # "setting an array element with a sequence"
+        if isinstance(error.__cause__, DroppedTangentError) and not isinstance(
+            error, RulebookError
+        ):  # "setting an array element with a sequence"
             raise error.__cause__ from None
         raise
 
@@ -65,7 +67,10 @@ def split(y: Any, tag: int, k: int) -> tuple[Any, Any]:
         y = _gathered(y)
     if tag_of(y) > tag:
         raise DroppedTangentError(
-            "The result of a function (engine dual).", "a value of this derivative call", f"{describe(y)} of an inner call that has ended", "return the results of the inner call alone"
+            "The result of a function (engine dual).",
+            "a value of this derivative call",
+            f"{describe(y)} of an inner call that has ended",
+            "return the results of the inner call alone",
         )
     p = primal(y, tag)
     p = p if is_dual(p) else np.asarray(p)
@@ -91,7 +96,9 @@ def jvp(fn: Callable[..., Any], primals: tuple[Any, ...], tangents: tuple[Any, .
     leaves, structure = trees.flatten(tuple(primals))
     dots = trees.flatten_like(structure, tuple(tangents), _structure_error, "tangents")
     tag = new_tag()
-    duals = [x if t is None or not floating(x) else seed(x, np.reshape(t, (1, *np.shape(x))), tag) for x, t in zip(leaves, dots, strict=True)]
+    duals = [
+        x if t is None or not floating(x) else seed(x, np.reshape(t, (1, *np.shape(x))), tag) for x, t in zip(leaves, dots, strict=True)
+    ]
     ys, result = trees.flatten(run(fn, *structure.unflatten(iter(duals))))
     pairs = [split(y, tag, 1) for y in ys]
     y_dots = [None if t is None else _unstack(t) for _, t in pairs]
@@ -197,7 +204,9 @@ def _columns(fn: Callable[..., Any], x: Any, seeds: Any) -> tuple[Any, Any]:
     tag = new_tag()
     y = run(fn, seed(x, seeds, tag))
     if not trees.is_leaf(y):
-        raise RuleOutputError("rb.jacobian (engine dual).", "a function that gives one array", f"a {type(y).__name__}", "use rb.jvp or rb.vjp")
+        raise RuleOutputError(
+            "rb.jacobian (engine dual).", "a function that gives one array", f"a {type(y).__name__}", "use rb.jvp or rb.vjp"
+        )
     p, t = split(y, tag, seeds.shape[0])
     return p, np.zeros((seeds.shape[0], *np.shape(p)), x.dtype) if t is None else t
 

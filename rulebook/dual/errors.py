@@ -21,7 +21,9 @@ def describe(value: Any) -> str:
 
 def dropped(what: str, value: Any, do: str) -> NoReturn:
     """Raise: `what` would drop the tangent of a dual number."""
-    raise DroppedTangentError(f"{what} (engine dual).", "a plain number or NumPy array, without a tangent", f"{describe(value)}, whose tangent would be lost", do)
+    raise DroppedTangentError(
+        f"{what} (engine dual).", "a plain number or NumPy array, without a tangent", f"{describe(value)}, whose tangent would be lost", do
+    )
 
 
 def missing(name: str, method: str = "") -> RuleMissingError:
@@ -31,7 +33,8 @@ def missing(name: str, method: str = "") -> RuleMissingError:
         f"{full} (engine dual).",
         "a function with a rule for dual numbers",
         "no rule",
-        f"write it with functions that have one, or wrap the code around it: rb.primitive(fn) and rb.frule or rb.pushforward, host=True where it needs NumPy arrays",
+        "write it with functions that have one, or wrap the code around it with rb.primitive(fn) and a rule by rb.frule or rb.pushforward"
+        " (host=True where it needs NumPy arrays)",
     )
 
 

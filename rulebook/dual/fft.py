@@ -22,7 +22,11 @@ def _along_one(function: Any) -> None:
         return join(function(a.p, n, axis, norm), function(a.tangent, n, lead(axis, a.ndim), norm), a.tag)
 
 
-for _function in (np.fft.fft, np.fft.ifft, np.fft.rfft, np.fft.irfft, np.fft.hfft, np.fft.ihfft):
+_ONE: tuple[Any, ...] = (np.fft.fft, np.fft.ifft, np.fft.rfft, np.fft.irfft, np.fft.hfft, np.fft.ihfft)
+_TWO: tuple[Any, ...] = (np.fft.fft2, np.fft.ifft2, np.fft.rfft2, np.fft.irfft2)
+_ALL: tuple[Any, ...] = (np.fft.fftn, np.fft.ifftn, np.fft.rfftn, np.fft.irfftn)
+
+for _function in _ONE:
     _along_one(_function)
 
 
@@ -36,9 +40,9 @@ def _along_some(function: Any, default: Any) -> None:
         return join(function(a.p, s, axes, norm), function(a.tangent, s, lead(tuple(axes), a.ndim), norm), a.tag)
 
 
-for _function in (np.fft.fft2, np.fft.ifft2, np.fft.rfft2, np.fft.irfft2):
+for _function in _TWO:
     _along_some(_function, (-2, -1))
-for _function in (np.fft.fftn, np.fft.ifftn, np.fft.rfftn, np.fft.irfftn):
+for _function in _ALL:
     _along_some(_function, None)
 
 

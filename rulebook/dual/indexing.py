@@ -89,7 +89,8 @@ class Indexed(Methods):
                 "make the buffer inside the inner function, with np.zeros_like of its argument",
             )
         same = tag == self.tag
-        new, t = (value.p, stack(value.t) if type(value) is Dual else value.tangent) if same else (value, 0.0)
+        new: Any = value.p if same else value
+        t: Any = 0.0 if not same else stack(value.t) if type(value) is Dual else value.tangent
         p, b = self.writable(new, t)
         if same:
             room = np.ndim(self.p[key]) - np.ndim(new)

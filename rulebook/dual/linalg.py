@@ -6,12 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from rulebook.dual.array import DualArray
 from rulebook.dual.axes import lead
 from rulebook.dual.errors import unsupported
+from rulebook.dual.lapack import factor
 from rulebook.dual.parts import join, primal, tag_of, tangent, top
 from rulebook.dual.registry import rule, ufunc_rule
-from rulebook.dual.scalar import Dual
 
 __all__ = ["bilinear"]
 
@@ -132,7 +131,7 @@ def _tensordot(a: Any, b: Any, /, axes: Any = 2, **options: Any) -> Any:
     def on_right(p: Any, t: Any) -> Any:
         return np.moveaxis(np.tensordot(p, t, axes=(left, list(lead(right, m)))), n - len(left), 0)
 
-    product = lambda p, q: np.tensordot(p, q, axes=(left, right))  # noqa: E731
+    product = lambda p, q: np.tensordot(p, q, axes=(left, right))
     return bilinear(product, a, b, lambda t, q: np.tensordot(t, q, axes=(list(lead(left, n)), right)), on_right)
 
 
@@ -154,8 +153,6 @@ def _einsum(*operands: Any, out: Any = None, optimize: Any = False, **options: A
         if tag_of(x) != tag:
             continue
         tx = tangent(x, tag)
-        if "..." in terms[i]:  # the leading axis stands before the ellipsis, whose axes broadcast from the right
-            pass
         spec = ",".join(free + s if j == i else s for j, s in enumerate(terms)) + "->" + free + result
         part = np.einsum(spec, *ps[:i], tx, *ps[i + 1 :], optimize=optimize)
         t = part if t is None else t + part
@@ -226,12 +223,10 @@ def _solve(a: Any, b: Any) -> Any:
 
 def _solve_factored(a: Any, b: Any, tag: int, p: Any, q: Any) -> Any:
     """One LU factorisation for the primal and the tangents: np.linalg.solve factors in each call."""
-    from rulebook.dual.lapack import factor
-
     solver = factor(p)
     if solver is None:
         x = np.linalg.solve(p, q)
-        solver = lambda r: np.linalg.solve(p, r)  # noqa: E731
+        solver = lambda r: np.linalg.solve(p, r)
     else:
         x = solver(q)
     return join(x, solve_with(solver, tangent(a, tag), x, tangent(b, tag)), tag)
@@ -258,7 +253,9 @@ def _adjugate(p: Any) -> Any:
     n = s.shape[-1]
     others = np.stack([np.prod(np.delete(s, i, axis=-1), axis=-1) for i in range(n)], axis=-1) if n else s
     sign = np.linalg.det(u) * np.linalg.det(vh)
-    return np.reshape(sign, (*sign.shape, 1, 1)) * np.matmul(np.conjugate(np.swapaxes(vh, -1, -2)) * others[..., None, :], np.conjugate(np.swapaxes(u, -1, -2)))
+    return np.reshape(sign, (*sign.shape, 1, 1)) * np.matmul(
+        np.conjugate(np.swapaxes(vh, -1, -2)) * others[..., None, :], np.conjugate(np.swapaxes(u, -1, -2))
+    )
 
 
 @rule(np.linalg.slogdet)
@@ -293,7 +290,7 @@ def _hermitian(t: Any) -> Any:
 
 
 @rule(np.linalg.eigh)
-def _eigh(a: Any, UPLO: str = "L") -> Any:  # noqa: N803
+def _eigh(a: Any, UPLO: str = "L") -> Any:
     if UPLO != "L":
         raise unsupported("np.linalg.eigh", f"UPLO={UPLO!r}", "use the lower triangle")
     w, v = np.linalg.eigh(a.p)
@@ -309,15 +306,10 @@ _Eigh = type(np.linalg.eigh(np.eye(1)))
 
 
 @rule(np.linalg.eigvalsh)
-def _eigvalsh(a: Any, UPLO: str = "L") -> Any:  # noqa: N803
+def _eigvalsh(a: Any, UPLO: str = "L") -> Any:
     return _eigh(a, UPLO)[0]
 
 
 @rule(np.linalg.trace)
 def _linalg_trace(x: Any, /, *, offset: int = 0, dtype: Any = None) -> Any:
     return np.trace(x, offset, -2, -1, dtype)
-
-
-def is_plain_matrix(x: Any) -> bool:
-    """Whether a value is neither Dual nor DualArray."""
-    return type(x) is not DualArray and type(x) is not Dual

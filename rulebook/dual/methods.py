@@ -27,7 +27,10 @@ def primal_only(x: Any, what: str) -> Any:
     """
     if is_directional(x.tag):
         raise DroppedTangentError(
-            f"{what} on a tangent (engine dual).", "a rule that is linear in its tangents", f"{what}, which looks at the value of a tangent", "write the rule without it"
+            f"{what} on a tangent (engine dual).",
+            "a rule that is linear in its tangents",
+            f"{what}, which looks at the value of a tangent",
+            "write the rule without it",
         )
     return x.p
 
@@ -82,7 +85,11 @@ class Methods:
         )
 
     def __float__(self) -> NoReturn:
-        dropped("float(x), a function of math, or a write into an array of floats", self, "use functions of numpy, np.zeros_like(x) for a buffer, or rb.stop_gradient(x)")
+        dropped(
+            "float(x), a function of math, or a write into an array of floats",
+            self,
+            "use functions of numpy, np.zeros_like(x) for a buffer, or rb.stop_gradient(x)",
+        )
 
     def __int__(self) -> NoReturn:
         dropped("int(x)", self, "use int(rb.stop_gradient(x))")
@@ -105,8 +112,8 @@ class Methods:
     __le__ = _compare("__le__", np.less_equal)
     __gt__ = _compare("__gt__", np.greater)
     __ge__ = _compare("__ge__", np.greater_equal)
-    __eq__ = _compare("__eq__", np.equal)  # type: ignore[assignment]
-    __ne__ = _compare("__ne__", np.not_equal)  # type: ignore[assignment]
+    __eq__ = _compare("__eq__", np.equal)
+    __ne__ = _compare("__ne__", np.not_equal)
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
@@ -120,7 +127,7 @@ class Methods:
     # -- ufuncs as operators -----------------------------------------------------------------
 
     def __abs__(self) -> Any:
-        return np.absolute(self)  # type: ignore[call-overload]
+        return np.absolute(self)
 
     def __mod__(self, other: Any) -> Any:
         return np.remainder(self, other)
@@ -175,7 +182,7 @@ class Methods:
 
     def flatten(self) -> Any:
         """A copy with one axis."""
-        return np.copy(np.ravel(self))  # type: ignore[arg-type]
+        return np.copy(np.ravel(self))
 
     def copy(self) -> Any:
         """A copy."""
@@ -187,12 +194,12 @@ class Methods:
 
     def conj(self) -> Any:
         """The complex conjugate."""
-        return np.conjugate(self)  # type: ignore[call-overload]
+        return np.conjugate(self)
 
     conjugate = conj
 
     @property
-    def T(self) -> Any:  # noqa: N802
+    def T(self) -> Any:
         """The transpose."""
         return registry.FUNCTIONS[np.transpose](self)
 

@@ -15,7 +15,7 @@ __all__: list[str] = []
 _TESTS = (np.less, np.less_equal, np.greater, np.greater_equal, np.equal, np.not_equal, np.isfinite, np.isinf, np.isnan, np.signbit)
 _LOGICAL = (np.logical_and, np.logical_or, np.logical_xor, np.logical_not)
 _STEPS = (np.floor, np.ceil, np.trunc, np.rint, np.floor_divide, np.heaviside, np.spacing)
-_FUNCTIONS = (
+_FUNCTIONS: tuple[Any, ...] = (
     np.all,
     np.any,
     np.argmax,
@@ -81,7 +81,8 @@ def _bare(x: Any) -> Any:
     return x
 
 
-for _function in (np.shape, np.ndim, np.size, np.iscomplexobj, np.isrealobj):
+_ABOUT: tuple[Any, ...] = (np.shape, np.ndim, np.size, np.iscomplexobj, np.isrealobj)
+for _function in _ABOUT:
     _about(_function)
 
 

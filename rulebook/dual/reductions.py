@@ -14,7 +14,7 @@ from rulebook.dual.registry import METHODS, rule
 
 __all__: list[str] = []
 
-_UNSET: Any = np._NoValue  # type: ignore[attr-defined]
+_UNSET: Any = np._NoValue
 
 
 def _options(name: str, dtype: Any, out: Any, initial: Any, where: Any) -> None:
@@ -29,7 +29,9 @@ def _keep(keepdims: Any) -> bool:
 
 
 @rule(np.sum)
-def _sum(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False, initial: Any = _UNSET, where: Any = _UNSET) -> Any:
+def _sum(
+    a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False, initial: Any = _UNSET, where: Any = _UNSET
+) -> Any:
     _options("np.sum", dtype, out, initial, where)
     y = np.sum(a.p, axis=axis, keepdims=_keep(keepdims))
     return join(y, np.sum(tangent(a, a.tag), axis=lead_all(axis, a.ndim), keepdims=_keep(keepdims)), a.tag)
@@ -55,7 +57,9 @@ def _average(a: Any, axis: Any = None, weights: Any = None, returned: bool = Fal
 
 
 @rule(np.var)
-def _var(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: int = 0, keepdims: Any = False, *, where: Any = _UNSET, **more: Any) -> Any:
+def _var(
+    a: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: int = 0, keepdims: Any = False, *, where: Any = _UNSET, **more: Any
+) -> Any:
     _options("np.var", dtype, out, _UNSET, where)
     if any(v is not _UNSET for v in more.values()):
         raise unsupported("np.var", ", ".join(more), "use ddof=")
@@ -71,7 +75,9 @@ def _std(a: Any, *args: Any, **kwargs: Any) -> Any:
 
 
 @rule(np.prod)
-def _prod(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False, initial: Any = _UNSET, where: Any = _UNSET) -> Any:
+def _prod(
+    a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False, initial: Any = _UNSET, where: Any = _UNSET
+) -> Any:
     """The products of all others: by cumulative products from both ends, right where elements are zero."""
     _options("np.prod", dtype, out, initial, where)
     if axis is None:
@@ -149,7 +155,9 @@ def _trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
 
 @rule(np.median, np.quantile, np.percentile, np.unique, np.bincount, np.histogram)
 def _refused(a: Any, *args: Any, **kwargs: Any) -> Any:
-    raise unsupported("This function of numpy", "a dual argument", "write it with np.sort and indexing, or wrap it with rb.primitive and a rule")
+    raise unsupported(
+        "This function of numpy", "a dual argument", "write it with np.sort and indexing, or wrap it with rb.primitive and a rule"
+    )
 
 
 @rule(np.sort)
@@ -162,7 +170,7 @@ def _sort(a: Any, axis: Any = -1, kind: Any = None, order: Any = None, *, stable
 
 @rule(np.linalg.norm)
 def _norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
-    if ord is None or (ord == 2 and (x.ndim == 1 or np.ndim(axis) == 0 and axis is not None)) or ord == "fro":
+    if ord is None or (ord == 2 and (x.ndim == 1 or (np.ndim(axis) == 0 and axis is not None))) or ord == "fro":
         square = np.real(x * np.conjugate(x)) if x.dtype.kind == "c" else x * x
         return np.sqrt(np.sum(square, axis=axis, keepdims=keepdims))
     vector = x.ndim == 1 or isinstance(axis, int)
@@ -180,7 +188,11 @@ def _reduce(function: Any) -> Any:
     """ufunc.reduce: over axis 0 by default."""
 
     def apply(a: Any, axis: Any = 0, dtype: Any = None, keepdims: bool = False, initial: Any = _UNSET, where: Any = True) -> Any:
-        return function(a, axis=axis, keepdims=keepdims) if dtype is None and initial is _UNSET and where is True else _options("ufunc.reduce", dtype, None, initial, where)
+        return (
+            function(a, axis=axis, keepdims=keepdims)
+            if dtype is None and initial is _UNSET and where is True
+            else _options("ufunc.reduce", dtype, None, initial, where)
+        )
 
     return apply
 

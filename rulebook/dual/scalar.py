@@ -59,8 +59,9 @@ class Dual(Methods):
     """
 
     __slots__ = ("p", "t", "tag")
-    __hash__ = None  # type: ignore[assignment]  # equality is that of the primals
+    __hash__ = None  # equality is that of the primals
 
+    t: Any
     shape: tuple[int, ...] = ()
     ndim = 0
     size = 1

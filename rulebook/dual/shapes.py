@@ -177,7 +177,7 @@ def _repeat(a: Any, repeats: Any, axis: Any = None) -> Any:
 
 
 @rule(np.tile)
-def _tile(A: Any, reps: Any) -> Any:  # noqa: N803
+def _tile(A: Any, reps: Any) -> Any:
     reps = (reps,) if np.ndim(reps) == 0 else tuple(reps)
     n = max(A.ndim, len(reps))
     reps = (1,) * (n - len(reps)) + reps
@@ -188,7 +188,7 @@ def _tile(A: Any, reps: Any) -> Any:  # noqa: N803
 def _pad(array: Any, pad_width: Any, mode: Any = "constant", **options: Any) -> Any:
     if mode not in ("constant", "edge", "wrap", "reflect", "symmetric") or any(options.values()):
         raise unsupported("np.pad", f"mode={mode!r} {', '.join(options)}".rstrip(), "use np.concatenate")
-    at = np.pad(np.arange(array.size).reshape(array.shape), pad_width, mode=mode if mode != "constant" else "edge")  # type: ignore[call-overload]
+    at = np.pad(np.arange(array.size).reshape(array.shape), pad_width, mode=mode if mode != "constant" else "edge")
     picked = np.reshape(_take(array, at.reshape(-1)), at.shape)
     if mode != "constant":
         return picked

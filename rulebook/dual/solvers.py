@@ -17,7 +17,7 @@ __all__ = ["LU", "cho_solve", "expm", "lu_factor", "lu_solve", "solve_triangular
 
 
 def _trans(trans: Any) -> int:
-    return {"N": 0, "T": 1, "C": 2}.get(trans, trans)
+    return int({"N": 0, "T": 1, "C": 2}.get(trans, trans))
 
 
 def _turn(a: Any, trans: int) -> Any:

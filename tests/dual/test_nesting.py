@@ -6,13 +6,13 @@ import threading
 
 import numpy as np
 import pytest
+
 import rulebook as rb
 from rulebook.dual.errors import DroppedTangentError
-
 from tests.dual.tools import check
 
 
-def D(fn):  # noqa: N802
+def D(fn):
     return rb.derivative(fn, engine="dual")
 
 
@@ -58,7 +58,7 @@ def test_numbers_and_arrays_of_different_calls_mix():
 
 
 def test_high_orders():
-    fn = lambda x: np.exp(0.5 * x) * np.sin(x)  # noqa: E731
+    fn = lambda x: np.exp(0.5 * x) * np.sin(x)
     f, order, value = fn, 5, 0.3
     for _ in range(order):
         f = D(f)
@@ -92,7 +92,7 @@ def test_threads():
     found = {}
 
     def work(i):
-        fn = lambda x: x * D(lambda y: x * y * y)(x)  # noqa: E731
+        fn = lambda x: x * D(lambda y: x * y * y)(x)
         found[i] = [D(fn)(float(i)) for _ in range(20)]
 
     threads = [threading.Thread(target=work, args=(i,)) for i in range(1, 4)]
@@ -104,7 +104,7 @@ def test_threads():
 
 
 def test_a_failed_call_leaves_nothing_behind():
-    fn = lambda x: x * D(lambda y: x + y)(1.0)  # noqa: E731
+    fn = lambda x: x * D(lambda y: x + y)(1.0)
     with pytest.raises(ZeroDivisionError):
         D(lambda x: 1 / 0)(1.0)
     assert D(fn)(1.0) == 1

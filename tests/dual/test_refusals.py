@@ -8,6 +8,7 @@ import operator
 
 import numpy as np
 import pytest
+
 import rulebook as rb
 from rulebook.dual.drivers import seed
 from rulebook.dual.errors import DroppedTangentError

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import rulebook as rb
 
+import rulebook as rb
 from tests.dual.tools import check
 
 pytest.importorskip("scipy")
@@ -17,9 +17,35 @@ B = _rng.uniform(0.2, 0.8, size=(3, 4))
 Z = A + 1j * _rng.normal(size=(3, 3)) / 3
 
 ONE = [
-    "gammaln", "gamma", "digamma", "psi", "erf", "erfc", "erfcx", "erfinv", "erfcinv", "expit", "logit", "log_expit", "ndtr", "ndtri", "log_ndtr", "entr",
-    "j0", "j1", "y0", "y1", "i0", "i1", "i0e", "i1e", "expm1", "log1p", "exp2", "exp10",
-]  # fmt: skip
+    "gammaln",
+    "gamma",
+    "digamma",
+    "psi",
+    "erf",
+    "erfc",
+    "erfcx",
+    "erfinv",
+    "erfcinv",
+    "expit",
+    "logit",
+    "log_expit",
+    "ndtr",
+    "ndtri",
+    "log_ndtr",
+    "entr",
+    "j0",
+    "j1",
+    "y0",
+    "y1",
+    "i0",
+    "i1",
+    "i0e",
+    "i1e",
+    "expm1",
+    "log1p",
+    "exp2",
+    "exp10",
+]
 TWO = ["xlogy", "xlog1py", "rel_entr", "kl_div", "betaln", "beta"]
 
 
@@ -65,7 +91,7 @@ def test_an_order_is_refused():
 @pytest.mark.parametrize("lower", [True, False])
 @pytest.mark.parametrize("trans", [0, 1, "C"])
 def test_triangular(lower, trans):
-    solve = lambda a, b: rb.xp(a, b).linalg.solve_triangular(a, b, trans=trans, lower=lower)  # noqa: E731
+    solve = lambda a, b: rb.xp(a, b).linalg.solve_triangular(a, b, trans=trans, lower=lower)
     check(lambda a, b: (solve(a, b), solve(a, b[:, 0]), solve(A, b), solve(a, B)), A, B)
     check(solve, Z, B + 0j)
 

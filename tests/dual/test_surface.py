@@ -23,15 +23,74 @@ S = A @ A.T + np.eye(3)
 T = np.stack([A, A.T, A + 1])
 
 ONE = [
-    np.sin, np.cos, np.tan, np.arcsin, np.arccos, np.arctan, np.sinh, np.cosh, np.tanh, np.arcsinh, np.arctanh, np.exp, np.exp2, np.expm1,
-    np.log, np.log2, np.log10, np.log1p, np.sqrt, np.cbrt, np.square, np.reciprocal, np.negative, np.positive, np.absolute, np.fabs,
-    np.deg2rad, np.rad2deg, np.radians, np.degrees, np.conjugate,
-]  # fmt: skip
+    np.sin,
+    np.cos,
+    np.tan,
+    np.arcsin,
+    np.arccos,
+    np.arctan,
+    np.sinh,
+    np.cosh,
+    np.tanh,
+    np.arcsinh,
+    np.arctanh,
+    np.exp,
+    np.exp2,
+    np.expm1,
+    np.log,
+    np.log2,
+    np.log10,
+    np.log1p,
+    np.sqrt,
+    np.cbrt,
+    np.square,
+    np.reciprocal,
+    np.negative,
+    np.positive,
+    np.absolute,
+    np.fabs,
+    np.deg2rad,
+    np.rad2deg,
+    np.radians,
+    np.degrees,
+    np.conjugate,
+]
 TWO = [
-    np.add, np.subtract, np.multiply, np.true_divide, np.power, np.float_power, np.maximum, np.minimum, np.fmax, np.fmin, np.arctan2, np.hypot,
-    np.logaddexp, np.logaddexp2, np.remainder, np.fmod, np.copysign,
-]  # fmt: skip
-COMPLEX = [np.sin, np.cos, np.tan, np.exp, np.log, np.sqrt, np.square, np.reciprocal, np.conjugate, np.absolute, np.real, np.imag, np.angle, np.sign, np.tanh]
+    np.add,
+    np.subtract,
+    np.multiply,
+    np.true_divide,
+    np.power,
+    np.float_power,
+    np.maximum,
+    np.minimum,
+    np.fmax,
+    np.fmin,
+    np.arctan2,
+    np.hypot,
+    np.logaddexp,
+    np.logaddexp2,
+    np.remainder,
+    np.fmod,
+    np.copysign,
+]
+COMPLEX = [
+    np.sin,
+    np.cos,
+    np.tan,
+    np.exp,
+    np.log,
+    np.sqrt,
+    np.square,
+    np.reciprocal,
+    np.conjugate,
+    np.absolute,
+    np.real,
+    np.imag,
+    np.angle,
+    np.sign,
+    np.tanh,
+]
 
 
 @pytest.mark.parametrize("fn", ONE, ids=lambda f: f.__name__)
@@ -112,7 +171,14 @@ SHAPES = {
     "cumprod": lambda x: (np.cumprod(x), np.cumprod(x, 1)),
     "diff": lambda x: (np.diff(x), np.diff(x, 2, 0) if x.shape[0] > 2 else x, np.diff(x, axis=1)),
     "reshape": lambda x: (np.reshape(x, (4, -1)), x.reshape(-1), x.reshape(3, 8), x.ravel(), x.flatten(), np.ravel(x)),
-    "transpose": lambda x: (x.T, np.transpose(x, (1, 0, 2)), x.transpose(2, 0, 1), np.swapaxes(x, 0, 2), np.moveaxis(x, 0, -1), np.moveaxis(x, [0, 1], [-1, 0])),
+    "transpose": lambda x: (
+        x.T,
+        np.transpose(x, (1, 0, 2)),
+        x.transpose(2, 0, 1),
+        np.swapaxes(x, 0, 2),
+        np.moveaxis(x, 0, -1),
+        np.moveaxis(x, [0, 1], [-1, 0]),
+    ),
     "axes": lambda x: (np.expand_dims(x, 1), np.expand_dims(x, (0, -1)), np.squeeze(x[:1]), np.squeeze(x[:, :1], 1), np.rollaxis(x, 2)),
     "broadcast": lambda x: (np.broadcast_to(x, (2, 2, 3, 4)), np.broadcast_to(x[0, 0, 0], (3,)), np.broadcast_arrays(x, x[0])),
     "flip": lambda x: (np.flip(x), np.flip(x, 1), np.flipud(x), np.fliplr(x), np.rot90(x), x[::-1], x[..., ::-1]),
@@ -122,27 +188,119 @@ SHAPES = {
     "sort": lambda x: (np.sort(x), np.sort(x, 0), np.sort(x, None)),
     "repeat": lambda x: (np.repeat(x, 2), np.repeat(x, 2, 1), np.tile(x, 2), np.tile(x, (2, 1, 1, 1))),
     "pad": lambda x: (np.pad(x, 1), np.pad(x, ((0, 0), (1, 2), (0, 1)), mode="edge")),
-    "tril": lambda x: (np.tril(x), np.triu(x, 1), np.trace(x), np.trace(x, 1, 1, 2), np.diagonal(x), np.diag(x[0]), np.diag(x[0, 0]), np.diag(x[0, 0], -1)),
+    "tril": lambda x: (
+        np.tril(x),
+        np.triu(x, 1),
+        np.trace(x),
+        np.trace(x, 1, 1, 2),
+        np.diagonal(x),
+        np.diag(x[0]),
+        np.diag(x[0, 0]),
+        np.diag(x[0, 0], -1),
+    ),
     "split": lambda x: (np.split(x, 2, axis=2), np.array_split(x, [1], axis=1)),
-    "where": lambda x: (np.where(x > 0.5, x, 2 * x), np.where(x > 0.5, x, 0.0), np.where(x > 0.5, 1.0, x * x), np.where(x[0] > 0.5, x[0, 0], x[1])),
+    "where": lambda x: (
+        np.where(x > 0.5, x, 2 * x),
+        np.where(x > 0.5, x, 0.0),
+        np.where(x > 0.5, 1.0, x * x),
+        np.where(x[0] > 0.5, x[0, 0], x[1]),
+    ),
     "clip": lambda x: (np.clip(x, 0.3, 0.6), x.clip(0.3, None), np.clip(x, x[0], None) * 1.0),
-    "stack": lambda x: (np.stack([x, x * 2]), np.stack([x[0, 0], np.ones(4)], 1), np.stack([x[0, 0, 0], 1.0, x[0, 0, 1]]), np.vstack([x[0], x[1]]), np.hstack([x[0], x[1]])),
-    "concatenate": lambda x: (np.concatenate([x, np.ones((2, 3, 4))], 1), np.concatenate([x, x], None), np.append(x, 1.0), np.column_stack([x[0, 0], x[0, 1]])),
+    "stack": lambda x: (
+        np.stack([x, x * 2]),
+        np.stack([x[0, 0], np.ones(4)], 1),
+        np.stack([x[0, 0, 0], 1.0, x[0, 0, 1]]),
+        np.vstack([x[0], x[1]]),
+        np.hstack([x[0], x[1]]),
+    ),
+    "concatenate": lambda x: (
+        np.concatenate([x, np.ones((2, 3, 4))], 1),
+        np.concatenate([x, x], None),
+        np.append(x, 1.0),
+        np.column_stack([x[0, 0], x[0, 1]]),
+    ),
     "atleast": lambda x: (np.atleast_1d(x[0, 0, 0]), np.atleast_2d(x[0, 0]), np.atleast_3d(x[0])),
-    "like": lambda x: (np.zeros_like(x) + x, np.ones_like(x) * x, np.full_like(x, x[0, 0, 0]), np.full_like(x, 2.0), np.array([x[0, 0, 0], 1.0], like=x), np.full((2, 2), x[0, 0, 0], like=x)),
-    "array": lambda x: (np.array([[x[0, 0, 0], 1.0], [2.0, x[0, 0, 1]]], like=x), np.asarray([x[0, 0, 0]], like=x), np.array(x, like=x), np.copy(x), x.copy()),
-    "meshgrid": lambda x: (np.meshgrid(x[0, 0], x[1, 1, :3]), np.meshgrid(x[0, 0], x[1, 1, :3], indexing="ij"), np.meshgrid(x[0, 0], x[1, 1, :3], sparse=True)),
-    "indexing": lambda x: (x[0], x[0, 1], x[0, 1, 2], x[:, 1], x[..., 0], x[None, 0], x[[0, 1, 0]], x[:, [0, 2]], x[x > 0.5], x[:, [0, 2], [1, 1]]),
-    "index arrays apart": lambda x: (x[[0, 1], :, [1, 2]], x[0, :, [1, 2, 3]], x[[0, 1], None, [1, 2]], x[np.array([[0], [1]]), ..., [1, 2]]),
+    "like": lambda x: (
+        np.zeros_like(x) + x,
+        np.ones_like(x) * x,
+        np.full_like(x, x[0, 0, 0]),
+        np.full_like(x, 2.0),
+        np.array([x[0, 0, 0], 1.0], like=x),
+        np.full((2, 2), x[0, 0, 0], like=x),
+    ),
+    "array": lambda x: (
+        np.array([[x[0, 0, 0], 1.0], [2.0, x[0, 0, 1]]], like=x),
+        np.asarray([x[0, 0, 0]], like=x),
+        np.array(x, like=x),
+        np.copy(x),
+        x.copy(),
+    ),
+    "meshgrid": lambda x: (
+        np.meshgrid(x[0, 0], x[1, 1, :3]),
+        np.meshgrid(x[0, 0], x[1, 1, :3], indexing="ij"),
+        np.meshgrid(x[0, 0], x[1, 1, :3], sparse=True),
+    ),
+    "indexing": lambda x: (
+        x[0],
+        x[0, 1],
+        x[0, 1, 2],
+        x[:, 1],
+        x[..., 0],
+        x[None, 0],
+        x[[0, 1, 0]],
+        x[:, [0, 2]],
+        x[x > 0.5],
+        x[:, [0, 2], [1, 1]],
+    ),
+    "index arrays apart": lambda x: (
+        x[[0, 1], :, [1, 2]],
+        x[0, :, [1, 2, 3]],
+        x[[0, 1], None, [1, 2]],
+        x[np.array([[0], [1]]), ..., [1, 2]],
+    ),
     "iteration": lambda x: ([row for row in x], [v for v in x[0, 0]], list(x[0].flat)),
     "trapezoid": lambda x: (np.trapezoid(x), np.trapezoid(x[0, 0], np.arange(4.0)), np.trapezoid(x, axis=1)),
     "average": lambda x: (np.average(x), np.average(x, 1, weights=[1.0, 2.0, 3.0]), np.average(x, weights=x)),
-    "methods": lambda x: (x.sum(0), x.mean(), x.prod(1), x.max(), x.min(0), x.std(), x.var(), x.dot(np.ones(4)), x.trace(), x.diagonal(), x.squeeze(), x.swapaxes(0, 1), x.repeat(2), x.real, x.conj()),
+    "methods": lambda x: (
+        x.sum(0),
+        x.mean(),
+        x.prod(1),
+        x.max(),
+        x.min(0),
+        x.std(),
+        x.var(),
+        x.dot(np.ones(4)),
+        x.trace(),
+        x.diagonal(),
+        x.squeeze(),
+        x.swapaxes(0, 1),
+        x.repeat(2),
+        x.real,
+        x.conj(),
+    ),
     "astype": lambda x: (x.astype(complex), x.astype(float)),
-    "ufunc methods": lambda x: (np.add.reduce(x), np.add.reduce(x, axis=(1, 2)), np.multiply.reduce(x, 1), np.maximum.reduce(x), np.add.accumulate(x, 1), np.multiply.accumulate(x), np.multiply.outer(x[0], x[1, 0]), np.subtract.outer(x[0, 0], np.ones(2))),
-    "fft": lambda x: (np.fft.fft(x), np.fft.rfft(x, axis=1), np.fft.ifft(x, 5), np.fft.irfft(x[0] + 0j), np.fft.fft2(x), np.fft.rfftn(x), np.fft.fftshift(x), np.fft.fftn(x, axes=(0, 1))),
+    "ufunc methods": lambda x: (
+        np.add.reduce(x),
+        np.add.reduce(x, axis=(1, 2)),
+        np.multiply.reduce(x, 1),
+        np.maximum.reduce(x),
+        np.add.accumulate(x, 1),
+        np.multiply.accumulate(x),
+        np.multiply.outer(x[0], x[1, 0]),
+        np.subtract.outer(x[0, 0], np.ones(2)),
+    ),
+    "fft": lambda x: (
+        np.fft.fft(x),
+        np.fft.rfft(x, axis=1),
+        np.fft.ifft(x, 5),
+        np.fft.irfft(x[0] + 0j),
+        np.fft.fft2(x),
+        np.fft.rfftn(x),
+        np.fft.fftshift(x),
+        np.fft.fftn(x, axes=(0, 1)),
+    ),
     "complex parts": lambda x: (x + 1j * x[0], (x * 1j).imag, abs(x + 2j), np.angle(x + 1j), (x + 0j).real, np.conj(x * 1j)),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", SHAPES)
@@ -154,18 +312,92 @@ def test_shapes(name):
 ALGEBRA = {
     "matmul": (lambda a, b: (a @ b, a.T @ b, a @ b[:, 0], b[:, 0] @ a, b.T @ a @ b, b[:, 0] @ b[:, 1]), A, B),
     "matmul constants": (lambda a, b: (B.T @ a, a @ B, W @ a, a @ W, B.T @ b, b @ V.reshape(3, 1)[:1].repeat(4, 0), W @ b), A, B),
-    "stacks": (lambda t, b: (t @ b, t @ b[:, 0], b[:, 0] @ t, t @ t, b.T @ t, t[0] @ t, T @ b, b.T @ T, T @ b[:, 0], b[:, 0] @ T, t @ B, W @ t), T, B),
-    "dot": (lambda a, b: (np.dot(a, b), np.dot(a, b[:, 0]), np.dot(a, 2.0), np.dot(2.0, b), np.vdot(a, a), np.inner(a, b.T), np.dot(b.T, np.stack([a, a]))), A, B),
+    "stacks": (
+        lambda t, b: (t @ b, t @ b[:, 0], b[:, 0] @ t, t @ t, b.T @ t, t[0] @ t, T @ b, b.T @ T, T @ b[:, 0], b[:, 0] @ T, t @ B, W @ t),
+        T,
+        B,
+    ),
+    "dot": (
+        lambda a, b: (
+            np.dot(a, b),
+            np.dot(a, b[:, 0]),
+            np.dot(a, 2.0),
+            np.dot(2.0, b),
+            np.vdot(a, a),
+            np.inner(a, b.T),
+            np.dot(b.T, np.stack([a, a])),
+        ),
+        A,
+        B,
+    ),
     "outer": (lambda a, b: (np.outer(a, b), np.linalg.outer(a[0], b[0]), np.kron(a, b), np.cross(a, a[::-1]), np.cross(a[0], W)), A, B),
-    "tensordot": (lambda a, b: (np.tensordot(a, b, 1), np.tensordot(a, b, ([1], [0])), np.tensordot(a, a), np.tensordot(a, b, ((0,), (0,))), np.tensordot(a, b, 0)), A, B),
-    "einsum": (lambda a, b: (np.einsum("ij,jk->ik", a, b), np.einsum("ii", a), np.einsum("ij,jk,kl", a, a, b), np.einsum("ij->j", b), np.einsum("...j,jk->...k", a, b), np.einsum("i,ij", W, b)), A, B),
-    "solve": (lambda a, b: (np.linalg.solve(a, b), np.linalg.solve(a, b[:, 0]), np.linalg.solve(A, b), np.linalg.solve(a, B), np.linalg.solve(a, W)), A, B),
-    "stacked solve": (lambda t, b: (np.linalg.solve(t, b), np.linalg.solve(t, T), np.linalg.solve(T, b), np.linalg.inv(t), np.linalg.det(t)), T + 2 * np.eye(3), B),
-    "inv": (lambda a, b: (np.linalg.inv(a), np.linalg.det(a), np.linalg.slogdet(a)[1], np.linalg.matrix_power(a, 3), np.linalg.matrix_power(a, -2), np.linalg.multi_dot([a, a, b])), A, B),
+    "tensordot": (
+        lambda a, b: (
+            np.tensordot(a, b, 1),
+            np.tensordot(a, b, ([1], [0])),
+            np.tensordot(a, a),
+            np.tensordot(a, b, ((0,), (0,))),
+            np.tensordot(a, b, 0),
+        ),
+        A,
+        B,
+    ),
+    "einsum": (
+        lambda a, b: (
+            np.einsum("ij,jk->ik", a, b),
+            np.einsum("ii", a),
+            np.einsum("ij,jk,kl", a, a, b),
+            np.einsum("ij->j", b),
+            np.einsum("...j,jk->...k", a, b),
+            np.einsum("i,ij", W, b),
+        ),
+        A,
+        B,
+    ),
+    "solve": (
+        lambda a, b: (
+            np.linalg.solve(a, b),
+            np.linalg.solve(a, b[:, 0]),
+            np.linalg.solve(A, b),
+            np.linalg.solve(a, B),
+            np.linalg.solve(a, W),
+        ),
+        A,
+        B,
+    ),
+    "stacked solve": (
+        lambda t, b: (np.linalg.solve(t, b), np.linalg.solve(t, T), np.linalg.solve(T, b), np.linalg.inv(t), np.linalg.det(t)),
+        T + 2 * np.eye(3),
+        B,
+    ),
+    "inv": (
+        lambda a, b: (
+            np.linalg.inv(a),
+            np.linalg.det(a),
+            np.linalg.slogdet(a)[1],
+            np.linalg.matrix_power(a, 3),
+            np.linalg.matrix_power(a, -2),
+            np.linalg.multi_dot([a, a, b]),
+        ),
+        A,
+        B,
+    ),
     "cholesky": (lambda s, b: (np.linalg.cholesky(s @ s.T), np.linalg.cholesky(s @ s.T, upper=True)), A, B),
     "eigh": (lambda s, b: (np.linalg.eigh(s @ s.T)[0], np.linalg.eigvalsh(s + s.T), abs(np.linalg.eigh(s @ s.T)[1])), A, B),
-    "norm": (lambda a, b: (np.linalg.norm(a), np.linalg.norm(a[0]), np.linalg.norm(a[0], 1), np.linalg.norm(a[0], np.inf), np.linalg.norm(a[0], 3), np.linalg.norm(a, axis=1), np.linalg.norm(b, "fro")), A, B),
-}  # fmt: skip
+    "norm": (
+        lambda a, b: (
+            np.linalg.norm(a),
+            np.linalg.norm(a[0]),
+            np.linalg.norm(a[0], 1),
+            np.linalg.norm(a[0], np.inf),
+            np.linalg.norm(a[0], 3),
+            np.linalg.norm(a, axis=1),
+            np.linalg.norm(b, "fro"),
+        ),
+        A,
+        B,
+    ),
+}
 
 
 @pytest.mark.parametrize("name", ALGEBRA)
@@ -176,11 +408,29 @@ def test_algebra(name):
 
 
 def test_complex_algebra():
-    check(lambda a, b: (a @ b, np.linalg.solve(a, b), np.linalg.inv(a), np.linalg.det(a), *np.linalg.slogdet(a), np.linalg.norm(b), np.vdot(b, b)), ZZ, Z, tol=1e-5)
+    check(
+        lambda a, b: (
+            a @ b,
+            np.linalg.solve(a, b),
+            np.linalg.inv(a),
+            np.linalg.det(a),
+            *np.linalg.slogdet(a),
+            np.linalg.norm(b),
+            np.vdot(b, b),
+        ),
+        ZZ,
+        Z,
+        tol=1e-5,
+    )
     check(lambda a: (np.linalg.cholesky(a @ a.conj().T), np.linalg.eigh(a @ a.conj().T)[0]), ZZ, tol=1e-5)
 
 
 def test_zero_factors():
     """Products and powers at zero."""
     x = np.array([0.0, 2.0, 0.0, 3.0])
-    check(lambda x: (np.prod(x), np.cumprod(x), np.prod(x[1:]), x**2, x**0, x**1, np.linalg.det(np.diag(x) + x[1] * np.eye(4, k=1))), x, second=False, tol=1e-5)
+    check(
+        lambda x: (np.prod(x), np.cumprod(x), np.prod(x[1:]), x**2, x**0, x**1, np.linalg.det(np.diag(x) + x[1] * np.eye(4, k=1))),
+        x,
+        second=False,
+        tol=1e-5,
+    )

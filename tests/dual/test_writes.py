@@ -7,12 +7,12 @@ import pickle
 
 import numpy as np
 import pytest
+
 import rulebook as rb
 from rulebook.dual import Dual, DualArray
 from rulebook.dual.drivers import seed
 from rulebook.dual.errors import DroppedTangentError
 from rulebook.dual.tags import new_tag
-
 from tests.dual.tools import check
 
 _rng = np.random.default_rng(2)
@@ -167,7 +167,23 @@ def _points(x):
     return b[()] * 1.0, b + 0
 
 
-CASES = [_rows, _copied_element, _views, _view_of_view, _other_views, _results_before, _constants_before, _exponential, _augmented, _masks, _apart, _broadcast, _overlap, _out, _points]
+CASES = [
+    _rows,
+    _copied_element,
+    _views,
+    _view_of_view,
+    _other_views,
+    _results_before,
+    _constants_before,
+    _exponential,
+    _augmented,
+    _masks,
+    _apart,
+    _broadcast,
+    _overlap,
+    _out,
+    _points,
+]
 
 
 @pytest.mark.parametrize("fn", CASES, ids=lambda f: f.__name__.strip("_"))
@@ -191,7 +207,7 @@ def test_the_argument_is_not_changed():
     y, y_dot = rb.jvp(fn, (x,), (np.ones_like(x),), engine="dual")
     np.testing.assert_array_equal(x, C)
     np.testing.assert_array_equal(y[0], 0.0)
-    np.testing.assert_array_equal(y_dot, (C == y) * 1.0)
+    np.testing.assert_array_equal(y_dot, (y == C) * 1.0)
 
 
 def test_a_plain_buffer_is_refused():

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+
 from rulebook import trees
 from rulebook.dual.drivers import seed, split
 from rulebook.dual.tags import new_tag

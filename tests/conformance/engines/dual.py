@@ -21,7 +21,9 @@ def _jvp(p: Problem) -> Any:
 
 def _vjp(p: Problem) -> Any:
     y, pullback = rb.vjp(p.fn(_ENGINE), *p.xs, engine=_ENGINE)
-    np.testing.assert_allclose(np.concatenate([np.ravel(v) for v in y]), np.concatenate([np.ravel(v) for v in p.value]), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(
+        np.concatenate([np.ravel(v) for v in y]), np.concatenate([np.ravel(v) for v in p.value]), rtol=1e-5, atol=1e-6
+    )
     return pullback(tuple(p.bars))
 
 
