@@ -96,20 +96,26 @@ class FormMap:
     def _remember(self, primals: Arrays, ys: Arrays, structure: Structure) -> None:
         key = tuple(_aval(x) for x in primals)
         if key not in self._avals:
-            self._avals[key] = [_aval(y) for y in ys], structure
+            self._keep(key, [_aval(y) for y in ys], structure)
 
     def out_avals(self, avals: tuple[Any, ...]) -> tuple[list[Any], list[Any]]:
         """The abstract values of the leaves of y, and of y_dot where there is one; the primal is traced at most once per shapes."""
         key = tuple(a.strip_weak_type() for a in avals)
         if key not in self._avals:
             closed, out = jax.make_jaxpr(self._call, return_shape=True)(*avals)
-            self._avals.setdefault(key, ([a.strip_weak_type() for a in closed.out_avals], out.structure))
+            self._keep(key, [a.strip_weak_type() for a in closed.out_avals], out.structure)
         ys = self._avals[key][0]
         return ys, [internals.tangent_aval(y) for y in ys if jnp.issubdtype(y.dtype, jnp.inexact)]
 
+    def _keep(self, key: Any, ys: list[Any], structure: Structure) -> None:
+        self._avals[key] = ys, structure
+        one = all(kept[1] == structure for kept in self._avals.values() if kept is not None)
+        self._avals[None] = ([], structure) if one else None
+
     def structure(self, primals: Arrays) -> Structure:
         """The structure of y at primals of these shapes, once y or its abstract value is known."""
-        return self._avals[tuple(_aval(x) for x in primals)][1]
+        one = self._avals.get(None)  # nearly always the same for all shapes: forming the key costs as much as the rest of a call
+        return (one or self._avals[tuple(_aval(x) for x in primals)])[1]
 
     # -- reverse -----------------------------------------------------------------------------
 
@@ -122,7 +128,12 @@ class FormMap:
             return self._start_concrete(primals)
         else:
             out, residuals = found
-        return out.leaves, residuals.linear, residuals.arrays
+        kept = [*primals, *out.leaves] if self._form.forward is not None else []  # what the pushforward needs; not through jit, which would copy
+        arrays = [*residuals.arrays, *kept]
+        linear = residuals.linear
+        if arrays and not _traced(arrays):  # nothing to trace: as operands, each would cost JAX a few microseconds
+            return out.leaves, Linear(lambda _, ts: linear.push(arrays, ts), lambda _, bars: linear.pull(arrays, bars), 0, linear.out_avals), []
+        return out.leaves, linear, arrays
 
     def _start_concrete(self, primals: tuple[Any, ...]) -> tuple[list[Any], Linear, list[Any]]:
         """With concrete primals and a rule that may not be compiled, its closure is kept as it is."""
@@ -152,8 +163,8 @@ class FormMap:
         self._remember(primals, ys, structure)
         like = [y for y in ys if self._form.engine.has_tangent(y)]
         closed = jax.make_jaxpr(lambda *bars: self._pull_moving(pull, primals, ys, bars))(*like)
-        kept = [*primals, *ys] if self._form.forward is not None else []
         n_const, n = len(closed.consts), self.n
+        n_kept = n + len(ys) if self._form.forward is not None else 0
         run = _Program(closed.jaxpr)
         pull_res = lambda res, bars: run(res[:n_const], bars)
 
@@ -162,7 +173,7 @@ class FormMap:
             return self._push(rest[:n], rest[n:], structure, tangents) or _transposed(lambda _, bars: pull_res(res, bars), avals, tangents)
 
         avals = [internals.tangent_aval(_aval(y)) for y in like]
-        return Out(ys, structure), _Residuals([*closed.consts, *kept], Linear(push_res, pull_res, n_const + len(kept), avals))
+        return Out(ys, structure), _Residuals(closed.consts, Linear(push_res, pull_res, n_const + n_kept, avals))
 
 
 class _Program:
