@@ -35,11 +35,11 @@ def call_op(op: Op, xs: Leaves) -> Result:
         if any(t is not None for _, t in pairs):
             return _forward(op, xs, [p for p, _ in pairs], [t for _, t in pairs], top)
     if top is None:
-        return attach(op, xs, None) if _recorded(xs) else op.primal(xs)  # type: ignore[no-any-return]
+        return attach(op, xs, None) if _recorded(xs) and not op.is_plain(0) else op.primal(xs)  # type: ignore[no-any-return]
     if top.key() == private.VMAP:
         return _map(op, xs, top)
     if top.key() == private.GRAD and _recorded([x for x in xs if private.level_of(x) == top.level()]):
-        return attach(op, xs, top)
+        return op.primal(xs) if op.is_plain(top.level()) else attach(op, xs, top)  # type: ignore[no-any-return]
     return _below(op, xs, top)
 
 

@@ -107,9 +107,14 @@ class _Node(Function):
         ctx.call = call
         ctx.set_materialize_grads(False)
         private.set_grad_mode(True)  # a Function switches it off, and restores it; below the level it is on
+        # Saved-tensor hooks manage memory: nothing is kept past them, and the rule runs in the backward pass.
+        late = call.level is None and call.duals is None and private.saved_hooks() is not None
         with call.below():
             inputs = call.inputs(xs)
-            ys, call.structure, call.pull = call.op.start(inputs)
+            if late:
+                ys, call.structure = call.op.primal(inputs)
+            else:
+                ys, call.structure, call.pull = call.op.start(inputs)
             if call.duals is not None:
                 ys = [tangent_of(y)[0] for y in ys]
             if call.level is None and any(y.requires_grad for y in ys):
@@ -266,7 +271,8 @@ def _vjp_func(fn: Callable[..., tuple[Any, ...]], values: Leaves, cotangents: Le
         out = fn(*every)
         return tuple(out[k] for k in given)
 
-    pull = torch.func.vjp(some, *[values[i] for i in moving])[1]
+    with private.without_hooks():
+        pull = torch.func.vjp(some, *[values[i] for i in moving])[1]
     for i, g in zip(moving, pull(tuple(cotangents[k] for k in given)), strict=True):
         found[i] = g
     return found

@@ -14,7 +14,7 @@ from rulebook.bridges._torch_values import asarray, has_tangent
 from rulebook.errors import HigherOrderError, RulebookError
 from rulebook.trees import Structure
 
-__all__ = ["jacobian", "jvp", "vjp"]
+__all__ = ["jacobian", "jvp", "level_of_vjp", "vjp"]
 
 
 def _values(tree: Any) -> tuple[list[Any], Structure]:
@@ -71,12 +71,21 @@ def jvp(fn: Callable[..., Any], primals: tuple[Any, ...], tangents: tuple[Any, .
             "two, which torch cannot nest with dual_level",
             "use torch.func.jvp instead of dual_level",
         )
-    ys, y_dots, fixed = torch.func.jvp(flat, values, directions, has_aux=True)
+    with private.without_hooks():
+        ys, y_dots, fixed = torch.func.jvp(flat, values, directions, has_aux=True)
     return flat.result(ys, fixed), flat.tangent(y_dots)
 
 
 def _leaves_like(structure: Structure, tree: Any) -> list[Any]:
     return trees.flatten_like(structure, tree, lambda path, expected, got: RulebookError(f"rb.jvp, {path}.", expected, got))  # type: ignore[arg-type, return-value]
+
+
+def level_of_vjp() -> int:
+    """The level at which `vjp` would record its function now; 0 for plain autograd."""
+    top = private.peek()
+    if top is None and not private.forward_mode() and not torch.is_grad_enabled():
+        return 0
+    return 1 if top is None else top.level() + 1  # type: ignore[no-any-return]
 
 
 def vjp(fn: Callable[..., Any], primals: tuple[Any, ...]) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
@@ -86,10 +95,11 @@ def vjp(fn: Callable[..., Any], primals: tuple[Any, ...]) -> tuple[Any, Callable
     if not values:
         empty: list[Any] = [None] * flat.structure.n_leaves
         return fn(*primals), lambda y_bar: flat.structure.unflatten(iter(empty))
-    if private.peek() is None and not private.forward_mode() and not torch.is_grad_enabled():
+    if level_of_vjp() == 0:
         ys, fixed, transpose = _vjp_plain(flat, values)
     else:
-        ys, transpose, fixed = torch.func.vjp(flat, *values, has_aux=True)
+        with private.without_hooks():
+            ys, transpose, fixed = torch.func.vjp(flat, *values, has_aux=True)
     return flat.result(ys, fixed), _pullback(flat, ys, transpose)
 
 

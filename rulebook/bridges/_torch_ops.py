@@ -7,6 +7,7 @@ methods are plain code at the level where they are called; the levels are the bu
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ from torch import Tensor
 
 from rulebook import trees
 from rulebook.bridges import _torch_private as private
+from rulebook.bridges._torch_operators import level_of_vjp
 from rulebook.engines import OPAQUE, kind_of
 from rulebook.normal import NormalForm
 from rulebook.trees import Structure
@@ -22,6 +24,16 @@ __all__ = ["BatchedOp", "Leaves", "Pull", "RuleOp"]
 
 Leaves = Sequence[Any]
 Pull = Callable[..., list[Any]]  # (cotangents of y, wanted) -> cotangents of xs, None where zero or not wanted
+
+
+class _Deriving(threading.local):
+    """The level at which the forward rule of a primitive is being transposed."""
+
+    def __init__(self) -> None:
+        self.levels: dict[Any, int | None] = {}
+
+
+_deriving = _Deriving()
 
 
 class RuleOp:
@@ -58,7 +70,19 @@ class RuleOp:
 
     def start(self, xs: Leaves) -> tuple[list[Any], Structure, Pull]:
         """y and its pullback."""
-        return self.form.start(xs, self._linked)
+        if self.form.reverse is not None:
+            return self.form.start(xs, self._linked)
+        primitive, levels = self.form.primitive, _deriving.levels
+        outer = levels.get(primitive)
+        levels[primitive] = level_of_vjp()
+        try:
+            return self.form.start(xs, self._linked)
+        finally:
+            levels[primitive] = outer
+
+    def is_plain(self, level: int) -> bool:
+        """Whether a call at a level is plain code: a forward rule that calls its own function on tangents is being transposed there."""
+        return _deriving.levels.get(self.form.primitive) == level
 
     def pull(self, ys: Leaves, structure: Structure, xs: Leaves, bars: Leaves, wanted: Sequence[bool] | None) -> list[Any]:
         """The pullback at a y that is known."""
@@ -111,6 +135,10 @@ class BatchedOp:
         return ys, structure
 
     linked = primal
+
+    def is_plain(self, level: int) -> bool:
+        """Whether a call at a level is plain code."""
+        return self.op.is_plain(level)  # type: ignore[no-any-return]
 
     def joint(self, xs: Leaves, dots: Leaves) -> tuple[list[Any], list[Any], Structure]:
         """y and its tangent."""

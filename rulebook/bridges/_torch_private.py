@@ -47,6 +47,7 @@ __all__ = [
     "unwrap_batched",
     "unwrap_dead",
     "unwrap_grad",
+    "without_hooks",
     "vmap_level",
     "wrap_grad",
 ]
@@ -57,6 +58,8 @@ _NAMES = {
     "_C._is_any_autocast_enabled": "autocast state",
     "_C._autograd._get_current_graph_task_keep_graph": "whether a backward pass keeps the graph",
     "_C._autograd._top_saved_tensors_default_hooks": "saved-tensor hooks",
+    "_C._autograd._pop_saved_tensors_default_hooks": "saved-tensor hooks",
+    "_C._autograd._push_saved_tensors_default_hooks": "saved-tensor hooks",
     "_C._functorch.TransformType": "the kind of a torch.func level",
     "_C._functorch.peek_interpreter_stack": "the innermost torch.func level",
     "_C._functorch.maybe_get_level": "the level of a value",
@@ -109,6 +112,8 @@ forward_mode_enabled = _found["_C._is_fwd_grad_enabled"]
 any_autocast = _found["_C._is_any_autocast_enabled"]
 keep_graph = _found["_C._autograd._get_current_graph_task_keep_graph"]
 saved_hooks = functools.partial(_found["_C._autograd._top_saved_tensors_default_hooks"], False)
+_pop_hooks = _found["_C._autograd._pop_saved_tensors_default_hooks"]
+_push_hooks = _found["_C._autograd._push_saved_tensors_default_hooks"]
 peek = _found["_C._functorch.peek_interpreter_stack"]
 level_of = _found["_C._functorch.maybe_get_level"]
 unwrap = _found["_C._functorch.get_unwrapped"]
@@ -180,6 +185,20 @@ def raw_apply(function: type[Function]) -> Any:
 def level_of_any(values: Any, level: int) -> bool:
     """Whether one of the values belongs to a torch.func level."""
     return any(level_of(x) == level for x in values)
+
+
+@contextlib.contextmanager
+def without_hooks() -> Iterator[None]:
+    """Without saved-tensor hooks, with which torch.func does not work."""
+    hooks = []
+    while (top := saved_hooks()) is not None:
+        hooks.append(top)
+        _pop_hooks()
+    try:
+        yield
+    finally:
+        for pack, unpack in reversed(hooks):
+            _push_hooks(pack, unpack)
 
 
 def record_as_is(fn: Any) -> bool:

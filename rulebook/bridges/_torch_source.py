@@ -60,7 +60,7 @@ def make(primal, rule, statics, again, general, state, consts):
     apply = raw_apply(Rule)
 
     def call({xs}):
-        if not is_compiling() and {plain} and state.single and peek() is None and forward_ad._current_level < 0:
+        if not is_compiling() and {plain} and state.single and peek() is None and forward_ad._current_level < 0 and saved_hooks() is None:
             if is_grad_enabled() and ({active}):
                 try:
                     return apply({xs})
@@ -80,12 +80,12 @@ def make(primal, rule, statics, again, general, state, consts):
 
 
 # What is saved, and what of it is returned.  y itself may be held by the primal or by the pullback, which would make a cycle;
-# a version that differs tells that y was changed in place; saved-tensor hooks manage memory, so nothing is kept past them.
+# a version that differs tells that y was changed in place.
 _KEEP = {
     True: """out = y.detach()
             ctx.save_for_backward({xs}, out)
             return out""",
-    False: """ctx.pull = pull if saved_hooks() is None else None
+    False: """ctx.pull = pull
             ctx.y = y
             ctx.version = y._version
             ctx.save_for_backward({xs})

@@ -99,6 +99,6 @@ def to_numpy(x: Tensor) -> np.ndarray[Any, Any]:
     x = x.detach()
     if x.dtype is torch.bfloat16:
         x = x.float()
-    array: np.ndarray[Any, Any] = x.resolve_conj().resolve_neg().cpu().numpy()
+    array: np.ndarray[Any, Any] = x.numpy(force=True)  # copies lazy conjugates, negatives, zeros, and what another device holds
     array.flags.writeable = False
     return array

@@ -194,7 +194,10 @@ def _jacobian(transform: Any) -> Callable[[Problem], Any]:
                 xs.append(value.reshape(x.shape).to(x.dtype))
             return split(_fn(p)(*xs))
 
-        return transform(of_reals)(split(_arrays(p.xs)))
+        point = split(_arrays(p.xs))
+        if not point.numel():  # torch.func.jacfwd takes no empty argument
+            return torch.zeros(of_reals(point).numel(), 0)
+        return transform(of_reals)(point)
 
     return run
 
