@@ -17,8 +17,9 @@ import rulebook as rb
 from rulebook.dual.drivers import seed, split
 from rulebook.dual.tags import new_tag
 
-_ROUNDS = 41
-_SECONDS = 0.004  # of one measurement; a round takes both sides
+_ROUNDS = 15  # at least
+_SECONDS = 1.0  # of a case
+_SLICE = 0.0001  # of one measurement
 
 Thunk = Callable[[], Any]
 
@@ -178,26 +179,30 @@ def _cases() -> list[tuple[str, tuple[Thunk, Thunk], float | None]]:
     ]
 
 
-def _interleaved(ours: Thunk, hand: Thunk, rounds: int) -> tuple[float, float]:
-    """Medians of seconds per call, taken in turns."""
-    start = time.perf_counter()
-    ours(), hand()
-    inner = max(1, int(_SECONDS / (time.perf_counter() - start)))
+def _interleaved(ours: Thunk, hand: Thunk) -> tuple[float, float]:
+    """Medians of seconds per call, taken in turns so short that other load on the machine hits few of them."""
+    counts = []
+    for fn in (ours, hand):
+        fn()
+        start = time.perf_counter()
+        fn()
+        counts.append(max(1, int(_SLICE / max(time.perf_counter() - start, 1e-7))))
     times: tuple[list[float], list[float]] = ([], [])
-    for _ in range(rounds):
-        for fn, found in zip((ours, hand), times, strict=True):
+    end = time.perf_counter() + _SECONDS
+    while time.perf_counter() < end or len(times[0]) < _ROUNDS:
+        for fn, count, found in zip((ours, hand), counts, times, strict=True):
             start = time.perf_counter()
-            for _ in range(inner):
+            for _ in range(count):
                 fn()
-            found.append((time.perf_counter() - start) / inner)
+            found.append((time.perf_counter() - start) / count)
     return statistics.median(times[0]), statistics.median(times[1])
 
 
-def rows(rounds: int = _ROUNDS) -> list[dict[str, Any]]:
+def rows() -> list[dict[str, Any]]:
     """One row per case: engine, case, ratio, microseconds of both, and the ratio aimed at."""
     found = []
     for case, (ours, hand), target in _cases():
-        a, b = _interleaved(ours, hand, rounds)
+        a, b = _interleaved(ours, hand)
         found.append({"engine": "dual", "case": case, "ratio": a / b, "ours_us": a * 1e6, "hand_us": b * 1e6, "target": target})
     return found
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from rulebook.dual.array import DualArray
+from rulebook.dual.identity import add_diagonal, is_identity
 from rulebook.dual.parts import join, primal, tag_of, tangent
 from rulebook.dual.registry import UFUNCS
 from rulebook.dual.scalar import Dual, dual, number
@@ -18,11 +19,6 @@ from rulebook.dual.scalar import Dual, dual, number
 __all__ = ["binary", "combine", "unary"]
 
 Factor = Callable[..., Any]
-
-
-def _times(c: Any, f: Any) -> Any:
-    """The product of two coefficients, None for 1."""
-    return f if c is None else c if f is None else c * f
 
 
 def combine(tag: int, y: Any, terms: list[tuple[Any, Any]]) -> Any:
@@ -33,49 +29,66 @@ def combine(tag: int, y: Any, terms: list[tuple[Any, Any]]) -> Any:
         y: the primal.
         terms: (factor, operand); a factor is a number or an array of its own that broadcasts to y, or None for 1.
     """
-    if type(y) is np.ndarray or type(y) is DualArray:
-        lazy = _combine_lazily(tag, y, terms)
-        if lazy is not None:
-            return lazy
-    elif all(type(x) is Dual for _, x in terms):
-        return dual(number(y), number(sum(x.t if f is None else number(f) * x.t for f, x in terms)), tag)
-    ndim = np.ndim(y)
-    total: Any = None
-    fresh = False
-    for factor, x in terms:
-        t = tangent(x, tag, ndim)
-        if factor is not None:
-            t = factor * t
-        total, fresh = (t, factor is not None) if total is None else (_accumulate(total, t, fresh), True)
-    if total.shape[1:] != np.shape(y):
-        total = np.broadcast_to(total, (total.shape[0], *np.shape(y)))
+    kind = type(y)
+    if (kind is np.ndarray or kind is DualArray) and y.ndim:
+        aligned = _aligned(tag, y, terms)
+        if aligned is not None:
+            return aligned
+        shape = y.shape
+    else:
+        if all(type(x) is Dual for _, x in terms):
+            return dual(number(y), number(sum(x.t if f is None else number(f) * x.t for f, x in terms)), tag)
+        shape = ()
+    total = _sum(tag, len(shape), terms)
+    if total.shape[1:] != shape:
+        total = np.broadcast_to(total, (total.shape[0], *shape))
     return join(y, total, tag)
 
 
-def _accumulate(total: Any, t: Any, fresh: bool) -> Any:
-    """total + t, in place where total is a temporary: above 128 KiB new memory costs a page fault per 4 KiB."""
-    if fresh and type(total) is np.ndarray and type(t) is np.ndarray and total.shape == t.shape and total.dtype == t.dtype:
-        return np.add(total, t, out=total)
-    return total + t
-
-
-def _combine_lazily(tag: int, y: Any, terms: list[tuple[Any, Any]]) -> Any:
-    """The same by coefficients alone, where all operands have one base and the shape of y."""
-    c: Any = None
-    base: Any = None
+def _aligned(tag: int, y: Any, terms: list[tuple[Any, Any]]) -> DualArray | None:
+    """The same where all operands have the shape of y: by coefficients alone where they have one base."""
     shape = y.shape
+    scaled = []
     for factor, x in terms:
         if type(x) is not DualArray or x.p.shape != shape:
             return None
-        xc, xb = x.parts()
-        if base is None:
-            base, c = xb, _times(xc, factor)
-        elif xb is not base:
-            return None
+        c, base = x.parts()
+        scaled.append((factor if c is None else c if factor is None else c * factor, base))
+    c, base = scaled[0]
+    if len(scaled) == 1:
+        return DualArray(y, c, base, tag)
+    f, other = scaled[1]
+    if other is base:
+        return DualArray(y, (1.0 if c is None else c) + (1.0 if f is None else f), base, tag)
+    if is_identity(base):
+        c, base, f, other = f, other, c, base
+    t = base if c is None else c * base
+    if c is not None and is_identity(other) and add_diagonal(t, f):
+        return DualArray(y, None, t, tag)
+    return DualArray(y, None, _accumulate(t, other if f is None else f * other, c is not None, f is not None)[0], tag)
+
+
+def _sum(tag: int, ndim: int, terms: list[tuple[Any, Any]]) -> Any:
+    """The sum of factor * tangent, formed."""
+    total: Any = None
+    fresh = False
+    for factor, x in terms:
+        if type(x) is DualArray and x.p.ndim == ndim:
+            c, t = x.parts()
+            factor = factor if c is None else c if factor is None else c * factor  # first, as both are of the primal's size
         else:
-            f = _times(xc, factor)
-            c = (1.0 if c is None else c) + (1.0 if f is None else f)
-    return DualArray(y, c, base, tag)
+            t = tangent(x, tag, ndim)
+        if factor is not None:
+            t = factor * t
+        total, fresh = (t, factor is not None) if total is None else _accumulate(total, t, fresh, factor is not None)
+    return total
+
+
+def _accumulate(total: Any, t: Any, fresh: bool, t_fresh: bool) -> tuple[Any, bool]:
+    """total + t, in place where one is a temporary: above 128 KiB new memory costs a page fault per 4 KiB."""
+    if type(total) is np.ndarray and type(t) is np.ndarray and total.shape == t.shape and total.dtype == t.dtype and (fresh or t_fresh):
+        return np.add(total, t, out=total if fresh else t), True
+    return total + t, True
 
 
 def unary(ufunc: Any, factor: Factor) -> None:
@@ -110,6 +123,8 @@ def binary(ufunc: Any, first: Factor, second: Factor) -> None:
 
 def operand(x: Any, tag: int) -> Any:
     """The primal of an operand; lists as arrays, integers among arrays in floating point."""
+    if type(x) is DualArray:
+        return x.p if x.tag == tag else x
     if type(x) is list or type(x) is tuple:
         x = np.asarray(x)
     if type(x) is np.ndarray and x.dtype.kind in "iub":

@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from rulebook.dual.array import DualArray
 from rulebook.dual.axes import lead
 from rulebook.dual.errors import unsupported
+from rulebook.dual.identity import is_identity
 from rulebook.dual.lapack import factor
 from rulebook.dual.parts import join, primal, tag_of, tangent, top
 from rulebook.dual.registry import rule, ufunc_rule
@@ -54,9 +56,25 @@ def _matmul_right(a: Any, t: Any) -> Any:
 @ufunc_rule(np.matmul)
 def _matmul(x: Any, z: Any, **options: Any) -> Any:
     x, z = (np.asarray(v) if isinstance(v, (list, tuple)) else v for v in (x, z))
+    found = _of_identity(x, z)
+    if found is not None:
+        return found
     if np.ndim(x) == 0 or np.ndim(z) == 0:
         raise ValueError("matmul: Input operand does not have enough dimensions (use * with a scalar)")
     return bilinear(np.matmul, x, z, _matmul_left, _matmul_right)
+
+
+def _of_identity(x: Any, z: Any) -> Any:
+    """The product of a plain matrix and a vector whose tangents are the identity: they become the matrix."""
+    vector, matrix = (z, x) if type(x) is np.ndarray else (x, z)
+    if type(vector) is not DualArray or type(matrix) is not np.ndarray or matrix.ndim != 2 or vector.p.ndim != 1:
+        return None
+    c, b = vector.parts()
+    if not is_identity(b) or type(vector.p) is not np.ndarray or not (c is None or type(c) is np.ndarray):
+        return None
+    turned = matrix.T if vector is z else matrix
+    t = np.array(turned, np.result_type(turned, b), order="C") if c is None else turned * np.reshape(c, (-1, 1))
+    return join(np.matmul(x if vector is z else x.p, z.p if vector is z else z), t, vector.tag)
 
 
 @rule(np.linalg.matmul)

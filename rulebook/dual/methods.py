@@ -190,7 +190,7 @@ class Methods:
 
     def astype(self, dtype: Any, **options: Any) -> Any:
         """In another floating dtype; an integer one would drop the tangent."""
-        return registry.FUNCTIONS[np.astype](self, dtype)
+        return registry.FUNCTIONS["astype"](self, dtype)
 
     def conj(self) -> Any:
         """The complex conjugate."""

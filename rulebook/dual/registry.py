@@ -22,10 +22,10 @@ FUNCTIONS: dict[Any, Rule] = {}  # what dispatches by __array_function__ -> rule
 
 
 def rule(*functions: Any) -> Callable[[F], F]:
-    """Register the rule of array functions."""
+    """Register the rule of array functions; None stands for one that this NumPy does not have."""
 
     def register(fn: F) -> F:
-        FUNCTIONS.update(dict.fromkeys(functions, fn))
+        FUNCTIONS.update({function: fn for function in functions if function is not None})
         return fn
 
     return register

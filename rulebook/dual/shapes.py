@@ -233,13 +233,13 @@ def _triu(m: Any, k: int = 0) -> Any:
     return join(np.triu(m.p, k), np.triu(tangent(m, m.tag, 2), k), m.tag)
 
 
-@rule(np.astype)
+@rule("astype", getattr(np, "astype", None))  # NumPy 2.1
 def _astype(x: Any, dtype: Any, /, *, copy: bool = True, device: Any = None) -> Any:
     kind = np.dtype(dtype).kind
     if kind not in "fc" or (kind == "f" and x.dtype.kind == "c"):
         dropped(f"x.astype({np.dtype(dtype)})", x, "use x.real for the real part, or rb.stop_gradient(x).astype(...)")
     p = x.p if hasattr(x.p, "dtype") else np.asarray(x.p)
-    return join(np.astype(p, dtype), np.astype(tangent(x, x.tag), dtype), x.tag)
+    return join(p.astype(dtype), tangent(x, x.tag).astype(dtype), x.tag)
 
 
 @rule(np.copy)
