@@ -145,8 +145,8 @@ class Primitive:
     @constant
     def _bound_for(self, engine: str, skeleton: Any, statics: dict[str, Any]) -> str:
         """The attribute of `_recorded` that is the engine's function of arguments like `skeleton`, which holds their types."""
-        every, structure = trees.flatten(skeleton)
-        opaque = {i: leaf for i, leaf in enumerate(every) if not isinstance(leaf, type)}
+        opaque: dict[int, Any] = {}
+        structure = _from_skeleton(skeleton, opaque)
         statics = self._defaults if statics == self._defaults else statics
         bound = self._bind_leaves(load_engine(engine), structure, opaque, statics, self._key(statics))
         name = f"bound_{id(bound)}"
@@ -284,15 +284,29 @@ class Primitive:
 
 
 def _skeleton(tree: Any) -> Any:
-    """A container with the types of its arrays and numbers in their place."""
-    kind = type(tree)
-    if kind_of(kind) != CONTAINER:
-        return tree if kind_of(kind) == OPAQUE else kind
-    if kind is dict:
-        return {k: _skeleton(v) for k, v in tree.items()}
-    if kind is tuple or kind is list:
-        return kind([_skeleton(v) for v in tree])
-    return tree if tree is None else kind(*[_skeleton(v) for v in tree])
+    """A container as nested tuples of constants, with the types of its arrays and numbers in their place."""
+    if tree is None:
+        return None
+    if trees.is_leaf(tree):
+        kind = type(tree)
+        return ("value", tree) if kind_of(kind) == OPAQUE else (kind,)
+    kind, data, values = trees.parts(tree)
+    return kind, data, tuple([_skeleton(v) for v in values])
+
+
+def _from_skeleton(skeleton: Any, opaque: dict[int, Any], n: int = 0) -> trees.Structure:
+    """The structure that a skeleton stands for; its other leaves are noted under their number, from n on."""
+    if skeleton is None:
+        return trees.flatten(None)[1]
+    if len(skeleton) < 3:
+        if len(skeleton) == 2:
+            opaque[n] = skeleton[1]
+        return trees.LEAF
+    children = []
+    for child in skeleton[2]:
+        children.append(_from_skeleton(child, opaque, n))
+        n += children[-1].n_leaves
+    return trees.Structure(skeleton[0], skeleton[1], tuple(children))
 
 
 def _full_name(fn: Callable[..., Any]) -> str:

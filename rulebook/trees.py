@@ -11,7 +11,7 @@ import dataclasses
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
-from rulebook.errors import RuleOutputError, RuleSignatureError
+from rulebook.errors import RulebookError, RuleSignatureError
 from rulebook.tangents import is_zero
 
 __all__ = ["LEAF", "Structure", "flatten", "flatten_like", "leaf_paths", "leaves_of", "register_dataclass", "register_opener"]
@@ -141,7 +141,7 @@ def _build(kind: Any, data: Any, values: list[Any]) -> Any:
     return kind(*values)  # a namedtuple
 
 
-def _parts(tree: Any) -> tuple[Any, Any, list[Any]] | None:
+def parts(tree: Any) -> tuple[Any, Any, list[Any]] | None:
     """The kind, data and children of a container; None for a leaf."""
     kind = type(tree)
     if kind is tuple or kind is list:
@@ -154,7 +154,7 @@ def _parts(tree: Any) -> tuple[Any, Any, list[Any]] | None:
     if isinstance(tree, tuple) and hasattr(kind, "_fields"):
         return kind, None, list(tree)
     if kind in _openers:
-        return _parts(_openers[kind](tree))
+        return parts(_openers[kind](tree))
     return None
 
 
@@ -167,7 +167,7 @@ def is_container_type(kind: type) -> bool:
 
 def is_leaf(tree: Any) -> bool:
     """Whether a value is no container."""
-    return tree is not None and _parts(tree) is None
+    return tree is not None and parts(tree) is None
 
 
 def flatten(tree: Any) -> tuple[list[Any], Structure]:
@@ -185,22 +185,22 @@ def leaves_of(tree: Any) -> list[Any]:
     """The leaves of a container, in the order of `flatten`."""
     if tree is None:
         return []
-    parts = _parts(tree)
-    return [tree] if parts is None else [leaf for child in parts[2] for leaf in leaves_of(child)]
+    found = parts(tree)
+    return [tree] if found is None else [leaf for child in found[2] for leaf in leaves_of(child)]
 
 
 def _flatten(tree: Any, leaves: list[Any]) -> Structure:
     if tree is None:
         return _NONE
-    parts = _parts(tree)
-    if parts is None:
+    found = parts(tree)
+    if found is None:
         leaves.append(tree)
         return LEAF
-    kind, data, values = parts
+    kind, data, values = found
     return Structure(kind, data, tuple(_flatten(v, leaves) for v in values))
 
 
-def flatten_like(structure: Structure, tree: Any, fail: Callable[[str, str, str], RuleOutputError], path: str = "") -> list[Any]:
+def flatten_like(structure: Structure, tree: Any, fail: Callable[[str, str, str], RulebookError], path: str = "") -> list[Any]:
     """The leaves of a returned tangent, one per leaf of `structure`; zeros come as None.
 
     Args:
@@ -215,15 +215,15 @@ def flatten_like(structure: Structure, tree: Any, fail: Callable[[str, str, str]
     if structure.kind == "leaf":
         if is_zero(tree):
             return [None]
-        if _parts(tree) is not None:
+        if parts(tree) is not None:
             raise fail(path, "an array", f"structure {flatten(tree)[1]!r}")
         return [tree]
     if is_zero(tree):
         return [None] * structure.n_leaves
-    parts = _parts(tree)
-    if parts is None or parts[0] is not structure.kind or len(parts[2]) != len(structure.children):
-        raise fail(path, f"structure {structure!r}", f"structure {flatten(tree)[1]!r}" if parts else f"a {type(tree).__name__}")
-    kind, data, values = parts
+    found = parts(tree)
+    if found is None or found[0] is not structure.kind or len(found[2]) != len(structure.children):
+        raise fail(path, f"structure {structure!r}", f"structure {flatten(tree)[1]!r}" if found else f"a {type(tree).__name__}")
+    kind, data, values = found
     if kind is dict:
         if set(data) != set(structure.data):
             raise fail(path, f"the keys {structure.data}", f"the keys {data}")
