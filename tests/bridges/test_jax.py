@@ -219,7 +219,7 @@ def _program(fn: Callable[..., Any], *args: Any) -> str:
     text = text[text.index("\n") :]
     text = re.sub(r"(?s)\n(FileNames|FunctionNames|FileLocations|StackFrames)\n.*?\n(?=\n|%|ENTRY)", "\n", text)
     names: dict[str, str] = {}
-    return re.sub(r"%[\w.\-]+", lambda m: names.setdefault(m.group(0), f"%{len(names)}"), text)
+    return re.sub(r"%[\w.\-]+|\b[A-Za-z_]\w*\.\d+(?=:)", lambda m: names.setdefault(m.group(0), f"%{len(names)}"), text)
 
 
 def test_the_compiled_program_is_the_hand_written_one() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.export  # not part of `import jax` before 0.7
 import numpy as np
 from jax import numpy as jnp
 
