@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import statistics
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -16,8 +14,7 @@ from autograd import make_jvp, make_vjp
 from autograd.extend import defjvp, defvjp, primitive
 
 import rulebook as rb
-
-_ROUNDS = 301
+from benchmarks.measure import Row, row, table
 
 
 def _wave(x: Any, w: Any) -> Any:
@@ -69,20 +66,8 @@ def _forward(f: Any, x: Any, w: Any) -> Callable[[], Any]:
     return lambda: make_jvp(f)(x, w)(x_dot)
 
 
-def _interleaved(first: Callable[[], Any], second: Callable[[], Any], inner: int) -> tuple[float, float]:
-    """Medians of seconds per call, taken in turns."""
-    times: tuple[list[float], list[float]] = ([], [])
-    for _ in range(_ROUNDS):
-        for fn, found in zip((first, second), times, strict=True):
-            start = time.perf_counter()
-            for _ in range(inner):
-                fn()
-            found.append((time.perf_counter() - start) / inner)
-    return statistics.median(times[0]), statistics.median(times[1])
-
-
-def rows() -> list[dict[str, Any]]:
-    """One row per case: engine, case, ratio, ours_us, hand_us, target."""
+def rows() -> list[Row]:
+    """One row per case."""
     ours, hand = _by_rules(), _by_hand()
     found = []
     for n in (0, 10, 10_000, 100_000):
@@ -94,18 +79,9 @@ def rows() -> list[dict[str, Any]]:
             (f"forward+reverse of both arguments, {size}", 1.05, lambda f, x=x, w=w: _forward_and_reverse(f, x, w, True)),
             (f"jvp, {size}", 1.0, lambda f, x=x, w=w: _forward(f, x, w)),
         ]
-        for case, target, make in cases:
-            a, b = _interleaved(make(ours), make(hand), 50 if n < 10_000 else 3)
-            found.append({"engine": "autograd", "case": case, "ratio": a / b, "ours_us": a * 1e6, "hand_us": b * 1e6, "target": target})
+        found += [row("autograd", case, make(ours), make(hand), target, rounds=201) for case, target, make in cases]
     return found
 
 
-def main() -> None:
-    """Print the table."""
-    print(f"{'case':50} {'ours us':>9} {'hand us':>9} {'ratio':>6} {'target':>6}")
-    for row in rows():
-        print(f"{row['case']:50} {row['ours_us']:9.1f} {row['hand_us']:9.1f} {row['ratio']:6.2f} {row['target']:6.2f}")
-
-
 if __name__ == "__main__":
-    main()
+    print(table(rows()))

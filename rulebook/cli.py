@@ -40,7 +40,8 @@ def _add_demo(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         "SciPy's ODE solver, wrapped once with one pair of rules, minimised with each engine.",
     )
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw data and fit; the suffix decides the format")
-    parser.add_argument("--engines", nargs="+", choices=engine_names(), metavar="ENGINE", help=f"which of {', '.join(engine_names())}; all by default")
+    names = engine_names()
+    parser.add_argument("--engines", nargs="+", choices=names, metavar="ENGINE", help=f"which of {', '.join(names)}; all by default")
     parser.set_defaults(run=_demo, parser=parser)
 
 
@@ -51,14 +52,14 @@ def _demo(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
         parser.error(f"{' and '.join(lacking)} is needed: pip install 'rulebook-ad[demo]'")
     if options.plot is not None:
         _check_plot(options.plot, parser)
-    from rulebook import demo
+    from rulebook import demo  # noqa: PLC0415 (needs SciPy)
 
     return demo.run(options.engines or demo.ENGINES, options.plot)
 
 
 def _check_plot(file: Path, parser: argparse.ArgumentParser) -> None:
     """Refuse before the work what could not be written after it."""
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure  # noqa: PLC0415 (only for a plot)
 
     formats = Figure().canvas.get_supported_filetypes()
     if file.suffix[1:] not in formats:

@@ -14,7 +14,7 @@ import numpy as np
 
 from rulebook import trees
 from rulebook.engines import NUMPY, Engine, engine_of, kind_of, load_engine
-from rulebook.errors import RuleSignatureError
+from rulebook.errors import RulebookError, RuleSignatureError
 
 __all__ = ["derivative", "grad", "hessian", "jacobian", "jvp", "value_and_grad", "vjp"]
 
@@ -90,7 +90,7 @@ def jvp(fn: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any],
 def _full_tangent(engine: Engine, x: Any, t: Any, where: str = "rb.jvp", what: str = "tangent") -> Any:
     """A tangent or cotangent of x with arrays for its zeros, in the dtypes of x; None where x has none."""
 
-    def fail(path: str, expected: str, got: str) -> RuleSignatureError:
+    def fail(path: str, expected: str, got: str) -> RulebookError:
         return RuleSignatureError(f"{where}, {path}.", expected, got, f"pass a {what} of the structure and shape of what it belongs to")
 
     leaves, structure = trees.flatten(x)
@@ -100,7 +100,7 @@ def _full_tangent(engine: Engine, x: Any, t: Any, where: str = "rb.jvp", what: s
     return structure.unflatten(iter(full))
 
 
-def _tangent_leaf(engine: Engine, x: Any, t: Any, path: str, fail: Callable[..., RuleSignatureError]) -> Any:
+def _tangent_leaf(engine: Engine, x: Any, t: Any, path: str, fail: Callable[..., RulebookError]) -> Any:
     if not engine.has_tangent(x):
         return None
     if t is None:
@@ -205,14 +205,18 @@ def _differentiable(engine: Engine, x: Any, number: int, where: str) -> Any:
     leaves = trees.flatten(made)[0]
     if not any(engine.has_tangent(leaf) for leaf in leaves):
         got = ", ".join(dict.fromkeys(str(leaf.dtype) if hasattr(leaf, "dtype") else f"a {type(leaf).__name__}" for leaf in leaves))
-        raise RuleSignatureError(f"{where}, argument {number}.", "floating-point numbers", got or "no numbers", "pass floats to differentiate by")
+        raise RuleSignatureError(
+            f"{where}, argument {number}.", "floating-point numbers", got or "no numbers", "pass floats to differentiate by"
+        )
     return made
 
 
 def _array(engine: Engine, x: Any, number: int, where: str) -> Any:
     """One array to differentiate by."""
     if not trees.is_leaf(x):
-        raise RuleSignatureError(f"{where}, argument {number}.", "one array", f"a {type(x).__name__}", "use rb.jvp or rb.vjp for containers")
+        raise RuleSignatureError(
+            f"{where}, argument {number}.", "one array", f"a {type(x).__name__}", "use rb.jvp or rb.vjp for containers"
+        )
     return _differentiable(engine, x, number, where)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("scipy")
 
-from rulebook import __version__, cli, demo  # noqa: E402
+from rulebook import __version__, cli, demo
 
 
 @pytest.fixture

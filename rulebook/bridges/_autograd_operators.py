@@ -63,11 +63,9 @@ def jvp(fn: Callable[..., Any], primals: tuple[Any, ...], tangents: tuple[Any, .
     x_dot = tuple(values.zeros_like(flat.leaves[i]) if dots[i] is None else dots[i] for i in flat.moving)
     end, node = trace(flat, flat.x, tangent_root(x_dot))
     y = flat.primal(end)
-    return y, flat.tangent([values.zeros_like(t) for t in end] if node is None else [values.cast(t, v) for t, v in zip(_items(node.g, end), end, strict=True)])
-
-
-def _items(sequence: Any, like: Any) -> list[Any]:
-    return [sequence[k] for k in range(len(like))]
+    if node is None:
+        return y, flat.tangent([values.zeros_like(v) for v in end])
+    return y, flat.tangent([values.cast(node.g[k], v) for k, v in enumerate(end)])
 
 
 def vjp(fn: Callable[..., Any], primals: tuple[Any, ...]) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
@@ -78,10 +76,10 @@ def vjp(fn: Callable[..., Any], primals: tuple[Any, ...]) -> tuple[Any, Callable
     def pullback(y_bar: Any) -> tuple[Any, ...]:
         bars = trees.flatten_like(flat.out, y_bar, _structure_error)
         held = tuple(_bar(bars[o], end[k]) for k, o in enumerate(flat.moved))
-        x_bars = [None] * len(flat.moving) if node is None else _items(backward(held, node), flat.moving)
+        x_bars = None if node is None else backward(held, node)
         found: list[Any] = [None] * len(flat.leaves)
-        for i, x, c in zip(flat.moving, flat.x, x_bars, strict=True):
-            found[i] = values.zeros_like(x) if c is None else values.cast(values.conj(values.as_value(c)), x)
+        for k, (i, x) in enumerate(zip(flat.moving, flat.x, strict=True)):
+            found[i] = values.zeros_like(x) if x_bars is None else values.cast(values.conj(values.as_value(x_bars[k])), x)
         result: tuple[Any, ...] = flat.structure.unflatten(iter(found))
         return result
 
@@ -99,7 +97,8 @@ def _bar(y_bar: Any, y: Any) -> Any:
 
 
 def _structure_error(path: str, expected: str, got: str) -> Any:
-    return RuleSignatureError(f"engine autograd{f', {path}' if path else ''}.", expected, got, "pass what has the structure and shape of the function's values")
+    which = f"engine autograd{f', {path}' if path else ''}."
+    return RuleSignatureError(which, expected, got, "pass what has the structure and shape of the function's values")
 
 
 def jacobian(fn: Callable[..., Any], x: Any) -> tuple[Any, Any]:
@@ -109,7 +108,8 @@ def jacobian(fn: Callable[..., Any], x: Any) -> tuple[Any, Any]:
     """
     y, pullback = vjp(fn, (x,))
     if not trees.is_leaf(y):
-        raise RuleSignatureError("rb.jacobian (engine autograd).", "one array from the function", f"{trees.flatten(y)[1]!r}", "return one array, or use rb.vjp")
+        got = repr(trees.flatten(y)[1])
+        raise RuleSignatureError("rb.jacobian (engine autograd).", "one array from the function", got, "return one array, or use rb.vjp")
     shape, dtype = np.shape(value_of(y)), values.dtype_of(y)
     if dtype.kind == "f" and values.dtype_of(x).kind == "c":
         raise RuleSignatureError("rb.jacobian (engine autograd).", "a holomorphic function of complex x", "a real result", "use rb.vjp")

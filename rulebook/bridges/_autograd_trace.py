@@ -7,18 +7,18 @@ run the function twice.  The bridge therefore makes the nodes of the graph itsel
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from typing import Any
 
 import autograd
-import numpy as np
 
 __all__ = [
     "ARRAY",
     "BOXES",
     "DICT",
-    "JVPNode",
     "SEQUENCE",
+    "JVPNode",
     "VJPNode",
     "backward",
     "depth",
@@ -44,8 +44,6 @@ _NEEDED = {
 
 def _import_names() -> dict[str, Any]:
     """Everything in `_NEEDED`, or an error that names what this autograd lacks."""
-    import importlib  # noqa: PLC0415
-
     found: dict[str, Any] = {}
     missing: list[str] = []
     for module, names in _NEEDED.items():
@@ -56,7 +54,10 @@ def _import_names() -> dict[str, Any]:
             else:
                 missing.append(f"autograd.{module}.{name}")
     if missing:
-        raise ImportError(f"autograd {getattr(autograd, '__version__', '?')} lacks {', '.join(missing)}, which rulebook needs; install autograd>=1.8,<2.")
+        lacking = ", ".join(missing)
+        raise ImportError(
+            f"autograd {getattr(autograd, '__version__', '?')} lacks {lacking}, which rulebook needs; install autograd>=1.8,<2."
+        )
     return found
 
 

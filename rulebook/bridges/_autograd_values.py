@@ -80,6 +80,8 @@ def fit(form: NormalForm, what: str, t: Any, like: Any) -> Any:
     autograd makes float64 of float32 here and there, and hands a caller's vector on unchecked.
     """
     t = as_value(t)
+    if type(t) in NUMBERS and type(like) in NUMBERS and t.shape == like.shape and t.dtype == like.dtype:
+        return t
     shape = np.shape(value_of(like))
     if np.shape(value_of(t)) != shape:
         raise RuleSignatureError(
@@ -117,5 +119,8 @@ def check_integers(form: NormalForm, leaves: list[Any], at: list[int], nodes: li
 def _integer_error(form: NormalForm, i: int, x: Any) -> RuleSignatureError:
     path = form.paths[i]
     return RuleSignatureError(
-        f"{form.name} (engine autograd), argument {path}.", "floating-point numbers to differentiate by", f"{dtype_of(x)}", f"pass {path} as floats"
+        f"{form.name} (engine autograd), argument {path}.",
+        "floating-point numbers to differentiate by",
+        f"{dtype_of(x)}",
+        f"pass {path} as floats",
     )

@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 from rulebook.demo.fits import DIFFERENCES, ENGINES, Fit, fit, is_installed, reference_gradient
 from rulebook.demo.model import unknowns
 from rulebook.demo.report import Progress, disagreement, plot, print_table
@@ -43,5 +41,5 @@ def run(engines: Sequence[str] = ENGINES, plot_file: Path | None = None) -> int:
         print(f"Data and fit are drawn in {plot_file}.")
     wrong = [f.engine for f in fits if f.engine != DIFFERENCES and not disagreement(f.gradient, reference) <= _AGREEMENT]
     if wrong:
-        print(f"The gradients of {', '.join(wrong)} differ from the reference by more than {np.format_float_scientific(_AGREEMENT, trim='-')}.")
+        print(f"The gradients of {', '.join(wrong)} differ from the reference by more than {_AGREEMENT:g}.")
     return 1 if wrong else 0

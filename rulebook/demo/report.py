@@ -120,7 +120,7 @@ def print_table(fits: Sequence[Fit], reference: Any, missing: Sequence[str]) -> 
 
 def _plain_table(title: str, lines: list[list[str]]) -> str:
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    text = ["  ".join(cell.ljust(w) if i == 0 else cell.rjust(w) for i, (cell, w) in enumerate(zip(line, widths, strict=True))) for line in lines]
+    text = ["  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]) for line in lines]
     return "\n".join([title, text[0], "-" * len(text[0]), *text[1:]])
 
 

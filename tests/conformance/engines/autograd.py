@@ -76,7 +76,9 @@ def _of_reals(p: Problem) -> tuple[Callable[[Any], Any], Any]:
             if np.iscomplexobj(x):
                 value, at = value + 1j * vector[at : at + x.size], at + x.size
             xs.append(anp.reshape(value, x.shape).astype(x.dtype))
-        return anp.concatenate([np.zeros(0), *(part for y, like in zip(p.fn("autograd")(*xs), p.value, strict=True) for part in _parts(y, like))])
+        return anp.concatenate(
+            [np.zeros(0), *(part for y, like in zip(p.fn("autograd")(*xs), p.value, strict=True) for part in _parts(y, like))]
+        )
 
     return fn, np.concatenate([np.zeros(0), *(part for x in p.xs for part in _reals(x))])
 
