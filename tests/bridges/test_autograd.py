@@ -1,5 +1,6 @@
 """The autograd bridge: every operator and nesting, against autograd's own derivative of the same math."""
 
+import itertools
 import warnings
 
 import numpy as np
@@ -132,6 +133,22 @@ def test_perturbations_are_not_confused():
         assert d(lambda x: times(x, d(lambda y: times(x, y))(2.0)))(1.0) == 2
         assert d(lambda x: times(x, d(lambda y: times(times(x, y), y))(x)))(3.0) == 54
         assert d(d(lambda x: times(times(x, x), x)))(2.0) == 12
+
+
+DERIVATIVES = {"grad": grad, "jvp": lambda f: lambda x: make_jvp(f)(x)(1.0)[1]}
+
+
+@pytest.mark.parametrize("kinds", [("frule", "rrule"), ("pushforward", "pullback"), ("pullback",)], ids="+".join)
+def test_every_nesting_to_depth_four(kinds):
+    wave = Wave(kinds).wave
+    f, expected = lambda x: wave(x, wave(x, x)), lambda x: native(x, native(x, x))
+    for depth in range(1, 5):
+        expected = grad(expected)
+        for names in itertools.product(DERIVATIVES, repeat=depth):
+            nested = f
+            for name in names:
+                nested = DERIVATIVES[name](nested)
+            np.testing.assert_allclose(nested(0.7), expected(0.7), rtol=1e-12, err_msg=" of ".join(reversed(names)))
 
 
 # -- containers, integers, None -------------------------------------------------------------------
