@@ -14,7 +14,7 @@ from rulebook.bridges._jax_primitives import Linear
 from rulebook.normal import NormalForm
 from rulebook.trees import Structure
 
-__all__ = ["FormMap"]
+__all__ = ["FormMap", "Results"]
 
 Arrays = Sequence[Any]
 
@@ -41,6 +41,27 @@ def _traced(arrays: Sequence[Any]) -> bool:
     return any(isinstance(x, jax.core.Tracer) for x in arrays)
 
 
+class Results:
+    """The abstract values and structure of y, by the abstract values of the primals."""
+
+    def __init__(self) -> None:
+        self._known: dict[Any, tuple[list[Any], Structure]] = {}
+        self._one: Structure | None = None  # nearly always the same for all shapes: forming the key costs as much as the rest of a call
+
+    def keep(self, key: Any, ys: list[Any], structure: Structure) -> None:
+        """Remember what y is."""
+        self._known[key] = ys, structure
+        self._one = structure if all(kept[1] == structure for kept in list(self._known.values())) else None
+
+    def get(self, key: Any) -> tuple[list[Any], Structure] | None:
+        """What y is, if it is known."""
+        return self._known.get(key)
+
+    def structure(self, primals: Arrays) -> Structure:
+        """The structure of y, which is known."""
+        return self._one or self._known[_key(primals)][1]
+
+
 class FormMap:
     """The rules of a NormalForm with some tangents nonzero: a Map for jvp_p.
 
@@ -48,16 +69,15 @@ class FormMap:
         form: what to translate.
         call: the primal as a JAX function with rules, `(*leaves) -> Out`.
         moving: the leaves whose tangents are not zero.
+        results: what is known of y, shared by the maps of one form.
     """
 
-    def __init__(
-        self, form: NormalForm, call: Callable[..., Out], moving: tuple[int, ...], avals: dict[Any, tuple[list[Any], Structure]]
-    ) -> None:
+    def __init__(self, form: NormalForm, call: Callable[..., Out], moving: tuple[int, ...], results: Results) -> None:
         self.n = form.n
         self.moving = moving
         self._form = form
         self._call = call
-        self._avals = avals
+        self.results = results
         self._wanted = tuple(i in moving for i in range(form.n))
         self.forward_out = Compiled(self._joint, *parts_of(form, form.forward or form.reverse))
         self._start = Compiled(self._start_arrays, *parts_of(form, form.reverse))
@@ -94,28 +114,19 @@ class FormMap:
     # -- shapes ------------------------------------------------------------------------------
 
     def _remember(self, primals: Arrays, ys: Arrays, structure: Structure) -> None:
-        key = tuple(_aval(x) for x in primals)
-        if key not in self._avals:
-            self._keep(key, [_aval(y) for y in ys], structure)
+        key = _key(primals)
+        if self.results.get(key) is None:
+            self.results.keep(key, [_aval(y) for y in ys], structure)
 
     def out_avals(self, avals: tuple[Any, ...]) -> tuple[list[Any], list[Any]]:
         """The abstract values of the leaves of y, and of y_dot where there is one; the primal is traced at most once per shapes."""
         key = tuple(a.strip_weak_type() for a in avals)
-        if key not in self._avals:
+        known = self.results.get(key)
+        if known is None:
             closed, out = jax.make_jaxpr(self._call, return_shape=True)(*avals)
-            self._keep(key, [a.strip_weak_type() for a in closed.out_avals], out.structure)
-        ys = self._avals[key][0]
-        return ys, [internals.tangent_aval(y) for y in ys if jnp.issubdtype(y.dtype, jnp.inexact)]
-
-    def _keep(self, key: Any, ys: list[Any], structure: Structure) -> None:
-        self._avals[key] = ys, structure
-        one = all(kept[1] == structure for kept in self._avals.values() if kept is not None)
-        self._avals[None] = ([], structure) if one else None
-
-    def structure(self, primals: Arrays) -> Structure:
-        """The structure of y at primals of these shapes, once y or its abstract value is known."""
-        one = self._avals.get(None)  # nearly always the same for all shapes: forming the key costs as much as the rest of a call
-        return (one or self._avals[tuple(_aval(x) for x in primals)])[1]
+            known = [a.strip_weak_type() for a in closed.out_avals], out.structure
+            self.results.keep(key, *known)
+        return known[0], [internals.tangent_aval(y) for y in known[0] if jnp.issubdtype(y.dtype, jnp.inexact)]
 
     # -- reverse -----------------------------------------------------------------------------
 
@@ -128,11 +139,17 @@ class FormMap:
             return self._start_concrete(primals)
         else:
             out, residuals = found
-        kept = [*primals, *out.leaves] if self._form.forward is not None else []  # what the pushforward needs; not through jit, which would copy
+        kept = (
+            [*primals, *out.leaves] if self._form.forward is not None else []
+        )  # what the pushforward needs; not through jit, which would copy
         arrays = [*residuals.arrays, *kept]
         linear = residuals.linear
         if arrays and not _traced(arrays):  # nothing to trace: as operands, each would cost JAX a few microseconds
-            return out.leaves, Linear(lambda _, ts: linear.push(arrays, ts), lambda _, bars: linear.pull(arrays, bars), 0, linear.out_avals), []
+            return (
+                out.leaves,
+                Linear(lambda _, ts: linear.push(arrays, ts), lambda _, bars: linear.pull(arrays, bars), 0, linear.out_avals),
+                [],
+            )
         return out.leaves, linear, arrays
 
     def _start_concrete(self, primals: tuple[Any, ...]) -> tuple[list[Any], Linear, list[Any]]:
@@ -199,6 +216,10 @@ def _transposed(pull: Callable[[Arrays, Arrays], list[Any]], bars: Arrays, tange
 
 def _conj(x: Any) -> Any:
     return jnp.conj(x) if x.dtype.kind == "c" else x
+
+
+def _key(primals: Arrays) -> Any:
+    return tuple(_aval(x) for x in primals)
 
 
 def _aval(x: Any) -> Any:

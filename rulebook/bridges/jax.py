@@ -31,7 +31,7 @@ if internals.MISSING:  # pragma: no cover  (a release of JAX that dropped a name
     )
 else:
     from rulebook.bridges._jax_primitives import jvp_p
-    from rulebook.bridges._jax_rules import FormMap
+    from rulebook.bridges._jax_rules import FormMap, Results
 
 __all__ = ["engine"]
 
@@ -155,7 +155,7 @@ def _conj_or_none(x: Any) -> Any:
 def _bind(form: NormalForm) -> Callable[..., Any]:
     """The primal as a function of leaves that carries the rules."""
     primal = primal_of(form)
-    avals: dict[Any, Any] = {}
+    results = Results()
     maps: dict[tuple[int, ...], FormMap] = {}
     call = jax.custom_jvp(_named(form, lambda *leaves: primal(*leaves)))
 
@@ -164,7 +164,7 @@ def _bind(form: NormalForm) -> Callable[..., Any]:
         moving = tuple(
             i for i, t in enumerate(tangents) if not isinstance(t, SymbolicZero) and getattr(t, "dtype", None) != jax.dtypes.float0
         )
-        map_ = maps.get(moving) or maps.setdefault(moving, FormMap(form, call, moving, avals))
+        map_ = maps.get(moving) or maps.setdefault(moving, FormMap(form, call, moving, results))
         return _differentiate(form, map_, call, [engine.asarray(x) for x in primals], [engine.asarray(tangents[i]) for i in moving])
 
     call.defjvp(rule, symbolic_zeros=True)
@@ -208,7 +208,7 @@ def _differentiate(form: NormalForm, map_: FormMap, call: Callable[..., Out], pr
 
 def _bind_rule(map_: FormMap, primals: list[Any], tangents: list[Any]) -> tuple[Out, Out]:
     found = jvp_p.bind(*primals, *tangents, of=map_)
-    structure = map_.structure(primals)
+    structure = map_.results.structure(primals)
     n = structure.n_leaves
     ys, dots = found[:n], iter(found[n:])
     return Out(ys, structure), Out([next(dots) if engine.has_tangent(y) else internals.symbolic_zero(y) for y in ys], structure)
