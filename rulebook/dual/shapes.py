@@ -225,12 +225,12 @@ def _trace(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any =
 
 @rule(np.tril)
 def _tril(m: Any, k: int = 0) -> Any:
-    return join(np.tril(m.p, k), np.tril(tangent(m, m.tag, 2), k), m.tag)
+    return np.where(np.tri(m.shape[-2] if m.ndim > 1 else m.shape[-1], m.shape[-1], k, bool), m, 0.0)
 
 
 @rule(np.triu)
 def _triu(m: Any, k: int = 0) -> Any:
-    return join(np.triu(m.p, k), np.triu(tangent(m, m.tag, 2), k), m.tag)
+    return np.where(np.tri(m.shape[-2] if m.ndim > 1 else m.shape[-1], m.shape[-1], k - 1, bool), 0.0, m)
 
 
 @rule("astype", getattr(np, "astype", None))  # NumPy 2.1
