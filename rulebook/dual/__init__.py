@@ -9,9 +9,12 @@ from rulebook.dual import (
     creation as creation,
     elementwise as elementwise,
     fft as fft,
+    joining as joining,
     linalg as linalg,
     predicates as predicates,
+    products as products,
     reductions as reductions,
+    selecting as selecting,
     shapes as shapes,
 )
 from rulebook.dual.array import DualArray as DualArray

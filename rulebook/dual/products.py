@@ -1,0 +1,196 @@
+"""Products of arrays, linear in each factor."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from rulebook.dual.array import DualArray
+from rulebook.dual.axes import lead
+from rulebook.dual.errors import unsupported
+from rulebook.dual.identity import is_identity
+from rulebook.dual.parts import join, primal, tag_of, tangent, top
+from rulebook.dual.registry import rule, ufunc_rule
+
+__all__ = ["bilinear"]
+
+
+def bilinear(product: Any, x: Any, z: Any, on_left: Any, on_right: Any) -> Any:
+    """A product that is linear in both; on_left(tx, z) and on_right(x, tz) are the same on stacked tangents."""
+    tag = max(tag_of(x), tag_of(z))
+    a, b = primal(x, tag), primal(z, tag)
+    t: Any = None
+    if tag_of(x) == tag:
+        t = on_left(tangent(x, tag), b)
+    if tag_of(z) == tag:
+        right = on_right(a, tangent(z, tag))
+        t = right if t is None else t + right
+    return join(product(a, b), t, tag)
+
+
+def _matmul_left(t: Any, b: Any) -> Any:
+    """(k, ..., m, n) @ b: for a matrix b without stack one product of k * m rows."""
+    if np.ndim(b) == 1 or (t.ndim == 2 and np.ndim(b) == 2):
+        return np.matmul(t, b)
+    if np.ndim(b) == 2:
+        return np.reshape(np.matmul(np.reshape(t, (-1, t.shape[-1])), b), (*t.shape[:-1], np.shape(b)[-1]))
+    if t.ndim == 2:  # a vector times a stack of matrices
+        return np.matmul(np.reshape(t, (t.shape[0], *(1,) * (np.ndim(b) - 1), t.shape[-1])), b)[..., 0, :]
+    return np.matmul(np.reshape(t, (t.shape[0], *(1,) * (np.ndim(b) + 1 - t.ndim), *t.shape[1:])), b)
+
+
+def _matmul_right(a: Any, t: Any) -> Any:
+    if t.ndim == 2:  # vectors: a @ each of k, which is one product with k columns
+        if np.ndim(a) == 1:
+            return np.matmul(t, a)
+        if np.ndim(a) == 2:
+            return np.matmul(t, np.transpose(a))
+        return np.moveaxis(np.matmul(a, np.transpose(t)), -1, 0)
+    if np.ndim(a) > t.ndim - 1:
+        t = np.reshape(t, (t.shape[0], *(1,) * (np.ndim(a) - t.ndim + 1), *t.shape[1:]))
+    return np.matmul(a, t)
+
+
+@ufunc_rule(np.matmul)
+def _matmul(x: Any, z: Any, **options: Any) -> Any:
+    x, z = (np.asarray(v) if isinstance(v, (list, tuple)) else v for v in (x, z))
+    found = _of_identity(x, z)
+    if found is not None:
+        return found
+    if np.ndim(x) == 0 or np.ndim(z) == 0:
+        raise ValueError("matmul: Input operand does not have enough dimensions (use * with a scalar)")
+    return bilinear(np.matmul, x, z, _matmul_left, _matmul_right)
+
+
+def _of_identity(x: Any, z: Any) -> Any:
+    """The product of a plain matrix and a vector whose tangents are the identity: they become the matrix."""
+    vector, matrix = (z, x) if type(x) is np.ndarray else (x, z)
+    if type(vector) is not DualArray or type(matrix) is not np.ndarray or matrix.ndim != 2 or vector.p.ndim != 1:
+        return None
+    c, b = vector.parts()
+    if not is_identity(b) or type(vector.p) is not np.ndarray or not (c is None or type(c) is np.ndarray):
+        return None
+    turned = matrix.T if vector is z else matrix
+    t = np.array(turned, np.result_type(turned, b), order="C") if c is None else turned * np.reshape(c, (-1, 1))
+    return join(np.matmul(x if vector is z else x.p, z.p if vector is z else z), t, vector.tag)
+
+
+@rule(np.linalg.matmul)
+def _linalg_matmul(x1: Any, x2: Any, /) -> Any:
+    return _matmul(x1, x2)
+
+
+@rule(np.dot)
+def _dot(a: Any, b: Any, out: Any = None) -> Any:
+    if out is not None:
+        raise unsupported("np.dot", "out=", "leave it away")
+    a, b = (np.asarray(v) if isinstance(v, (list, tuple)) else v for v in (a, b))
+    if np.ndim(a) == 0 or np.ndim(b) == 0:
+        return np.multiply(a, b)
+    if np.ndim(b) <= 2:
+        return _matmul(a, b)
+    return np.tensordot(a, b, axes=(-1, -2))
+
+
+@rule(np.vdot)
+def _vdot(a: Any, b: Any, /) -> Any:
+    return _dot(np.conjugate(np.reshape(a, (-1,))), np.reshape(b, (-1,)))
+
+
+@ufunc_rule(np.vecdot)
+def _vecdot(x: Any, z: Any, **options: Any) -> Any:
+    return np.sum(np.conjugate(x) * z, axis=-1)
+
+
+@rule(np.inner)
+def _inner(a: Any, b: Any, /) -> Any:
+    if np.ndim(a) == 0 or np.ndim(b) == 0:
+        return np.multiply(a, b)
+    return np.tensordot(a, b, axes=(-1, -1))
+
+
+@rule(np.outer)
+def _outer(a: Any, b: Any, out: Any = None) -> Any:
+    return np.multiply(np.reshape(a, (-1, 1)), np.reshape(b, (1, -1)))
+
+
+@rule(np.linalg.outer)
+def _linalg_outer(x1: Any, x2: Any, /) -> Any:
+    return _outer(x1, x2)
+
+
+@rule(np.kron)
+def _kron(a: Any, b: Any) -> Any:
+    n = max(np.ndim(a), np.ndim(b))
+    sa, sb = ((1,) * (n - np.ndim(v)) + np.shape(v) for v in (a, b))
+    left = np.reshape(a, [m for i in sa for m in (i, 1)])
+    right = np.reshape(b, [m for i in sb for m in (1, i)])
+    return np.reshape(left * right, [i * j for i, j in zip(sa, sb, strict=True)])
+
+
+@rule(np.cross)
+def _cross(a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: Any = None) -> Any:
+    if axis is not None or (axisa, axisb, axisc) != (-1, -1, -1) or np.shape(a)[-1] != 3 or np.shape(b)[-1] != 3:
+        raise unsupported("np.cross", "axes other than the last, of length 3", "move the axis to the end")
+    pairs = ((1, 2), (2, 0), (0, 1))
+    return np.stack([a[..., i] * b[..., j] - a[..., j] * b[..., i] for i, j in pairs], axis=-1)
+
+
+@rule(np.tensordot, np.linalg.tensordot)
+def _tensordot(a: Any, b: Any, /, axes: Any = 2, **options: Any) -> Any:
+    n, m = np.ndim(a), np.ndim(b)
+    if isinstance(axes, (int, np.integer)):
+        left, right = list(range(n - axes, n)), list(range(axes))
+    else:
+        left, right = ([int(i) for i in ((v,) if np.ndim(v) == 0 else v)] for v in axes)
+
+    def on_right(p: Any, t: Any) -> Any:
+        return np.moveaxis(np.tensordot(p, t, axes=(left, list(lead(right, m)))), n - len(left), 0)
+
+    product = lambda p, q: np.tensordot(p, q, axes=(left, right))
+    return bilinear(product, a, b, lambda t, q: np.tensordot(t, q, axes=(list(lead(left, n)), right)), on_right)
+
+
+@rule(np.einsum)
+def _einsum(*operands: Any, out: Any = None, optimize: Any = False, **options: Any) -> Any:
+    if not isinstance(operands[0], str) or out is not None:
+        raise unsupported("np.einsum", "operands before their indices, or out=", "give the indices as a string")
+    subscripts, xs = operands[0].replace(" ", ""), list(operands[1:])
+    ins, arrow, result = subscripts.partition("->")
+    terms = ins.split(",")
+    if not arrow:
+        letters = ins.replace(",", "").replace("...", "")
+        result = ("..." if "..." in ins else "") + "".join(sorted(c for c in set(letters) if letters.count(c) == 1))
+    tag = top(xs)
+    ps = [primal(x, tag) for x in xs]
+    free = next(c for c in "ZYXWVUTSRQPONMLKJIHGFEDCBA" if c not in subscripts)
+    t: Any = None
+    for i, x in enumerate(xs):
+        if tag_of(x) != tag:
+            continue
+        tx = tangent(x, tag)
+        spec = ",".join(free + s if j == i else s for j, s in enumerate(terms)) + "->" + free + result
+        part = np.einsum(spec, *ps[:i], tx, *ps[i + 1 :], optimize=optimize)
+        t = part if t is None else t + part
+    return join(np.einsum(f"{ins}->{result}", *ps, optimize=optimize), t, tag)
+
+
+@rule(np.linalg.multi_dot)
+def _multi_dot(arrays: Any, *, out: Any = None) -> Any:
+    y = arrays[0]
+    for a in arrays[1:]:
+        y = np.dot(y, a)
+    return y
+
+
+@rule(np.linalg.matrix_power)
+def _matrix_power(a: Any, n: int) -> Any:
+    if n < 0:
+        a, n = np.linalg.inv(a), -n
+    if n == 0:
+        return np.zeros_like(a) + np.eye(a.shape[-1])
+    y = +a
+    for _ in range(n - 1):
+        y = y @ a
+    return y
