@@ -8,14 +8,17 @@ from typing import Any
 import numpy as np
 
 from rulebook import trees
+from rulebook.dual.array import DualArray
 from rulebook.dual.errors import DroppedTangentError, describe
 from rulebook.dual.identity import identity
 from rulebook.dual.parts import is_dual, join, peel, primal, tag_of, tangent, top
+from rulebook.dual.scalar import Dual
 from rulebook.dual.tags import new_tag
 from rulebook.errors import RulebookError, RuleOutputError, RuleSignatureError
 
 __all__ = ["floating", "jacobian", "jvp", "seed", "split", "value", "vjp"]
 
+_NUMBERS: dict[type, Callable[[Any], Any]] = {float: np.float64, complex: np.complex128, np.float64: lambda x: x}
 _CHUNK_BYTES = 1 << 26  # tangents of the argument held at once by a Jacobian; below it one pass is fastest
 
 
@@ -33,7 +36,13 @@ def run(fn: Callable[..., Any], *args: Any) -> Any:
 
 def value(x: Any) -> Any:
     """A number or array as one with shape and dtype; a dual passes."""
-    if is_dual(x) or type(x) is np.ndarray or isinstance(x, np.generic):
+    kind = type(x)
+    if kind is DualArray or kind is Dual or kind is np.ndarray:
+        return x
+    make = _NUMBERS.get(kind)
+    if make is not None:
+        return make(x)
+    if isinstance(x, np.generic):
         return x
     if isinstance(x, np.ndarray) and x.dtype == object:
         return _gathered(x)

@@ -43,6 +43,8 @@ def dual(p: Any, t: Any, tag: int) -> Dual:
 
 def stack(t: Any) -> Any:
     """The tangent of a Dual with its leading axis: (k,)."""
+    if type(t) is float:
+        return np.array((t,))
     return np.reshape(t, (1,)) if np.ndim(t) == 0 else t
 
 
