@@ -7,6 +7,7 @@ and where nothing is differentiated the function itself.
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
@@ -16,8 +17,8 @@ from torch.autograd import Function
 
 from rulebook.bridges import _torch_private as private
 from rulebook.bridges import _torch_source as code
-from rulebook.bridges._torch_node import Call, autocast_state, pull_node, refuse_captured, restored
-from rulebook.bridges._torch_ops import RuleOp
+from rulebook.bridges._torch_node import Call, autocast_state, pull_node, restored
+from rulebook.bridges._torch_ops import RuleOp, refuse_captured
 from rulebook.bridges._torch_watch import may_capture
 from rulebook.errors import RulebookError
 from rulebook.trees import LEAF, Structure
@@ -29,7 +30,29 @@ class Structured(Exception):
     """The result is no single tensor: the general way takes it (internal)."""
 
 
+
+
+def _counts() -> tuple[int, int, int]:
+    """How often a fresh result is referred to in the generated code: one that is returned, one of a pair, and its memory."""
+
+    def returned() -> int:
+        y = torch.zeros(1)
+        return sys.getrefcount(y)
+
+    def of_pair(make: Callable[[], Any]) -> int:
+        out = make()
+        y, _ = out if type(out) is tuple and len(out) == 2 else (None, None)
+        return sys.getrefcount(y)
+
+    y = torch.zeros(1)
+    return returned(), of_pair(lambda: (torch.zeros(1), None)), private.storage_count(y.untyped_storage()._cdata)
+
+
+_FREED = (None, None, 0, None)
+
 _NAMES = {
+    "COUNTS": _counts(),
+    "FREED": _FREED,
     "Function": Function,
     "KINDS": frozenset((Tensor, torch.nn.Parameter)),
     "RulebookError": RulebookError,
@@ -38,13 +61,14 @@ _NAMES = {
     "any_autocast": private.any_autocast,
     "autocast_state": autocast_state,
     "forward_ad": torch.autograd.forward_ad,
-    "is_compiling": torch.compiler.is_compiling,
     "is_grad_enabled": torch.is_grad_enabled,
+    "getrefcount": sys.getrefcount,
     "keep_graph": private.keep_graph,
     "peek": private.peek,
     "raw_apply": private.raw_apply,
     "saved_hooks": private.saved_hooks,
     "set_grad_mode": private.set_grad_mode,
+    "storage_count": private.storage_count,
 }
 
 
@@ -106,13 +130,18 @@ class _Again:
         call = Call(self.op, None, None)
         call.structure = LEAF
         xs = saved[:n]
-        if not self.op.given_output and ctx.pull is not None:
-            call.pull = self._pull(ctx.pull, xs)
-            call.ys, call.versions = (ctx.y,), (ctx.version,)
-        with restored(ctx.autocast):
+        if self.op.given_output:
+            autocast = ctx.kept
+        else:
+            pull, y, version, autocast = ctx.kept
+            if pull is not None:
+                call.pull = self._pull(pull, xs)
+            if y is not None:
+                call.ys, call.versions = (y,), (version,)
+        with restored(autocast):
             found = pull_node(call, xs, saved[n:], (y_bar,), ctx.needs_input_grad)
         if not self.op.given_output and not private.keep_graph():
-            ctx.pull = ctx.y = None
+            ctx.kept = _FREED
         return tuple(found)
 
     def _pull(self, pull: Callable[[Any], Any], xs: Sequence[Any]) -> Callable[..., list[Any]]:

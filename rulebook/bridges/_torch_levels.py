@@ -15,8 +15,8 @@ from torch import Tensor
 
 from rulebook import trees
 from rulebook.bridges import _torch_private as private
-from rulebook.bridges._torch_node import attach, refuse_captured
-from rulebook.bridges._torch_ops import BatchedOp, Leaves, Op
+from rulebook.bridges._torch_node import attach
+from rulebook.bridges._torch_ops import BatchedOp, Leaves, Op, refuse_captured
 from rulebook.bridges._torch_values import tangent_of
 from rulebook.trees import Structure
 
@@ -38,6 +38,7 @@ def call_op(op: Op, xs: Leaves) -> Result:
         return attach(op, xs, None) if _recorded(xs) and not op.is_plain(0) else op.primal(xs)  # type: ignore[no-any-return]
     if top.key() == private.VMAP:
         return _map(op, xs, top)
+    op.refuse_captured(top.level())
     if top.key() == private.GRAD and _recorded([x for x in xs if private.level_of(x) == top.level()]):
         return op.primal(xs) if op.is_plain(top.level()) else attach(op, xs, top)  # type: ignore[no-any-return]
     return _below(op, xs, top)
@@ -61,6 +62,7 @@ def _below(op: Op, xs: Leaves, top: Any) -> Result:
 def _forward(op: Op, xs: Leaves, primals: Leaves, dots: Leaves, top: Any) -> Result:
     if top is not None and top.key() == private.JVP:
         level = top.level()
+        op.refuse_captured(level)
         strip = lambda x: None if x is None else private.unwrap_grad(x, level)  # noqa: E731
         with private.lower(top):
             ys, y_dots, structure = op.joint([strip(p) for p in primals], [strip(t) for t in dots])
@@ -103,6 +105,7 @@ def _map(op: Op, xs: Leaves, top: Any) -> Result:
         by_rule = op.form.primitive.batch is not None and not isinstance(op, BatchedOp)
         return _map_by_rule(op, xs, top) if by_rule else op.primal(xs)
     level = top.level()
+    op.refuse_captured(level)
     values, dims = _split(xs, level)
     size, randomness = private.batch_size(top), private.randomness(top)
     batched = any(d is not None for d in dims)

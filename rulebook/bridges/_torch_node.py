@@ -11,12 +11,11 @@ from torch import Tensor
 from torch.autograd import Function
 
 from rulebook.bridges import _torch_private as private
-from rulebook.bridges._torch_ops import Leaves, Op, Pull
+from rulebook.bridges._torch_ops import Leaves, Op, Pull, refuse_captured
 from rulebook.bridges._torch_values import has_tangent, tangent_of
-from rulebook.errors import RuleSignatureError
 from rulebook.trees import Structure
 
-__all__ = ["Call", "attach", "autocast_state", "pull_node", "refuse_captured", "restored", "vjp_of"]
+__all__ = ["Call", "attach", "autocast_state", "pull_node", "restored", "vjp_of"]
 
 
 class Call:
@@ -87,16 +86,6 @@ def restored(state: tuple[Any, ...] | None) -> Any:
     for kind, dtype, cache in state or ():
         stack.enter_context(torch.autocast(kind, dtype=dtype, cache_enabled=cache))
     return stack
-
-
-def refuse_captured(form: Any) -> None:
-    """A value that is being differentiated reached the primal or a rule past its arguments."""
-    raise RuleSignatureError(
-        f"{form.name} (engine torch), its primal or a rule.",
-        "values that come in as arguments",
-        "a captured tensor that is being differentiated, whose derivative would be lost",
-        "pass it as an argument",
-    )
 
 
 class _Node(Function):

@@ -9,21 +9,34 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from torch import Tensor
 
 from rulebook import trees
 from rulebook.bridges import _torch_private as private
 from rulebook.bridges._torch_operators import level_of_vjp
+from rulebook.bridges._torch_watch import may_capture
+from rulebook.captures import find_captured
 from rulebook.engines import OPAQUE, kind_of
+from rulebook.errors import RuleSignatureError
 from rulebook.normal import NormalForm
 from rulebook.trees import Structure
 
-__all__ = ["BatchedOp", "Leaves", "Pull", "RuleOp"]
+__all__ = ["BatchedOp", "Leaves", "Pull", "RuleOp", "refuse_captured"]
 
 Leaves = Sequence[Any]
 Pull = Callable[..., list[Any]]  # (cotangents of y, wanted) -> cotangents of xs, None where zero or not wanted
+
+
+def refuse_captured(form: NormalForm, path: str = "") -> NoReturn:
+    """A value that is being differentiated reached the primal or a rule past its arguments."""
+    raise RuleSignatureError(
+        f"{form.name} (engine torch), its primal or a rule.",
+        "values that come in as arguments",
+        f"a captured tensor that is being differentiated{f', {path}' if path else ''}; its derivative would be lost",
+        "pass it as an argument",
+    )
 
 
 class _Deriving(threading.local):
@@ -50,6 +63,8 @@ class RuleOp:
         self._call = call
         rule = form.reverse
         self.given_output = rule is not None and rule.given_output and not rule.host
+        functions = [form.primitive.fn, *(r.fn for r in (form.forward, form.reverse) if r is not None)]
+        self._watched = [fn for fn in functions if may_capture(fn)]
         self.host = any(r is not None and r.host for r in (form.forward, form.reverse))
 
     def primal(self, xs: Leaves) -> tuple[list[Any], Structure]:
@@ -79,6 +94,13 @@ class RuleOp:
             return self.form.start(xs, self._linked)
         finally:
             levels[primitive] = outer
+
+    def refuse_captured(self, level: int) -> None:
+        """Refuse a call that is about to step below a level of which it captures values: their derivative would be lost."""
+        for fn in self._watched:
+            path = find_captured(fn, lambda v: isinstance(v, Tensor) and private.level_of(v) == level)
+            if path is not None:
+                refuse_captured(self.form, path)
 
     def is_plain(self, level: int) -> bool:
         """Whether a call at a level is plain code: a forward rule that calls its own function on tangents is being transposed there."""
@@ -135,6 +157,10 @@ class BatchedOp:
         return ys, structure
 
     linked = primal
+
+    def refuse_captured(self, level: int) -> None:
+        """Refuse a call that captures values of a level."""
+        self.op.refuse_captured(level)
 
     def is_plain(self, level: int) -> bool:
         """Whether a call at a level is plain code."""

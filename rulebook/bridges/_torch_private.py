@@ -41,6 +41,7 @@ __all__ = [
     "set_forward_mode",
     "set_grad_mode",
     "single_level",
+    "storage_count",
     "unpack_dual",
     "unrecorded",
     "unwrap",
@@ -54,6 +55,7 @@ __all__ = [
 
 _NAMES = {
     "_C._set_grad_enabled": "grad mode without a context manager",
+    "_C._storage_Use_Count": "who shares the memory of a tensor",
     "_C._is_fwd_grad_enabled": "forward mode switched on",
     "_C._is_any_autocast_enabled": "autocast state",
     "_C._autograd._get_current_graph_task_keep_graph": "whether a backward pass keeps the graph",
@@ -110,6 +112,7 @@ GRAD, JVP, VMAP = _transforms.Grad, _transforms.Jvp, _transforms.Vmap
 set_grad_mode = _found["_C._set_grad_enabled"]
 forward_mode_enabled = _found["_C._is_fwd_grad_enabled"]
 any_autocast = _found["_C._is_any_autocast_enabled"]
+storage_count = _found["_C._storage_Use_Count"]
 keep_graph = _found["_C._autograd._get_current_graph_task_keep_graph"]
 saved_hooks = functools.partial(_found["_C._autograd._top_saved_tensors_default_hooks"], False)
 _pop_hooks = _found["_C._autograd._pop_saved_tensors_default_hooks"]

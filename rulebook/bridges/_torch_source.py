@@ -34,14 +34,13 @@ def make(primal, rule, statics, again, general, state, consts):
             if type(y) is not Tensor:
                 y = again.single(y)
             {leave}
-            ctx.set_materialize_grads(False)
-            ctx.autocast = autocast_state() if any_autocast() else None
             {keep}
 
         @staticmethod
         def backward(ctx, y_bar):
             saved = ctx.saved_tensors  # raises where an input was changed in place, or the graph was freed
-            if is_grad_enabled() or ctx.autocast is not None or type(y_bar) is not Tensor{changed}:
+            {kept} = ctx.kept
+            if is_grad_enabled() or autocast is not None or type(y_bar) is not Tensor{changed}:
                 return again(ctx, saved, y_bar)
             {saved} = saved
             try:
@@ -60,7 +59,7 @@ def make(primal, rule, statics, again, general, state, consts):
     apply = raw_apply(Rule)
 
     def call({xs}):
-        if not is_compiling() and {plain} and state.single and peek() is None and forward_ad._current_level < 0 and saved_hooks() is None:
+        if {plain} and state.single and peek() is None and forward_ad._current_level < 0 and saved_hooks() is None:
             if is_grad_enabled() and ({active}):
                 try:
                     return apply({xs})
@@ -75,20 +74,24 @@ def make(primal, rule, statics, again, general, state, consts):
             return y if type(y) is Tensor else again.finish_primal(y)
         return general({xs})
 
+    call._torchdynamo_inline = general  # what torch.compile records in place of the fast way
     return call
 """
 
 
-# What is saved, and what of it is returned.  y itself may be held by the primal or by the pullback, which would make a cycle;
-# a version that differs tells that y was changed in place.
+# What is saved, and what of it is returned.  A y that someone else holds (the primal, the pullback, a view) is returned as an alias:
+# a pullback that holds its own result would make a cycle.  A version that differs tells that such a y was changed in place.
 _KEEP = {
-    True: """out = y.detach()
-            ctx.save_for_backward({xs}, out)
-            return out""",
-    False: """ctx.pull = pull
-            ctx.y = y
-            ctx.version = y._version
-            ctx.save_for_backward({xs})
+    True: """ctx.kept = autocast_state() if any_autocast() else None
+            if getrefcount(y) != COUNTS[0] or storage_count(y.untyped_storage()._cdata) != COUNTS[2]:
+                y = y.detach()
+            ctx.save_for_backward({xs}, y)
+            return y""",
+    False: """ctx.save_for_backward({xs})
+            if getrefcount(y) == COUNTS[1] and storage_count(y.untyped_storage()._cdata) == COUNTS[2]:
+                ctx.kept = pull, None, 0, autocast_state() if any_autocast() else None
+                return y
+            ctx.kept = pull, y, y._version, autocast_state() if any_autocast() else None
             return y.detach()""",
 }
 _START = {
@@ -160,10 +163,11 @@ def source(structure: Structure, kind: str, watched: bool, statics: bool) -> tup
         what="primal" if given else "rrule",
         leave="if y.requires_grad: again.refuse()" if watched else "pass",
         keep=_KEEP[given].format(xs=", ".join(xs)),
-        changed="" if given else " or ctx.pull is None or ctx.y._version != ctx.version",
+        kept="autocast" if given else "pull, y, version, autocast",
+        changed="" if given else " or pull is None or (y is not None and y._version != version)",
         saved="".join(f"{x}, " for x in [*xs, *(["y"] if given else [])]),
-        pull=f"rule(y, {above}, y_bar{options if kind == PULLBACK else ''})" if given else "ctx.pull(y_bar)",
-        free="pass" if given else "if not keep_graph(): ctx.pull = ctx.y = None",
+        pull=f"rule(y, {above}, y_bar{options if kind == PULLBACK else ''})" if given else "pull(y_bar)",
+        free="pass" if given else "if not keep_graph(): ctx.kept = FREED",
         shaped=" and ".join(outer.shaped),
         cs="".join(f"c{i}, " for i in range(n)),
         leaves="".join(f"{leaf}, " for leaf in outer.leaves),
