@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rulebook import trees
+from rulebook.bridges._dual_single import single_tangent, unshared
 from rulebook.dual.drivers import floating, value
 from rulebook.dual.errors import DroppedTangentError
 from rulebook.dual.parts import is_dual, join, primal, tag_of, tangent
@@ -37,13 +38,19 @@ def bind(form: NormalForm) -> Callable[..., Any]:
 class _Call:
     """A primitive at one structure, on dual numbers."""
 
-    __slots__ = ("form",)
+    __slots__ = ("direct", "form")
 
     def __init__(self, form: NormalForm) -> None:
         self.form = form
+        rule = form.forward
+        self.direct = form.flat and rule is not None and not rule.host and not form.primitive.host
 
     def __call__(self, *leaves: Any) -> Any:
         """The result, with the tangents of every tag among the leaves."""
+        if self.direct:
+            found = single_tangent(self.form, leaves)
+            if found is not None:
+                return found
         ys, structure = self.run(leaves)
         return ys[0] if structure is LEAF else structure.unflatten(iter(ys))
 
@@ -62,7 +69,8 @@ class _Call:
             ys, y_dots, structure = self._differentiate(ps, dots, k)
         except DroppedTangentError as error:
             raise self.form.explain(error, "primal or rule") from error
-        return [_attach(y, t, tag) for y, t in zip(ys, y_dots or [None] * len(ys), strict=True)], structure
+        own = [unshared(y, ps) for y in ys]
+        return [_attach(y, t, tag) for y, t in zip(own, y_dots or [None] * len(ys), strict=True)], structure
 
     def primal(self, args: tuple[Any, ...]) -> Any:
         """The function on arguments that may be duals of outer calls: by its rules again."""

@@ -44,8 +44,9 @@ def _counts() -> tuple[int, int, int]:
         y, _ = out if type(out) is tuple and len(out) == 2 else (None, None)
         return sys.getrefcount(y)
 
-    y = torch.zeros(1)
-    return returned(), of_pair(lambda: (torch.zeros(1), None)), private.storage_count(y.untyped_storage()._cdata)
+    with private.outside():  # the bridge may be loaded inside a transformation
+        y = torch.zeros(1)
+        return returned(), of_pair(lambda: (torch.zeros(1), None)), private.storage_count(y.untyped_storage()._cdata)
 
 
 _FREED = (None, None, 0, None)

@@ -32,6 +32,7 @@ __all__ = [
     "level_of_any",
     "lower",
     "make_dual",
+    "outside",
     "peek",
     "randomness",
     "raw_apply",
@@ -77,6 +78,7 @@ _NAMES = {
     "_C._functorch._add_batch_dim": "values of a vmap level",
     "_C._functorch._remove_batch_dim": "values of a vmap level",
     "_functorch.pyfunctorch.coerce_cinterpreter": "stepping out of a level",
+    "_functorch.pyfunctorch.temporarily_clear_interpreter_stack": "stepping out of all levels",
     "_functorch.utils.enable_single_level_autograd_function": "a Function at one level",
     "_functorch.vmap.vmap_increment_nesting": "a vmap level",
     "_VF._make_dual": "a tensor with a tangent",
@@ -134,6 +136,7 @@ single_level = _found["_functorch.utils.enable_single_level_autograd_function"]
 vmap_level = _found["_functorch.vmap.vmap_increment_nesting"]
 unpack_dual = _found["_VF._unpack_dual"]
 set_forward_mode = _found["autograd.forward_ad._set_fwd_grad_enabled"]
+outside = _found["_functorch.pyfunctorch.temporarily_clear_interpreter_stack"]
 _make_dual = _found["_VF._make_dual"]
 _coerce = _found["_functorch.pyfunctorch.coerce_cinterpreter"]
 

@@ -34,6 +34,10 @@ def make(primal, rule, statics, again, general, state, consts):
             if type(y) is not Tensor:
                 y = again.single(y)
             {leave}
+            try:
+                alone = getrefcount(y) == COUNTS[{pair}] and storage_count(y.untyped_storage()._cdata) == COUNTS[2]
+            except NotImplementedError:  # a sparse tensor has no storage
+                alone = False
             {keep}
 
         @staticmethod
@@ -83,12 +87,12 @@ def make(primal, rule, statics, again, general, state, consts):
 # a pullback that holds its own result would make a cycle.  A version that differs tells that such a y was changed in place.
 _KEEP = {
     True: """ctx.kept = autocast_state() if any_autocast() else None
-            if getrefcount(y) != COUNTS[0] or storage_count(y.untyped_storage()._cdata) != COUNTS[2]:
+            if not alone:
                 y = y.detach()
             ctx.save_for_backward({xs}, y)
             return y""",
     False: """ctx.save_for_backward({xs})
-            if getrefcount(y) == COUNTS[1] and storage_count(y.untyped_storage()._cdata) == COUNTS[2]:
+            if alone:
                 ctx.kept = pull, None, 0, autocast_state() if any_autocast() else None
                 return y
             ctx.kept = pull, y, y._version, autocast_state() if any_autocast() else None
@@ -162,6 +166,7 @@ def source(structure: Structure, kind: str, watched: bool, statics: bool) -> tup
         start=_START[given].format(call=below[1:-1].rstrip(", ") + options),
         what="primal" if given else "rrule",
         leave="if y.requires_grad: again.refuse()" if watched else "pass",
+        pair=int(not given),
         keep=_KEEP[given].format(xs=", ".join(xs)),
         kept="autocast" if given else "pull, y, version, autocast",
         changed="" if given else " or pull is None or (y is not None and y._version != version)",
