@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rulebook import trees
-from rulebook.bridges._dual_single import single_tangent, unshared
+from rulebook.bridges._dual_single import direct
+from rulebook.bridges._dual_values import attach, unshared
 from rulebook.dual.drivers import floating, value
 from rulebook.dual.errors import DroppedTangentError
 from rulebook.dual.parts import is_dual, join, primal, tag_of, tangent
@@ -42,13 +43,12 @@ class _Call:
 
     def __init__(self, form: NormalForm) -> None:
         self.form = form
-        rule = form.forward
-        self.direct = form.flat and rule is not None and not rule.host and not form.primitive.host
+        self.direct = direct(form)
 
     def __call__(self, *leaves: Any) -> Any:
         """The result, with the tangents of every tag among the leaves."""
-        if self.direct:
-            found = single_tangent(self.form, leaves)
+        if self.direct is not None:
+            found = self.direct(leaves)
             if found is not None:
                 return found
         ys, structure = self.run(leaves)
@@ -70,7 +70,7 @@ class _Call:
         except DroppedTangentError as error:
             raise self.form.explain(error, "primal or rule") from error
         own = [unshared(y, ps) for y in ys]
-        return [_attach(y, t, tag) for y, t in zip(own, y_dots or [None] * len(ys), strict=True)], structure
+        return [attach(y, t, tag) for y, t in zip(own, y_dots or [None] * len(ys), strict=True)], structure
 
     def primal(self, args: tuple[Any, ...]) -> Any:
         """The function on arguments that may be duals of outer calls: by its rules again."""
@@ -233,23 +233,3 @@ def _real_rows(
         matrix = np.conjugate(np.reshape(row, (n, -1))) if np.size(row) else np.zeros((n, 0))
         total = total + np.real(np.matmul(flat, np.transpose(matrix)))
     return total
-
-
-def _attach(y: Any, t: Any, tag: int) -> Any:
-    """y with stacked tangents of a tag added; y may hold that tag, or a later one, where the function read it past its arguments."""
-    if t is None:
-        return y
-    last = max(tag_of(y), tag_of(t))
-    if last < tag:
-        return join(y, t, tag)
-    if last == tag:
-        own = tangent(y, tag)
-        t = primal(t, tag)
-        return join(primal(y, tag), t if own is None else own + t, tag)
-    inner_y, inner_t = tangent(y, last), tangent(t, last)
-    p = _attach(primal(y, last), primal(t, last), tag)
-    if inner_t is not None:
-        inner_t = np.moveaxis(inner_t, 0, 1)  # the leading axis of this tag first
-        if inner_y is None:
-            inner_y = np.zeros((inner_t.shape[1], *np.shape(y)))
-    return join(p, inner_y if inner_t is None else _attach(inner_y, inner_t, tag), last)

@@ -406,3 +406,28 @@ def test_a_rule_of_wrong_shape(k):
         rb.RuleOutputError, match=r"pushforward of f \(engine dual\), y_dot\.\nExpected: shape \(3,\), float64\nGot: shape \(2,\)"
     ):
         rb.jvp(f, (X,), (X,), engine="dual") if k == 1 else rb.jacobian(f, engine="dual")(X)
+
+
+@pytest.mark.parametrize("k", [1, 3])
+def test_a_result_that_is_an_argument(k):
+    """A write into it reaches the result alone."""
+    f = rb.primitive(lambda x: x, name="f")
+    rb.pushforward(f)(lambda y, p, t: 2 * t[0])
+    g = rb.primitive(lambda x: x[1:], name="g")
+    rb.frule(g)(lambda p, t: (p[0][1:], t[0][1:]))
+
+    def fn(s):
+        x = s * X
+        y, z = f(x), g(x)
+        y[0] = 7.0
+        z[0] = x[0]
+        return np.concatenate([x, y, z])
+
+    if k == 1:
+        value, slope = rb.jvp(fn, (2.0,), (1.0,), engine="dual")
+    else:
+        value, slope = fn(2.0 * np.ones(())), rb.jacobian(lambda v: fn(v.sum()), engine="dual")(np.array([1.0, 0.5, 0.5]))[:, 0]
+    expected = np.concatenate([X, 2 * X, X[1:]])
+    expected[3], expected[6] = 0.0, X[0]
+    np.testing.assert_allclose(slope, expected)
+    assert np.shape(value) == (8,)
