@@ -364,18 +364,18 @@ def _solve(directions: Directions) -> Any:
 
 
 def _fixed_point(directions: Directions) -> Any:
-    """An iterative solver, x = tanh(x) / 2 + b, with the implicit function theorem for a rule."""
+    """An iterative solver, x = tanh(x) / 4 + b, with the implicit function theorem for a rule."""
 
     @rb.primitive
     def solver(b):
         x = b
-        for _ in range(60):
-            x = 0.5 * rb.xp(b).tanh(x) + b
+        for _ in range(25):
+            x = 0.25 * rb.xp(b).tanh(x) + b
         return x
 
     def slope(x):
         t = rb.xp(x).tanh(x)
-        return 1 / (1 - 0.5 * (1 - t * t))
+        return 1 / (1 - 0.25 * (1 - t * t))
 
     if "forward" in directions:
 

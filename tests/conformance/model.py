@@ -222,7 +222,7 @@ def flat_result(found: Any, to_numpy: Callable[[Any], Any]) -> np.ndarray:
 
 
 def engine_modules() -> dict[str, str]:
-    """Each engine that has a module here, by name; a module has `TRANSFORMS` and `to_numpy`."""
+    """Each engine that has a module here, by name; a module has `TRANSFORMS`, `to_numpy`, and perhaps a `setting` to run in."""
     from tests.conformance import engines
 
     return {m.name: f"tests.conformance.engines.{m.name}" for m in pkgutil.iter_modules(engines.__path__)}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import jax
@@ -13,6 +14,17 @@ from jax import numpy as jnp
 from tests.conformance.model import Problem, Transform
 
 to_numpy = np.asarray
+
+
+@contextmanager
+def setting() -> Iterator[None]:
+    """Compile without optimising: the programs are small, run once, and there are thousands."""
+    before = jax.config.read("jax_disable_most_optimizations")
+    jax.config.update("jax_disable_most_optimizations", True)
+    try:
+        yield
+    finally:
+        jax.config.update("jax_disable_most_optimizations", before)
 
 
 def _arrays(xs: Any) -> tuple[Any, ...]:
