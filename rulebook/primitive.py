@@ -120,21 +120,25 @@ class Primitive:
         """Find what runs a call, and remember it where the types of the arguments and the statics decide it."""
         args, statics = self.signature.bind(args, kwargs)
         key = self._key(statics)
-        types_ = tuple(map(type, args))
-        route = self._routes.get(types_ if key is None else (types_, key))
+        leaves: list[Any] = []
+        shape = tuple([_shape(a, leaves) for a in args])
+        if key is not None:
+            shape = shape, key
+        route = self._routes.get(shape)
         if route is not None:
-            return route(*args)
+            return route(*leaves)
         engine = engine_of(trees.leaves_of((args, statics)), self.name)
         if engine is not None and engine.is_recording():
             return self._record(engine, args, statics)
+        same = all(kind_of(type(x)) not in (CONTAINER, OPAQUE) for x in leaves)
         if engine is None:
-            route, leaves = functools.partial(self.fn, **statics) if statics else self.fn, list(args)
+            route, leaves, same = functools.partial(self.fn, **statics) if statics else self.fn, list(args), same and len(leaves) == len(args)
         else:
             route, leaves = self._bind(engine, args, statics, key)
-        if self._flat(args) and (key is None or all(type(v) in _PLAIN for v in statics.values())):
+        if same and (key is None or all(type(v) in _PLAIN for v in statics.values())):
             if len(self._routes) >= _MAX_FORMS:
                 self._routes.clear()
-            self._routes[types_ if key is None else (types_, key)] = route
+            self._routes[shape] = route
         return route(*leaves)
 
     def _record(self, engine: Engine, args: tuple[Any, ...], statics: dict[str, Any]) -> Any:
@@ -152,10 +156,6 @@ class Primitive:
         name = f"bound_{id(bound)}"
         setattr(self._recorded, name, bound)  # an attribute, as a tracer guards on that and not on a constant function
         return name
-
-    @staticmethod
-    def _flat(args: tuple[Any, ...]) -> bool:
-        return all(kind_of(type(a)) not in (CONTAINER, OPAQUE) for a in args)
 
     def call_in(self, engine: Engine, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Call the engine's own function, whatever the values are."""
@@ -281,6 +281,19 @@ class Primitive:
         self._routes.clear()
         self._bound.clear()
         self._recorded = _Recorded()
+
+
+def _shape(tree: Any, leaves: list[Any]) -> Any:
+    """What routes a call: types for leaves, which are noted, and nested tuples for dicts, lists and tuples; cheap to make and to compare."""
+    kind = type(tree)
+    if kind is dict:
+        return kind, tuple(tree), *[_shape(v, leaves) for v in tree.values()]
+    if kind is tuple or kind is list:
+        return kind, *[_shape(v, leaves) for v in tree]
+    if tree is None:
+        return None
+    leaves.append(tree)
+    return kind
 
 
 def _skeleton(tree: Any) -> Any:
