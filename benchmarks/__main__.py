@@ -15,7 +15,7 @@ from typing import Any
 
 from benchmarks.measure import Row, table
 
-MODULES = {"jax": "jax_binding", "torch": "torch_binding", "autograd": "autograd_binding", "dual": "dual_numbers"}
+MODULES = {"core": "core_import", "jax": "jax_binding", "torch": "torch_binding", "autograd": "autograd_binding", "dual": "dual_numbers"}
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -58,7 +58,7 @@ def main(arguments: list[str] | None = None) -> int:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     rows: list[dict[str, Any]] = []
     for engine in chosen:
-        if engine != "dual" and importlib.util.find_spec(engine) is None:
+        if engine not in ("core", "dual") and importlib.util.find_spec(engine) is None:
             print(f"{engine} is not installed: pip install 'rulebook-ad[{engine}]'", file=sys.stderr)
             continue
         print(f"measuring {engine} ...", file=sys.stderr)

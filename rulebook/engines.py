@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import enum
 import importlib
+import os
 import pkgutil
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from functools import cache
 from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
@@ -212,7 +212,7 @@ class TracedValueError(TypeError):
 @cache
 def engine_names() -> tuple[str, ...]:
     """The engines that this installation has a bridge for."""
-    folder = str(Path(__file__).parent / "bridges")
+    folder = os.path.join(os.path.dirname(__file__), "bridges")
     return tuple(m.name for m in pkgutil.iter_modules([folder]) if not m.name.startswith("_"))
 
 
