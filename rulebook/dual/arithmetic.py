@@ -11,7 +11,7 @@ import numpy as np
 
 from rulebook.dual.array import DualArray
 from rulebook.dual.elementwise import combine, operand
-from rulebook.dual.parts import primal, tag_of
+from rulebook.dual.parts import peel, tag_of
 from rulebook.dual.registry import ufunc_rule
 from rulebook.dual.scalar import Dual
 
@@ -101,7 +101,12 @@ def _positive(x: Any) -> Any:
     return combine(x.tag, np.positive(x.p), [(None, x)])
 
 
-@ufunc_rule(np.power, np.float_power)
+@ufunc_rule(np.float_power)
+def _float_power(x: Any, n: Any) -> Any:
+    return _power(*(v.astype(np.result_type(v.dtype, np.float64)) if hasattr(v, "astype") else v for v in (x, n)))
+
+
+@ufunc_rule(np.power)
 def _power(x: Any, n: Any) -> Any:
     if type(n) is int or type(n) is float:
         return _fixed_power(x, n)
@@ -133,24 +138,21 @@ def _fixed_power(x: Any, n: Any) -> Any:
     return combine(x.tag, y, [(factor, x)])
 
 
-@ufunc_rule(np.maximum, np.fmax)
-def _maximum(x: Any, z: Any) -> Any:
-    return _choose(np.maximum, np.greater, x, z)
+def _choose(ufunc: Any) -> None:
+    """The larger or smaller; where both are the result, the mean of both derivatives, as in JAX and PyTorch."""
+
+    @ufunc_rule(ufunc)
+    def apply(x: Any, z: Any) -> Any:
+        tag = max(tag_of(x), tag_of(z))
+        a, b = operand(x, tag), operand(z, tag)
+        y = ufunc(a, b)
+        first, second = np.equal(a, y), np.equal(b, y)
+        share = np.where(first, np.where(second, 0.5, 1.0), np.where(second, 0.0, np.nan))
+        return combine(tag, y, [(f, v) for f, v in ((share, x), (1.0 - share, z)) if tag_of(v) == tag])
 
 
-@ufunc_rule(np.minimum, np.fmin)
-def _minimum(x: Any, z: Any) -> Any:
-    return _choose(np.minimum, np.less, x, z)
-
-
-def _choose(ufunc: Any, first: Any, x: Any, z: Any) -> Any:
-    """The larger or smaller; where they are equal the mean of both derivatives, as in JAX and PyTorch."""
-    tag = max(tag_of(x), tag_of(z))
-    a, b = primal(x, tag), primal(z, tag)
-    y = ufunc(a, b)
-    share = np.where(np.equal(a, b), 0.5, np.where(first(a, b), 1.0, 0.0))
-    terms = [(f, v) for f, v in ((share, x), (1.0 - share, z)) if tag_of(v) == tag]
-    return combine(tag, y, terms)
+for _ufunc in (np.maximum, np.minimum, np.fmax, np.fmin):
+    _choose(_ufunc)
 
 
 @ufunc_rule(np.arctan2)
@@ -183,14 +185,24 @@ _log_add(np.logaddexp, np.exp)
 _log_add(np.logaddexp2, np.exp2)
 
 
-@ufunc_rule(np.remainder, np.fmod)
-def _remainder(x: Any, z: Any) -> Any:
-    tag = max(tag_of(x), tag_of(z))
-    a, b = operand(x, tag), operand(z, tag)
-    terms = [(None, x)] if tag_of(x) == tag else []
-    if tag_of(z) == tag:
-        terms.append((-np.floor_divide(a, b), z))
-    return combine(tag, np.remainder(a, b), terms)
+def _modulo(ufunc: Any, quotient: Any) -> None:
+    @ufunc_rule(ufunc)
+    def apply(x: Any, z: Any) -> Any:
+        tag = max(tag_of(x), tag_of(z))
+        a, b = operand(x, tag), operand(z, tag)
+        terms = [(None, x)] if tag_of(x) == tag else []
+        if tag_of(z) == tag:
+            terms.append((-quotient(a, b), z))
+        return combine(tag, ufunc(a, b), terms)
+
+
+_modulo(np.remainder, np.floor_divide)
+_modulo(np.fmod, lambda a, b: np.trunc(np.true_divide(a, b)))
+
+
+@ufunc_rule(np.heaviside)
+def _heaviside(x: Any, at_zero: Any) -> Any:
+    return np.where(np.equal(x, 0), at_zero, np.heaviside(peel(x), 0.0))
 
 
 @ufunc_rule(np.copysign)

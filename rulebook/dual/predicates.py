@@ -14,7 +14,7 @@ __all__: list[str] = []
 
 _TESTS = (np.less, np.less_equal, np.greater, np.greater_equal, np.equal, np.not_equal, np.isfinite, np.isinf, np.isnan, np.signbit)
 _LOGICAL = (np.logical_and, np.logical_or, np.logical_xor, np.logical_not)
-_STEPS = (np.floor, np.ceil, np.trunc, np.rint, np.floor_divide, np.heaviside, np.spacing)
+_STEPS = (np.floor, np.ceil, np.trunc, np.rint, np.floor_divide, np.spacing)
 _FUNCTIONS: tuple[Any, ...] = (
     np.all,
     np.any,

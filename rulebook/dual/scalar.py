@@ -159,41 +159,52 @@ class Dual(Methods):
             return d
         return _mixed(_mul, o, self)
 
+    # By zero, and on overflow, as NumPy's numbers do, not as Python's.
+
     def __truediv__(self, o: Any) -> Any:
         kind = type(o)
-        if kind is Dual:
-            tag = self.tag
-            if o.tag is tag:
-                b = o.p
-                y = self.p / b
+        try:
+            if kind is Dual:
+                tag = self.tag
+                if o.tag is tag:
+                    b = o.p
+                    y = self.p / b
+                    d = Dual()
+                    d.p = y
+                    d.t = (self.t - y * o.t) / b
+                    d.tag = tag
+                    return d
+            elif kind is float or kind is int:
                 d = Dual()
-                d.p = y
-                d.t = (self.t - y * o.t) / b
-                d.tag = tag
+                d.p = self.p / o
+                d.t = self.t / o
+                d.tag = self.tag
                 return d
-        elif kind is float or kind is int:
-            d = Dual()
-            d.p = self.p / o
-            d.t = self.t / o
-            d.tag = self.tag
-            return d
-        return _mixed(_div, self, o)
+            return _mixed(_div, self, o)
+        except ZeroDivisionError:
+            return np.true_divide(self, o)
 
     def __rtruediv__(self, o: Any) -> Any:
-        if type(o) is float or type(o) is int:
-            b = self.p
-            y = o / b
-            d = Dual()
-            d.p = y
-            d.t = -y * self.t / b
-            d.tag = self.tag
-            return d
-        return _mixed(_div, o, self)
+        try:
+            if type(o) is float or type(o) is int:
+                b = self.p
+                y = o / b
+                d = Dual()
+                d.p = y
+                d.t = -y * self.t / b
+                d.tag = self.tag
+                return d
+            return _mixed(_div, o, self)
+        except ZeroDivisionError:
+            return np.true_divide(o, self)
 
     def __pow__(self, o: Any, modulo: None = None) -> Any:
         if type(o) is int and type(self.p) is float and o > 0:
             p = self.p
-            return dual(p**o, o * p ** (o - 1) * self.t, self.tag)
+            try:
+                return dual(p**o, o * p ** (o - 1) * self.t, self.tag)
+            except OverflowError:
+                return _ufunc(np.power, self, o)
         return _ufunc(np.power, self, o)
 
     def __rpow__(self, o: Any) -> Any:

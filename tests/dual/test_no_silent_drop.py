@@ -24,7 +24,6 @@ STEPS = {
     "fix",
     "sign",
     "floor_divide",
-    "heaviside",
     "spacing",
     "round",
     "around",

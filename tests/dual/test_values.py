@@ -192,3 +192,31 @@ def test_np_float64_on_the_left():
         assert (left - s).t == -s.t and (left + s).t == s.t
         np.testing.assert_array_equal((left * x).tangent, complex(left).real * x.tangent)
     assert type(np.ones(2) * s) is DualArray and type(s * np.ones(2)) is DualArray and (np.ones(2) * s).shape == (2,)
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_numbers_divide_and_overflow_as_numpys_do():
+    zero, big = _number(0.0), _number(1e200)
+    for y in (1 / zero, 1.0 / zero, np.float64(1) / zero, _number() / 0.0, _number() / 0, zero**-1, big**2, big**2.0, np.exp(big)):
+        assert np.isinf(y)
+    assert np.isnan(zero / zero) and np.isnan(zero / 0.0)
+    x = seed(np.array([0.0, 2.0]), np.eye(2), new_tag())
+    inverse = [np.where(v != 0, 1 / np.where(v != 0, v, 1.0), 0.0) for v in x]
+    assert inverse[0] == 0 and inverse[0].t.tolist() == [0, 0] and inverse[1].t.tolist() == [0, -0.25]
+
+
+def test_signs_and_missing_values():
+    """fmod is not remainder, fmax is not maximum."""
+    for x in (-5.3, 5.3):
+        for fn in (np.fmod, np.remainder):
+            (y,), (t,) = push(lambda v, fn=fn: fn(v[0], v[1]), (np.array([x, 2.0]),), (np.eye(2),))
+            assert y == fn(x, 2.0)
+            np.testing.assert_array_equal(t, [1.0, -(x - y) / 2.0])
+    (y,), (t,) = push(lambda v: np.fmax(v, np.array([1.0, np.nan, 3.0])), (np.array([np.nan, 2.0, 5.0]),), (np.eye(3),))
+    np.testing.assert_array_equal(y, [1.0, 2.0, 5.0])
+    np.testing.assert_array_equal(t, np.diag([0.0, 1.0, 1.0]))
+    (y,), (t,) = push(lambda h: np.heaviside(np.array([-1.0, 0.0, 1.0]), h), (np.float64(0.5),), (np.ones(1),))
+    np.testing.assert_array_equal(y, [0.0, 0.5, 1.0])
+    np.testing.assert_array_equal(t, [[0.0, 1.0, 0.0]])
+    (y,), _ = push(lambda x: np.float_power(x, 2), (V.astype(np.float32),), (np.ones((1, 3), np.float32),))
+    assert y.dtype == np.float64
