@@ -6,6 +6,7 @@ and where nothing is differentiated the function itself.
 
 from __future__ import annotations
 
+import dis
 import functools
 import sys
 from collections.abc import Callable, Sequence
@@ -74,8 +75,8 @@ _NAMES = {
 
 
 @functools.lru_cache(maxsize=1024)
-def _code(structure: Structure, kind: str, watched: bool, statics: bool) -> tuple[Callable[..., Any], list[Any]]:
-    text, consts = code.source(structure, kind, watched, statics)
+def _code(structure: Structure, kind: str, uses_y: bool, watched: bool, statics: bool) -> tuple[Callable[..., Any], list[Any]]:
+    text, consts = code.source(structure, kind, uses_y, watched, statics)
     names = dict(_NAMES)
     exec(text, names)  # noqa: S102
     return names["make"], consts  # type: ignore[return-value]
@@ -140,7 +141,8 @@ class _Again:
             if y is not None:
                 call.ys, call.versions = (y,), (version,)
         with restored(autocast):
-            found = pull_node(call, xs, saved[n:], (y_bar,), ctx.needs_input_grad)
+            # A rule that does not look at y is given y_bar in its place.
+            found = pull_node(call, xs, saved[n:] or (y_bar,), (y_bar,), ctx.needs_input_grad)
         if not self.op.given_output and not private.keep_graph():
             ctx.kept = _FREED
         return tuple(found)
@@ -155,6 +157,15 @@ class _Again:
         return pull_leaves
 
 
+def _uses_first(fn: Any) -> bool:
+    """Whether a rule reads its first parameter, as far as its code tells."""
+    code = getattr(fn, "__code__", None)
+    if code is None or not code.co_argcount:
+        return True
+    name = code.co_varnames[0]
+    return name in code.co_cellvars or any(i.argval == name or (isinstance(i.argval, tuple) and name in i.argval) for i in dis.get_instructions(code))
+
+
 def make(op: RuleOp, general: Callable[..., Any]) -> Callable[..., Any]:
     """The function of the leaves of a form with a traceable reverse rule; `general` where the fast way has no code."""
     form, rule = op.form, op.form.reverse
@@ -163,7 +174,7 @@ def make(op: RuleOp, general: Callable[..., Any]) -> Callable[..., Any]:
     kind = code.CLOSED if rule.kind == "rrule" else code.PULLBACK if rule.kind == "pullback" else code.GIVEN
     primal = form.primitive.fn
     watched = may_capture(primal) or may_capture(rule.fn)
-    make_call, consts = _code(form.structure, kind, watched, bool(form.statics))
+    make_call, consts = _code(form.structure, kind, _uses_first(rule.fn) and rule.kind != "transpose", watched, bool(form.statics))
     run = functools.partial(rule.pull, form) if kind == code.GIVEN else rule.fn
     state = _State()
     call: Callable[..., Any] = make_call(primal, run, form.statics, _Again(op, state), general, state, consts)

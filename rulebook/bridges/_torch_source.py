@@ -56,8 +56,11 @@ def make(primal, rule, statics, again, general, state, consts):
             {free}
             if {shaped}:
                 {cs} = {leaves}
-                if {fits}:
-                    return {cs}
+                try:
+                    if {fits}:
+                        return {cs}
+                except AttributeError:  # no tensor: a zero, a number, or put off
+                    pass
             return again.finish(saved, found, ctx.needs_input_grad)
 
     apply = raw_apply(Rule)
@@ -89,7 +92,7 @@ _KEEP = {
     True: """ctx.kept = autocast_state() if any_autocast() else None
             if not alone:
                 y = y.detach()
-            ctx.save_for_backward({xs}, y)
+            ctx.save_for_backward({saved})
             return y""",
     False: """ctx.save_for_backward({xs})
             if alone:
@@ -143,12 +146,13 @@ def is_simple(structure: Structure) -> bool:
     return known and all(map(is_simple, structure.children))
 
 
-def source(structure: Structure, kind: str, watched: bool, statics: bool) -> tuple[str, list[Any]]:
+def source(structure: Structure, kind: str, uses_y: bool, watched: bool, statics: bool) -> tuple[str, list[Any]]:
     """The source of `make` for arguments of a structure, and the constants that it names.
 
     Args:
         structure: of the tuple of arguments.
         kind: CLOSED, GIVEN or PULLBACK.
+        uses_y: whether the rule looks at y, so that it has to be saved.
         watched: whether a captured tensor is looked for.
         statics: whether the primal has any.
     """
@@ -158,6 +162,7 @@ def source(structure: Structure, kind: str, watched: bool, statics: bool) -> tup
     xs = [f"x{i}" for i in range(n)]
     options = ", **statics" if statics else ""
     given = kind != CLOSED
+    saved = "".join(f"{x}, " for x in [*xs, *(["y"] if given and uses_y else [])])
     detached = "; ".join(["set_grad_mode(True)", *(f"d{i} = {x}.detach()" for i, x in enumerate(xs))])
     text = _SOURCE.format(
         unpack="".join(f"k{i}, " for i in range(len(outer.consts))) + "= consts",
@@ -167,16 +172,16 @@ def source(structure: Structure, kind: str, watched: bool, statics: bool) -> tup
         what="primal" if given else "rrule",
         leave="if y.requires_grad: again.refuse()" if watched else "pass",
         pair=int(not given),
-        keep=_KEEP[given].format(xs=", ".join(xs)),
+        keep=_KEEP[given].format(xs=", ".join(xs), saved=saved),
         kept="autocast" if given else "pull, y, version, autocast",
         changed="" if given else " or pull is None or (y is not None and y._version != version)",
-        saved="".join(f"{x}, " for x in [*xs, *(["y"] if given else [])]),
-        pull=f"rule(y, {above}, y_bar{options if kind == PULLBACK else ''})" if given else "pull(y_bar)",
+        saved=saved,
+        pull=f"rule({'y' if uses_y else 'None'}, {above}, y_bar{options if kind == PULLBACK else ''})" if given else "pull(y_bar)",
         free="pass" if given else "if not keep_graph(): ctx.kept = FREED",
         shaped=" and ".join(outer.shaped),
         cs="".join(f"c{i}, " for i in range(n)),
         leaves="".join(f"{leaf}, " for leaf in outer.leaves),
-        fits=" and ".join(f"type(c{i}) is Tensor and c{i}.dtype is x{i}.dtype and c{i}.shape == x{i}.shape" for i in range(n)),
+        fits=" and ".join(f"c{i}.dtype is x{i}.dtype and c{i}.shape == x{i}.shape" for i in range(n)),
         plain=" and ".join(f"type({x}) in KINDS" for x in xs),
         active=" or ".join(f"{x}.requires_grad" for x in xs),
         args=above[1:-1].rstrip(", "),
