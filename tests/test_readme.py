@@ -1,0 +1,63 @@
+"""The README's example runs as it stands, in every engine, and its commands are those that the checks run."""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import rulebook as rb
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+
+
+def _kepler(tmp_path: Path) -> Any:
+    """The primitive of the first block of code, loaded from a file as a user's module would be."""
+    file = tmp_path / "kepler_of_the_readme.py"
+    file.write_text(re.findall(r"```python\n(.*?)```", README, re.DOTALL)[0])
+    spec = importlib.util.spec_from_file_location(file.stem, file)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.kepler
+
+
+def test_the_example_in_every_engine(tmp_path: Path) -> None:
+    kepler = _kepler(tmp_path)
+    E = float(kepler(1.0, 0.3))
+    assert E - 0.3 * math.sin(E) == pytest.approx(1.0, abs=1e-14)
+    slope = 1 / (1 - 0.3 * math.cos(E))
+    for engine in ("dual", "jax", "torch", "autograd"):
+        if engine == "dual" or importlib.util.find_spec(engine):
+            assert float(rb.derivative(kepler, engine=engine)(1.0, 0.3)) == pytest.approx(slope, rel=1e-12)
+            assert float(rb.grad(kepler, engine=engine)(1.0, 0.3)) == pytest.approx(slope, rel=1e-12)
+    np.testing.assert_allclose(kepler(np.linspace(0.0, 3.0, 5), 0.3)[0], 0.0)
+
+
+def test_the_lines_below_it(tmp_path: Path) -> None:
+    kepler = _kepler(tmp_path)
+    jax = pytest.importorskip("jax")
+    torch = pytest.importorskip("torch")
+    autograd = pytest.importorskip("autograd")
+    block = re.findall(r"```python\n(.*?)```", README, re.DOTALL)[1]
+    lines = [line.split("#")[0].strip() for line in block.splitlines()]
+    found = [eval(line, {"jax": jax, "torch": torch, "autograd": autograd, "np": np, "rb": rb, "kepler": kepler}) for line in lines if line]
+    slope = float(found[0])
+    assert found[1].requires_grad
+    assert float(found[2]) == pytest.approx(slope) and float(found[3]) == pytest.approx(slope)
+
+
+def test_the_commands() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    commands = re.findall(r"```sh\n(.*?)\n```", README, re.DOTALL)
+    assert len(commands) == 2
+    assert "[demo]" in commands[0] and commands[0].endswith("rulebook demo")
+    assert "[all,test]" in commands[1] and "pytest" in commands[1] and {"all", "test", "demo"} <= set(extras)
+    assert "<!-- tests -->" in README and "README.md" in (ROOT / ".ci/run").read_text()
+    assert not any(engine in " ".join(extras["demo"]) for engine in ("jax", "torch", "autograd"))
