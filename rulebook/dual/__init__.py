@@ -7,6 +7,7 @@ from rulebook.dual import (
     arithmetic as arithmetic,
     complexes as complexes,
     creation as creation,
+    decompositions as decompositions,
     elementwise as elementwise,
     fft as fft,
     joining as joining,

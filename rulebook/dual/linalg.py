@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from rulebook.dual.errors import unsupported
 from rulebook.dual.lapack import factor
 from rulebook.dual.parts import join, primal, tag_of, tangent
 from rulebook.dual.registry import rule
@@ -103,46 +102,6 @@ def _slogdet(a: Any) -> Any:
 
 
 _Slogdet = type(np.linalg.slogdet(np.eye(1)))
-
-
-@rule(np.linalg.cholesky)
-def _cholesky(a: Any, /, *, upper: bool = False) -> Any:
-    """L_dot = L phi(L^-1 A_dot L^-H), phi the lower triangle with half the diagonal (Murray 2016)."""
-    low = np.linalg.cholesky(a.p)
-    half = np.linalg.solve(low, _hermitian(a.tangent))
-    inner = np.conjugate(np.swapaxes(np.linalg.solve(low, np.conjugate(np.swapaxes(half, -1, -2))), -1, -2))
-    n = low.shape[-1]
-    phi = inner * (np.tril(np.ones((n, n))) - 0.5 * np.eye(n))
-    y = join(low, np.matmul(low, phi), a.tag)
-    return np.conjugate(np.swapaxes(y, -1, -2)) if upper else y
-
-
-def _hermitian(t: Any) -> Any:
-    """What LAPACK reads of a tangent: the lower triangle, mirrored; a real diagonal."""
-    low = np.tril(t, -1)
-    n = t.shape[-1]
-    return low + np.conjugate(np.swapaxes(low, -1, -2)) + np.real(t) * np.eye(n)
-
-
-@rule(np.linalg.eigh)
-def _eigh(a: Any, UPLO: str = "L") -> Any:
-    if UPLO != "L":
-        raise unsupported("np.linalg.eigh", f"UPLO={UPLO!r}", "use the lower triangle")
-    w, v = np.linalg.eigh(a.p)
-    vh = np.conjugate(np.swapaxes(v, -1, -2))
-    inner = np.matmul(np.matmul(vh, _hermitian(a.tangent)), v)
-    n = w.shape[-1]
-    gap = w[..., None, :] - w[..., :, None] + np.eye(n)
-    turn = inner * ((1 - np.eye(n)) / gap)
-    return _Eigh(join(w, np.real(np.diagonal(inner, axis1=-2, axis2=-1)), a.tag), join(v, np.matmul(v, turn), a.tag))
-
-
-_Eigh = type(np.linalg.eigh(np.eye(1)))
-
-
-@rule(np.linalg.eigvalsh)
-def _eigvalsh(a: Any, UPLO: str = "L") -> Any:
-    return _eigh(a, UPLO)[0]
 
 
 @rule(np.linalg.trace)

@@ -407,6 +407,30 @@ def test_algebra(name):
     check(fn, a, b, k=1, second=False, tol=1e-5)
 
 
+def _square(a):
+    u, s, vh = np.linalg.svd(a)
+    return s, np.abs(u), np.abs(vh), u * s @ vh, np.linalg.svdvals(a), np.linalg.svd(a, compute_uv=False)
+
+
+def _tall(a):
+    u, s, vh = np.linalg.svd(a, full_matrices=False)
+    return s, np.abs(u), np.abs(vh), u @ vh
+
+
+@pytest.mark.parametrize("shape", [(3, 3), (4, 3), (3, 4), (2, 3, 3)])
+def test_singular_values(shape):
+    a = np.random.default_rng(5).normal(size=shape)
+    check(_square if shape[-1] == shape[-2] == 3 and len(shape) == 2 else _tall, a, tol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(3, 3), (4, 3), (2, 4, 3)])
+@pytest.mark.parametrize("kind", [float, complex])
+def test_qr(shape, kind):
+    rng = np.random.default_rng(6)
+    a = rng.normal(size=shape) + (1j * rng.normal(size=shape) if kind is complex else 0)
+    check(lambda a: tuple(np.linalg.qr(a)), a, tol=1e-5)
+
+
 def test_complex_algebra():
     check(
         lambda a, b: (
