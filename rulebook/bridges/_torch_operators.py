@@ -64,15 +64,18 @@ def jvp(fn: Callable[..., Any], primals: tuple[Any, ...], tangents: tuple[Any, .
         y = fn(*primals)
         ys, structure = _values(y)
         return y, structure.unflatten(iter([torch.zeros_like(v) if has_tangent(v) else None for v in ys]))
-    if private.peek() is None and private.forward_mode():
+    try:
+        with private.without_hooks():
+            ys, y_dots, fixed = torch.func.jvp(flat, values, directions, has_aux=True)
+    except RuntimeError as error:
+        if "Nested forward mode AD" not in str(error):
+            raise
         raise HigherOrderError(
             "rb.jvp (engine torch) inside torch.autograd.forward_ad.dual_level.",
             "one level of forward mode",
             "two, which torch cannot nest with dual_level",
             "use torch.func.jvp instead of dual_level",
-        )
-    with private.without_hooks():
-        ys, y_dots, fixed = torch.func.jvp(flat, values, directions, has_aux=True)
+        ) from error
     return flat.result(ys, fixed), flat.tangent(y_dots)
 
 
