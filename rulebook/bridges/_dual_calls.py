@@ -143,7 +143,8 @@ def _push_together(push: Push, dots: list[Any], k: int) -> Sequence[Any] | None:
     tag = directional()
     moving = [None if t is None else join(np.full(t.shape[1:], np.nan, t.dtype), t, tag) for t in dots]
     try:
-        found = push(moving)
+        with np.errstate(invalid="ignore"):  # what NaN may raise
+            found = push(moving)
     except Exception:
         return None
     stacked = [None if y_dot is None else _stacked(y_dot, tag, k) for y_dot in found]

@@ -119,45 +119,62 @@ def _complex(x: Any) -> bool:
     return bool(x.dtype.kind == "c")
 
 
-def _basis(leaves: Sequence[Any]) -> tuple[list[Any], int]:
-    """For each leaf the stacked tangents that perturb every element of every leaf in turn; and how many.
+def _directions(leaves: Sequence[Any]) -> list[int]:
+    """In how many real directions each leaf is perturbed: its elements, complex ones along 1 and along 1j."""
+    return [int(np.size(peel(x))) * (2 if _complex(x) else 1) if floating(x) else 0 for x in leaves]
 
-    A complex element is perturbed along 1 and along 1j.
-    """
-    if len(leaves) == 1 and leaves[0].dtype == np.float64:
-        n = int(np.size(peel(leaves[0])))
-        eye = identity(n)
-        return [eye if np.ndim(leaves[0]) == 1 else eye.reshape((n, *np.shape(leaves[0])))], n
-    sizes = [(np.size(peel(x)) * (2 if _complex(x) else 1)) if floating(x) else 0 for x in leaves]
-    k = sum(sizes)
+
+def _seeds(leaves: Sequence[Any], sizes: list[int], start: int, stop: int) -> list[Any]:
+    """For each leaf the stacked tangents for the directions from start to stop, counted through all leaves."""
+    k = stop - start
+    if len(leaves) == 1 and k == sizes[0] and leaves[0].dtype == np.float64:
+        return [identity(k) if leaves[0].ndim == 1 else identity(k).reshape((k, *leaves[0].shape))]
     at = 0
     seeds: list[Any] = []
     for x, size in zip(leaves, sizes, strict=True):
         if not floating(x):
             seeds.append(None)
             continue
-        t = np.zeros((k, *np.shape(x)), x.dtype)
-        n = t[:1].size if k else 0
-        flat = t.reshape(k, n)
-        rows = np.arange(n)
-        flat[at + rows, rows] = 1.0
-        if _complex(x):
-            flat[at + n + rows, rows] = 1j
-        seeds.append(t)
+        n = size // 2 if _complex(x) else size
+        t = np.zeros((k, n), x.dtype)
+        moved = np.arange(max(start, at), max(min(stop, at + size), max(start, at)))
+        t[moved - start, (moved - at) % max(n, 1)] = np.where(moved - at < n, 1.0, 1j) if _complex(x) else 1.0
+        seeds.append(t.reshape((k, *x.shape)))
         at += size
-    return seeds, k
+    return seeds
+
+
+def _all_directions(
+    fn: Callable[..., Any], leaves: Sequence[Any], structure: trees.Structure
+) -> tuple[list[Any], list[Any], trees.Structure]:
+    """The leaves of the result, their tangents for every direction of the arguments, and the structure.
+
+    One pass; several where the tangents of the arguments would fill the memory.
+    """
+    sizes = _directions(leaves)
+    k = sum(sizes)
+    row = sum(int(np.size(peel(x))) * x.dtype.itemsize for x in leaves if floating(x))
+    rows = max(1, _CHUNK_BYTES // max(row, 1))
+    passes = []
+    for start in range(0, max(k, 1), rows):
+        stop = min(start + rows, k)
+        tag = new_tag()
+        duals = [x if t is None else seed(x, t, tag) for x, t in zip(leaves, _seeds(leaves, sizes, start, stop), strict=True)]
+        ys, result = trees.flatten(run(fn, *structure.unflatten(iter(duals))))
+        passes.append([split(y, tag, stop - start) for y in ys])
+    ps = [p for p, _ in passes[0]]
+    if len(passes) == 1:
+        return ps, [t for _, t in passes[0]], result
+    return ps, [None if p.dtype.kind not in "fc" else np.concatenate([some[o][1] for some in passes]) for o, p in enumerate(ps)], result
 
 
 def vjp(fn: Callable[..., Any], primals: tuple[Any, ...]) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
     """`fn(*primals)` and its pullback: one forward pass with a tangent for every element of the primals."""
     leaves, structure = trees.flatten(tuple(primals))
     leaves = [value(x) for x in leaves]
-    seeds, k = _basis(leaves)
-    tag = new_tag()
-    duals = [x if t is None else seed(x, t, tag) for x, t in zip(leaves, seeds, strict=True)]
-    ys, result = trees.flatten(run(fn, *structure.unflatten(iter(duals))))
-    pairs = [split(y, tag, k) for y in ys]
-    columns = [None if t is None else np.reshape(t, (k, np.size(peel(p)))) for p, t in pairs]
+    ps, ts, result = _all_directions(fn, leaves, structure)
+    k = sum(_directions(leaves))
+    columns = [None if t is None else np.reshape(t, (k, int(np.size(peel(p))))) for p, t in zip(ps, ts, strict=True)]
 
     def pullback(y_bar: Any) -> tuple[Any, ...]:
         bars = trees.flatten_like(result, y_bar, _bar_error, "y_bar")
@@ -168,7 +185,7 @@ def vjp(fn: Callable[..., Any], primals: tuple[Any, ...]) -> tuple[Any, Callable
         made: tuple[Any, ...] = structure.unflatten(iter(_cotangents(leaves, total)))
         return made
 
-    return result.unflatten(iter([p for p, _ in pairs])), pullback
+    return result.unflatten(iter(ps)), pullback
 
 
 def _bar_error(path: str, expected: str, got: str) -> RuleOutputError:
@@ -203,29 +220,21 @@ def jacobian(fn: Callable[..., Any], x: Any) -> tuple[Any, Any]:
     x = value(x)
     if not floating(x):
         raise RuleSignatureError("rb.jacobian (engine dual).", "floating-point numbers to differentiate by", str(x.dtype), "pass floats")
-    (seeds,), k = _basis([x])
-    rows = max(1, _CHUNK_BYTES // max(1, seeds[:1].nbytes))
-    parts = [_columns(fn, x, seeds[i : i + rows] if rows < k else seeds) for i in range(0, max(k, 1), rows)]
-    y = parts[0][0]
-    t = parts[0][1] if len(parts) == 1 else np.concatenate([t for _, t in parts])
+    ps, ts, result = _all_directions(fn, [x], trees.flatten((x,))[1])
+    if result is not trees.LEAF:
+        raise RuleOutputError(
+            "rb.jacobian (engine dual).", "a function that gives one array", f"structure {result!r}", "use rb.jvp or rb.vjp"
+        )
+    y, t = ps[0], ts[0]
+    if t is None:
+        t = np.zeros((sum(_directions([x])), *np.shape(y)), x.dtype)
     if _complex(x):
-        t = _holomorphic(t, k // 2)
+        t = _holomorphic(t, len(t) // 2)
     if type(t) is np.ndarray and t.ndim == 2 and x.ndim == 1:
         found = t.T  # as below, which takes 10 us
     else:
         found = np.reshape(np.moveaxis(t, 0, -1), (*np.shape(y), *np.shape(x)))
     return y, found if is_dual(found) or found.flags.writeable else found.copy()
-
-
-def _columns(fn: Callable[..., Any], x: Any, seeds: Any) -> tuple[Any, Any]:
-    tag = new_tag()
-    y = run(fn, seed(x, seeds, tag))
-    if not trees.is_leaf(y):
-        raise RuleOutputError(
-            "rb.jacobian (engine dual).", "a function that gives one array", f"a {type(y).__name__}", "use rb.jvp or rb.vjp"
-        )
-    p, t = split(y, tag, seeds.shape[0])
-    return p, np.zeros((seeds.shape[0], *np.shape(p)), x.dtype) if t is None else t
 
 
 def _holomorphic(t: Any, n: int) -> Any:

@@ -192,7 +192,6 @@ RULES = {f.__name__.strip("_"): f for f in (_scales, _iterates, _largest, _signs
 RULES |= {f.__name__.strip("_"): _early(f) for f in (_skips_zeros, _compares)}
 
 
-@pytest.mark.filterwarnings("ignore:invalid value encountered")
 @pytest.mark.parametrize("name", RULES)
 def test_a_rule_that_looks_at_its_tangents(name):
     f = rb.primitive(lambda x: np.sin(x), name="f")

@@ -157,6 +157,24 @@ def test_chunks(monkeypatch):
     assert len(calls) == 3
 
 
+def test_chunks_of_several_arguments(monkeypatch):
+    from rulebook.dual import drivers
+
+    calls = []
+    z, n, x = np.array([1 + 2j, 0.5j]), np.arange(2), np.array([[0.5, 2.0]], np.float32)
+    fn = lambda z, n, x: (calls.append(1), {"a": np.conj(z) * z * x + n, "b": x.sum() * 2, "c": n})[1]
+    bars = {"a": np.array([[1 - 1j, 2.0 + 1j]]), "b": np.float32(3), "c": None}
+    whole = rb.vjp(fn, z, n, x, engine="dual")[1](bars)
+    assert len(calls) == 1
+    for size in (1, 100, 150, 300):
+        monkeypatch.setattr(drivers, "_CHUNK_BYTES", size)
+        found = rb.vjp(fn, z, n, x, engine="dual")[1](bars)
+        assert found[1] is None and found[2].dtype == np.float32
+        np.testing.assert_array_equal(found[0], whole[0])
+        np.testing.assert_array_equal(found[2], whole[2])
+    assert len(calls) > 8
+
+
 def test_pullbacks_of_complex_values():
     z, w = np.array([1 + 2j, 0.5j]), np.array([1 - 1j, 2.0 + 1j])
     _, pull = rb.vjp(lambda z: np.conj(z) * z**2 + z.real, z, engine="dual")
