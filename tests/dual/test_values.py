@@ -134,6 +134,45 @@ def test_jacobians():
     assert rb.jacobian(lambda x: x, engine="dual")(np.zeros((0, 2))).shape == (0, 2, 0, 2)
 
 
+_A = np.random.default_rng(4).normal(size=(3, 3))
+FROM_IDENTITY = {
+    "matrix @ x": lambda x: _A @ x,
+    "x @ matrix": lambda x: x @ _A,
+    "scaled": lambda x: _A @ (np.sin(x) * x),
+    "scaled, left": lambda x: np.cos(x) @ _A,
+    "single matrix": lambda x: _A.astype(np.float32) @ x,
+    "wide": lambda x: np.concatenate([_A, _A]) @ x,
+    "sum with x": lambda x: np.tanh(_A @ x) * x + x[::-1] ** 2,
+    "x first": lambda x: x + _A @ x,
+    "x - product": lambda x: x - np.sin(_A @ x),
+    "x itself": lambda x: x,
+    "written to": lambda x: _written(x),
+    "complex matrix": lambda x: (1j * _A) @ x,
+    "number": lambda x: x @ x,
+}
+
+
+def _written(x):
+    y = x * 1.0
+    z = _A @ x
+    x[0] = 2.0
+    z[1] = x[2]
+    return y + z * x
+
+
+@pytest.mark.parametrize("name", FROM_IDENTITY)
+def test_the_identity_is_like_any_tangents(name):
+    fn = FROM_IDENTITY[name]
+    _, (t,) = push(fn, (V,), (np.eye(3),))
+    found = rb.jacobian(fn, engine="dual")(V)
+    np.testing.assert_allclose(found, np.moveaxis(t, 0, -1), rtol=1e-14, atol=1e-15)
+    found[...] = 0.0  # the caller's own
+    np.testing.assert_allclose(rb.jacobian(fn, engine="dual")(V), np.moveaxis(t, 0, -1), rtol=1e-14, atol=1e-15)
+    inner = lambda x: rb.jacobian(fn, engine="dual")(x)
+    (_,), (second,) = push(lambda x: push(fn, (x,), (np.eye(3),))[1][0], (V,), (np.eye(3),))
+    np.testing.assert_allclose(rb.jacobian(inner, engine="dual")(V), np.moveaxis(second, (0, 1), (-1, -2)), rtol=1e-12, atol=1e-14)
+
+
 def test_complex_jacobians():
     z = np.array([1 + 1j, 2 - 1j])
     np.testing.assert_allclose(rb.jacobian(lambda z: z**2, engine="dual")(z), np.diag(2 * z))
