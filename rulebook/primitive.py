@@ -132,7 +132,8 @@ class Primitive:
             return self._record(engine, args, statics)
         same = all(kind_of(type(x)) not in (CONTAINER, OPAQUE) for x in leaves)
         if engine is None:
-            route, leaves, same = functools.partial(self.fn, **statics) if statics else self.fn, list(args), same and len(leaves) == len(args)
+            route = functools.partial(self.fn, **statics) if statics else self.fn
+            leaves, same = list(args), same and len(leaves) == len(args)
         else:
             route, leaves = self._bind(engine, args, statics, key)
         if same and (key is None or all(type(v) in _PLAIN for v in statics.values())):
@@ -284,7 +285,7 @@ class Primitive:
 
 
 def _shape(tree: Any, leaves: list[Any]) -> Any:
-    """What routes a call: types for leaves, which are noted, and nested tuples for dicts, lists and tuples; cheap to make and to compare."""
+    """What routes a call: types for leaves, which are noted, and nested tuples for dicts, lists and tuples."""
     kind = type(tree)
     if kind is dict:
         return kind, tuple(tree), *[_shape(v, leaves) for v in tree.values()]
@@ -303,7 +304,7 @@ def _skeleton(tree: Any) -> Any:
     if trees.is_leaf(tree):
         kind = type(tree)
         return ("value", tree) if kind_of(kind) == OPAQUE else (kind,)
-    kind, data, values = trees.parts(tree)
+    kind, data, values = trees.parts(tree)  # type: ignore[misc]  # no leaf
     return kind, data, tuple([_skeleton(v) for v in values])
 
 

@@ -9,8 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rulebook.bridges import _torch_fast
-from rulebook.bridges import _torch_private as private
+from rulebook.bridges import _torch_fast, _torch_private as private
 from rulebook.bridges._torch_levels import call_op
 from rulebook.bridges._torch_ops import RuleOp
 from rulebook.bridges._torch_values import leaves_as_tensors

@@ -16,8 +16,7 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
-from rulebook.bridges import _torch_private as private
-from rulebook.bridges import _torch_source as code
+from rulebook.bridges import _torch_private as private, _torch_source as code
 from rulebook.bridges._torch_node import Call, autocast_state, pull_node, restored
 from rulebook.bridges._torch_ops import RuleOp, refuse_captured
 from rulebook.bridges._torch_watch import may_capture
@@ -29,8 +28,6 @@ __all__ = ["make"]
 
 class Structured(Exception):
     """The result is no single tensor: the general way takes it (internal)."""
-
-
 
 
 def _counts() -> tuple[int, int, int]:
@@ -78,7 +75,7 @@ _NAMES = {
 def _code(structure: Structure, kind: str, uses_y: bool, watched: bool, statics: bool) -> tuple[Callable[..., Any], list[Any]]:
     text, consts = code.source(structure, kind, uses_y, watched, statics)
     names = dict(_NAMES)
-    exec(text, names)  # noqa: S102
+    exec(text, names)
     return names["make"], consts  # type: ignore[return-value]
 
 
@@ -163,7 +160,8 @@ def _uses_first(fn: Any) -> bool:
     if code is None or not code.co_argcount:
         return True
     name = code.co_varnames[0]
-    return name in code.co_cellvars or any(i.argval == name or (isinstance(i.argval, tuple) and name in i.argval) for i in dis.get_instructions(code))
+    read = [i.argval for i in dis.get_instructions(code)]
+    return name in code.co_cellvars or any(v == name or (isinstance(v, tuple) and name in v) for v in read)
 
 
 def make(op: RuleOp, general: Callable[..., Any]) -> Callable[..., Any]:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rulebook.bridges._torch_numpy import Axis, tensor
+from rulebook.bridges._torch_wrap import Axis, tensor
 
 
 def _one(name: str) -> Callable[..., Tensor]:

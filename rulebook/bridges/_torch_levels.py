@@ -63,7 +63,7 @@ def _forward(op: Op, xs: Leaves, primals: Leaves, dots: Leaves, top: Any) -> Res
     if top is not None and top.key() == private.JVP:
         level = top.level()
         op.refuse_captured(level)
-        strip = lambda x: None if x is None else private.unwrap_grad(x, level)  # noqa: E731
+        strip = lambda x: None if x is None else private.unwrap_grad(x, level)
         with private.lower(top):
             ys, y_dots, structure = op.joint([strip(p) for p in primals], [strip(t) for t in dots])
         ys = [private.wrap_grad(y, level) for y in ys]

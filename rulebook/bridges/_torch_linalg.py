@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from rulebook.bridges import _torch_numpy as xp
-from rulebook.bridges._torch_numpy import Axis, tensor
+from rulebook.bridges import _torch_numpy, _torch_shapes
+from rulebook.bridges._torch_wrap import Axis, promoted, tensor
 
 
 class _Slogdet(NamedTuple):
@@ -34,7 +34,7 @@ class _Qr(NamedTuple):
 
 def solve(a: Any, b: Any) -> Tensor:
     """x with a @ x = b; b is a vector if it has one axis, else a stack of matrices."""
-    a, b = xp._promoted((a, b))
+    a, b = promoted((a, b))
     return torch.linalg.solve(a, b.unsqueeze(-1)).squeeze(-1) if b.ndim == 1 else torch.linalg.solve(a, b)
 
 
@@ -136,7 +136,7 @@ def matrix_power(a: Any, n: int) -> Tensor:
 
 def multi_dot(arrays: Any) -> Tensor:
     """A product of several matrices."""
-    return torch.linalg.multi_dot(xp._promoted(arrays))
+    return torch.linalg.multi_dot(promoted(arrays))
 
 
 def expm(A: Any) -> Tensor:
@@ -153,7 +153,7 @@ def _operated(a: Tensor, trans: Any) -> tuple[Tensor, bool]:
 
 def solve_triangular(a: Any, b: Any, trans: Any = 0, lower: bool = False, unit_diagonal: bool = False) -> Tensor:
     """x with a @ x = b for a triangular a; trans as in SciPy (0 or "N", 1 or "T", 2 or "C")."""
-    a, b = xp._promoted((a, b))
+    a, b = promoted((a, b))
     matrix, swapped = _operated(a, trans)
     upper = lower if swapped else not lower
     columns = b.unsqueeze(-1) if b.ndim == 1 else b
@@ -182,7 +182,7 @@ def lu_factor(a: Any) -> tuple[Tensor, Tensor]:
 def lu_solve(lu_and_piv: tuple[Any, Any], b: Any, trans: int = 0) -> Tensor:
     """x with a @ x = b, given the LU decomposition of a; trans as in SciPy."""
     lu, pivots = tensor(lu_and_piv[0]), tensor(lu_and_piv[1]).to(torch.int32) + 1
-    lu, b = xp._promoted((lu, b))
+    lu, b = promoted((lu, b))
     columns = b.unsqueeze(-1) if b.ndim == 1 else b
     if trans == 1 and lu.is_complex():
         found = torch.linalg.lu_solve(lu, pivots, columns.conj(), adjoint=True).conj()
@@ -193,32 +193,32 @@ def lu_solve(lu_and_piv: tuple[Any, Any], b: Any, trans: int = 0) -> Tensor:
 
 def cross(x1: Any, x2: Any, *, axis: int = -1) -> Tensor:
     """The vector product."""
-    return xp.cross(x1, x2, axis)
+    return _torch_numpy.cross(x1, x2, axis)
 
 
 def outer(x1: Any, x2: Any) -> Tensor:
     """Every product of two vectors."""
-    return xp.outer(x1, x2)
+    return _torch_numpy.outer(x1, x2)
 
 
 def trace(x: Any, *, offset: int = 0) -> Tensor:
     """The sum of the diagonal of the last two axes."""
-    return xp.trace(x, offset, -2, -1)
+    return _torch_shapes.trace(x, offset, -2, -1)
 
 
 def diagonal(x: Any, *, offset: int = 0) -> Tensor:
     """The diagonal of the last two axes."""
-    return xp.diagonal(x, offset, -2, -1)
+    return _torch_shapes.diagonal(x, offset, -2, -1)
 
 
 def matmul(x1: Any, x2: Any) -> Tensor:
     """The matrix product."""
-    return torch.matmul(*xp._promoted((x1, x2)))
+    return torch.matmul(*promoted((x1, x2)))
 
 
 def tensordot(x1: Any, x2: Any, *, axes: Any = 2) -> Tensor:
     """The product over some axes of both."""
-    return xp.tensordot(x1, x2, axes)
+    return _torch_numpy.tensordot(x1, x2, axes)
 
 
 def matrix_transpose(x: Any) -> Tensor:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import torch
 
-from rulebook.bridges import _torch_numpy as own
+from rulebook.bridges import _torch_making, _torch_numpy, _torch_reductions, _torch_shapes, _torch_wrap as own
 from rulebook.namespace import Namespace
 
 __all__ = ["NAMESPACE"]
@@ -142,7 +140,11 @@ NAMESPACE = Namespace(
         **{name: own.unary(fn) for name, fn in _UNARY.items()},
         **{name: own.binary(fn) for name, fn in _BINARY.items()},
         **_CONSTANTS,
-        **own.public(own),
+        **{
+            name: fn
+            for module in (_torch_making, _torch_numpy, _torch_reductions, _torch_shapes)
+            for name, fn in own.public(module).items()
+        },
     },
     {"linalg": _linalg, "special": _special, "fft": _fft},
 )

@@ -173,7 +173,7 @@ class BatchedOp:
 
     def push(self, ys: Leaves, structure: Structure, xs: Leaves, dots: Leaves) -> list[Any]:
         """The tangent of a y that is known."""
-        one = lambda _, ys, xs, dots: (self.op.push(ys, structure, xs, dots),)  # noqa: E731
+        one = lambda _, ys, xs, dots: (self.op.push(ys, structure, xs, dots),)
         (y_dots,) = self._map(one, (ys, (0,) * len(ys)), (xs, self.dims), (dots, self.dims))
         return y_dots  # type: ignore[no-any-return]
 
@@ -183,14 +183,14 @@ class BatchedOp:
 
         def pull_batch(bars: Leaves, wanted: Sequence[bool] | None = None) -> list[Any]:
             # What the pullback holds is batched at the level of the forward pass, and is valid at that level only.
-            one = lambda level, xs, bars: ((pull if level == at else self.op.start(xs)[2])(bars, wanted),)  # noqa: E731
+            one = lambda level, xs, bars: ((pull if level == at else self.op.start(xs)[2])(bars, wanted),)
             return self._gather(xs, self._map(one, (xs, self.dims), (bars, (0,) * len(bars)))[0])
 
         return ys, structure, pull_batch
 
     def pull(self, ys: Leaves, structure: Structure, xs: Leaves, bars: Leaves, wanted: Sequence[bool] | None) -> list[Any]:
         """The pullback at a y that is known."""
-        one = lambda _, ys, xs, bars: (self.op.pull(ys, structure, xs, bars, wanted),)  # noqa: E731
+        one = lambda _, ys, xs, bars: (self.op.pull(ys, structure, xs, bars, wanted),)
         zero = (0,) * len(ys)
         return self._gather(xs, self._map(one, (ys, zero), (xs, self.dims), (bars, zero))[0])
 

@@ -22,7 +22,6 @@ __all__ = [
     "add_batch_dim",
     "any_autocast",
     "forward_mode_enabled",
-    "forward_level",
     "is_batched",
     "is_dead",
     "is_legacy_batched",
@@ -49,8 +48,8 @@ __all__ = [
     "unwrap_batched",
     "unwrap_dead",
     "unwrap_grad",
-    "without_hooks",
     "vmap_level",
+    "without_hooks",
     "wrap_grad",
 ]
 
@@ -91,7 +90,7 @@ _NAMES = {
 def _find() -> dict[str, Any]:
     import torch._functorch.pyfunctorch
     import torch._functorch.utils
-    import torch._functorch.vmap  # noqa: F401
+    import torch._functorch.vmap
 
     found: dict[str, Any] = {}
     for name, what in _NAMES.items():
@@ -214,9 +213,9 @@ def record_as_is(fn: Any) -> bool:
         Whether a transformation encloses the whole recording: it would go past the rules.
     """
     import torch._dynamo
+    from torch._dynamo.guards import install_guard
     from torch._dynamo.symbolic_convert import InstructionTranslator
     from torch._dynamo.variables.ctx_manager import DualLevelContextManager
-    from torch._dynamo.guards import install_guard
 
     torch._dynamo.allow_in_graph(fn)
     install_guard(DualLevelContextManager._guards_singleton)  # recorded again inside dual_level, and outside

@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rulebook.bridges import _torch_numpy as xp
-from rulebook.bridges._torch_numpy import Axis, axes_of, tensor
+from rulebook.bridges import _torch_wrap as xp
+from rulebook.bridges._torch_wrap import Axis, axes_of, tensor
 
 
 def _one(name: str) -> Any:

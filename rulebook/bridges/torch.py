@@ -105,9 +105,9 @@ class TorchEngine(Engine):
 
     def namespace(self) -> Any:
         """The array namespace with NumPy's names."""
-        from rulebook.bridges import _torch_namespace
+        from rulebook.bridges._torch_namespace import NAMESPACE
 
-        return _torch_namespace.NAMESPACE
+        return NAMESPACE
 
     def jacobian(self, fn: Callable[..., Any], x: Any) -> tuple[Any, Any]:
         """`fn(x)` and its Jacobian."""

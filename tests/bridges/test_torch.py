@@ -408,9 +408,17 @@ def test_captured_tensors_are_right_or_refused() -> None:
 BAD: dict[str, tuple[Callable[[Any], Any], type[Exception], str]] = {
     "none": (lambda x: None, rb.RuleOutputError, r"rrule of bad \(engine torch\)\.\nExpected: the pair \(y, pullback\)\nGot: None"),
     "arity": (lambda x: (x, lambda b: (b, b)), rb.RuleOutputError, r"Expected: a tuple of 1 cotangent, for x\nGot: a tuple of 2"),
-    "shape": (lambda x: (x * 1, lambda b: (b[None] + torch.zeros(4, 1),)), rb.RuleOutputError, r"cotangent of x\.\nExpected: shape \(3,\)[\s\S]*Got: shape \(4, 3\)"),
+    "shape": (
+        lambda x: (x * 1, lambda b: (b[None] + torch.zeros(4, 1),)),
+        rb.RuleOutputError,
+        r"cotangent of x\.\nExpected: shape \(3,\)[\s\S]*Got: shape \(4, 3\)",
+    ),
     "type": (lambda x: (x * 1, lambda b: ("no",)), rb.RuleOutputError, r"Expected: an array of torch\nGot: a str"),
-    "not implemented": (lambda x: (x * 1, lambda b: (rb.NotImplementedTangent("later"),)), rb.RuleMissingError, "NotImplementedTangent: later"),
+    "not implemented": (
+        lambda x: (x * 1, lambda b: (rb.NotImplementedTangent("later"),)),
+        rb.RuleMissingError,
+        "NotImplementedTangent: later",
+    ),
 }
 
 

@@ -20,7 +20,7 @@ Y = RNG.uniform(0.1, 0.9, size=(3, 4))
 S = X[:, :3] @ X[:, :3].T + 3 * np.eye(3)
 B = RNG.normal(size=(3, 2))
 V = RNG.normal(size=3)
-I = np.array([[2, 0, 1, 1], [0, 0, 2, 1], [1, 2, 0, 0]])
+ORDER = np.array([[2, 0, 1, 1], [0, 0, 2, 1], [1, 2, 0, 0]])
 BOOLS = X > 0.5
 
 _TWO = (
@@ -46,8 +46,12 @@ CALLS: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = [
     ("where", (BOOLS, X, 0.0), {}),
     ("where", (BOOLS,), {}),
     ("nan_to_num", (np.array([np.nan, np.inf, 1.0]),), {"posinf": 2.0}),
-    *((name, (X,), {"axis": axis, "keepdims": keep}) for name in ("sum", "prod", "mean", "std", "var", "max", "min", "amax", "amin", "all", "any", "nansum")
-      for axis in (None, 0, (0, 1), -1) for keep in (False, True)),
+    *(
+        (name, (X,), {"axis": axis, "keepdims": keep})
+        for name in ("sum", "prod", "mean", "std", "var", "max", "min", "amax", "amin", "all", "any", "nansum")
+        for axis in (None, 0, (0, 1), -1)
+        for keep in (False, True)
+    ),
     ("sum", (X,), {"axis": ()}),
     ("mean", (np.arange(4),), {}),
     ("sum", (np.arange(4),), {"dtype": float}),
@@ -105,7 +109,7 @@ CALLS: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = [
     ("meshgrid", (V, X[0]), {"indexing": "ij"}),
     ("take", (X, np.array([[0, 2], [1, -1]])), {"axis": 1}),
     ("take", (X, np.array([5, 1])), {}),
-    ("take_along_axis", (X, I), {"axis": 1}),
+    ("take_along_axis", (X, ORDER), {"axis": 1}),
     ("sort", (X,), {"axis": 0}),
     ("sort", (X,), {"axis": None}),
     ("argsort", (X,), {}),
@@ -146,8 +150,26 @@ CALLS: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = [
     ("eye", (3,), {"k": 1}),
     ("eye", (2, 3), {}),
     ("identity", (3,), {}),
-    *((f"linalg.{n}", (S,), {}) for n in ("inv", "det", "slogdet", "cholesky", "eigvalsh", "pinv", "svdvals", "norm", "matrix_norm", "vector_norm", "cond",
-                                           "matrix_rank", "trace", "diagonal", "matrix_transpose")),
+    *(
+        (f"linalg.{n}", (S,), {})
+        for n in (
+            "inv",
+            "det",
+            "slogdet",
+            "cholesky",
+            "eigvalsh",
+            "pinv",
+            "svdvals",
+            "norm",
+            "matrix_norm",
+            "vector_norm",
+            "cond",
+            "matrix_rank",
+            "trace",
+            "diagonal",
+            "matrix_transpose",
+        )
+    ),
     ("linalg.cholesky", (S,), {"upper": True}),
     ("linalg.solve", (S, V), {}),
     ("linalg.solve", (S, B), {}),
@@ -161,12 +183,25 @@ CALLS: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = [
     ("linalg.qr", (X,), {"mode": "r"}),
     ("linalg.svd", (X,), {"compute_uv": False}),
     ("linalg.expm", (S / 4,), {}),
-    *(("linalg.solve_triangular", (np.tril(S) if low else np.triu(S), b), {"lower": low, "trans": t, "unit_diagonal": u})
-      for low in (False, True) for t in (0, 1, "C") for b, u in ((V, False), (B, True))),
+    *(
+        ("linalg.solve_triangular", (np.tril(S) if low else np.triu(S), b), {"lower": low, "trans": t, "unit_diagonal": u})
+        for low in (False, True)
+        for t in (0, 1, "C")
+        for b, u in ((V, False), (B, True))
+    ),
     ("linalg.solve_triangular", (np.triu(S + 1j * S), B + 0j), {"trans": 2}),
     ("linalg.lu_factor", (S[::-1].copy(),), {}),
-    *(("linalg.lu_solve", (scipy_linalg.lu_factor(S[::-1] + X[:, :3] + shift), b), {"trans": t}) for t in (0, 1, 2) for b in (V, B) for shift in (0, 1j)),
-    *(("linalg.cho_solve", (scipy_linalg.cho_factor(np.asarray(m), lower=low), V), {}) for low in (False, True) for m in (S, S + 0.3j * np.triu(S, 1) - 0.3j * np.triu(S, 1).T)),
+    *(
+        ("linalg.lu_solve", (scipy_linalg.lu_factor(S[::-1] + X[:, :3] + shift), b), {"trans": t})
+        for t in (0, 1, 2)
+        for b in (V, B)
+        for shift in (0, 1j)
+    ),
+    *(
+        ("linalg.cho_solve", (scipy_linalg.cho_factor(np.asarray(m), lower=low), V), {})
+        for low in (False, True)
+        for m in (S, S + 0.3j * np.triu(S, 1) - 0.3j * np.triu(S, 1).T)
+    ),
     ("linalg.cross", (S, S + V), {}),
     ("linalg.outer", (V, V), {}),
     ("linalg.matmul", (X, Y.T), {}),
@@ -178,20 +213,25 @@ CALLS: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = [
     ("special.logsumexp", (X,), {"axis": 1, "keepdims": True}),
     ("special.softmax", (X,), {"axis": 0}),
     ("special.log_softmax", (X,), {}),
-    *((f"fft.{n}", (X,), {"norm": "ortho"}) for n in ("fft", "ifft", "rfft", "irfft", "hfft", "ihfft", "fftn", "ifftn", "rfftn", "irfftn", "fft2", "ifft2", "rfft2", "irfft2")),
+    *(
+        (f"fft.{n}", (X,), {"norm": "ortho"})
+        for n in ("fft", "ifft", "rfft", "irfft", "hfft", "ihfft", "fftn", "ifftn", "rfftn", "irfftn", "fft2", "ifft2", "rfft2", "irfft2")
+    ),
     ("fft.fft", (X,), {"n": 3, "axis": 0}),
     ("fft.fftn", (X,), {"axes": (0,)}),
     ("fft.fftfreq", (5, 0.1), {}),
     ("fft.rfftfreq", (5,), {}),
     ("fft.fftshift", (X,), {"axes": 0}),
     ("fft.ifftshift", (X,), {}),
-]  # fmt: skip
+]
 _FACTORS = {"eigh", "eig", "eigvals", "svd", "qr", "cho_factor"}  # unique up to signs, checked by what they multiply to
 
 
 def _names() -> list[str]:
     spaces = {"": xp, "linalg.": xp.linalg, "special.": xp.special, "fft.": xp.fft}
-    return [prefix + n for prefix, space in spaces.items() for n, v in vars(space).items() if inspect.isfunction(v) and not n.startswith("_")]
+    return [
+        prefix + n for prefix, space in spaces.items() for n, v in vars(space).items() if inspect.isfunction(v) and not n.startswith("_")
+    ]
 
 
 def _counterpart(name: str) -> Any:

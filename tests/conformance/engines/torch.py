@@ -119,7 +119,9 @@ def _functional_call(p: Problem) -> Any:
             return _loss(p)(*self.kept)
 
     module = Module()
-    return list(func.grad(lambda values: func.functional_call(module, values, ()))({f"kept.{i}": x for i, x in enumerate(_arrays(p.xs))}).values())
+    return list(
+        func.grad(lambda values: func.functional_call(module, values, ()))({f"kept.{i}": x for i, x in enumerate(_arrays(p.xs))}).values()
+    )
 
 
 def _stacked(p: Problem, name: str, dim: int = 0) -> tuple[Any, ...]:
