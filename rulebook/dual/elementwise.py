@@ -12,7 +12,7 @@ import numpy as np
 
 from rulebook.dual.array import DualArray
 from rulebook.dual.identity import add_diagonal, is_identity
-from rulebook.dual.parts import join, primal, tag_of, tangent
+from rulebook.dual.parts import check_kind, join, primal, tag_of, tangent
 from rulebook.dual.registry import UFUNCS
 from rulebook.dual.scalar import Dual, dual, number
 
@@ -36,6 +36,7 @@ def combine(tag: int, y: Any, terms: list[tuple[Any, Any]]) -> Any:
             return aligned
         shape = y.shape
     else:
+        check_kind(y)
         if all(type(x) is Dual for _, x in terms):
             return dual(number(y), number(sum(x.t if f is None else number(f) * x.t for f, x in terms)), tag)
         shape = ()

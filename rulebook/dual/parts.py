@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from rulebook.dual.array import DualArray
+from rulebook.dual.errors import unsupported
 from rulebook.dual.scalar import Dual, dual, number, stack
 
-__all__ = ["expand", "is_dual", "join", "peel", "primal", "stack", "tag_of", "tangent", "top", "values"]
+__all__ = ["check_kind", "expand", "is_dual", "join", "peel", "primal", "stack", "tag_of", "tangent", "top", "values"]
 
 
 def is_dual(x: Any) -> bool:
@@ -88,7 +89,18 @@ def join(y: Any, t: Any, tag: int) -> Any:
         if y.ndim:
             return DualArray(y, None, t, tag)
         y = y[()] if kind is np.ndarray else dual(number(y.p[()]), _scalar_tangent(y.tangent), y.tag)
+    check_kind(y)
     return dual(number(y), _scalar_tangent(t), tag)
+
+
+def check_kind(y: Any) -> None:
+    """Refuse np.matrix, masked arrays and other subclasses, whose operators mean something else.
+
+    Raises:
+        RuleMissingError: y is one.
+    """
+    if isinstance(y, np.ndarray) and type(y) is not np.ndarray:
+        raise unsupported("An operation with a dual", f"a {type(y).__name__}", "convert it with np.asarray first")
 
 
 def _scalar_tangent(t: Any) -> Any:

@@ -102,6 +102,24 @@ def test_an_option_without_rule(name):
     assert name in str(found.value) and "Do: " in str(found.value)
 
 
+@pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")
+def test_subclasses_of_arrays():
+    """np.matrix multiplies differently, a masked array hides elements."""
+    matrix = np.matrix(np.eye(3))
+    masked = np.ma.masked_array(np.ones(3), [0, 1, 0])
+    for run in (
+        lambda: matrix * X,
+        lambda: X * matrix,
+        lambda: matrix @ M,
+        lambda: S * matrix,
+        lambda: matrix + S,
+        lambda: X * masked,
+        lambda: S * masked,
+    ):
+        with pytest.raises(rb.RulebookError):
+            run()
+
+
 def test_hashing_and_truth():
     for x in (S, X):
         with pytest.raises(TypeError, match="unhashable"):
