@@ -51,7 +51,9 @@ class Call:
 
     def strip(self, x: Any) -> Any:
         """A value as it is below the level."""
-        return x.detach() if self.level is None else private.unwrap_grad(x, self.level)
+        if self.level is not None:
+            return private.unwrap_grad(x, self.level)
+        return x.detach() if x.requires_grad else x  # a tangent batched by torch.autograd.functional cannot be detached
 
     def wrap(self, y: Tensor) -> Tensor:
         """A value from below as a fresh one at the level."""
