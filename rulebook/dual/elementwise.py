@@ -130,6 +130,7 @@ def operand(x: Any, tag: int) -> Any:
         x = np.asarray(x)
     if type(x) is np.ndarray and x.dtype.kind in "iub":
         return x.astype(np.float64) if x.dtype.itemsize > 2 else x.astype(np.float32)
+    check_kind(x)
     p = primal(x, tag)
     if p is not x and type(p) is float:  # a Python float would take the precision of a float32 operand
         return np.float64(p)
