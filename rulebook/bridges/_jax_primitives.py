@@ -20,7 +20,7 @@ import jax
 
 from rulebook.bridges import _jax_internals as internals
 
-__all__ = ["Linear", "Map", "jvp_p", "lin_p"]
+__all__ = ["Linear", "Map", "aligned", "jvp_p", "lin_p"]
 
 Arrays = Sequence[Any]
 
@@ -199,6 +199,37 @@ def _(*avals: Any, of: Map) -> list[Any]:
 @lin_p.def_abstract_eval
 def _(*avals: Any, of: Linear) -> list[Any]:
     return of.out_avals
+
+
+align_p: Any = internals.Primitive("rulebook_align")
+align_p.def_impl(lambda y, *primals: y)
+align_p.def_abstract_eval(lambda y, *primals: y)
+internals.register_lowering(align_p, internals.lower_fun(lambda y, *primals: y, multiple_results=False))
+internals.primitive_jvps[align_p] = lambda primals, tangents: (align_p.bind(*primals), tangents[0])
+
+
+def aligned(ys: Arrays, primals: Arrays) -> list[Any]:
+    """The leaves of y, under vmap with the batch axis in front wherever a primal is batched.
+
+    A staged jax.custom_jvp takes the batch axes of its result from the function and does not ask the rule
+    again: both have to say the same, or axes are mistaken for each other.
+    """
+    return [align_p.bind(y, *primals) for y in ys]
+
+
+def _batch_align(axis: Any, args: Arrays, dims: tuple[Any, ...]) -> tuple[Any, Any]:
+    y, dim = args[0], dims[0]
+    if all(d is None for d in dims):
+        return align_p.bind(*args), None
+    y = jax.numpy.broadcast_to(y, (axis.size, *y.shape)) if dim is None else _move_front(y, dim)
+    return align_p.bind(y, *args[1:]), 0
+
+
+def _move_front(x: Any, axis: int) -> Any:
+    return x if axis == 0 else jax.numpy.moveaxis(x, axis, 0)
+
+
+internals.batchers[align_p] = _batch_align
 
 
 def _batch_call(axis: Any, args: Arrays, dims: tuple[Any, ...], *, of: Map) -> tuple[list[Any], list[Any]]:

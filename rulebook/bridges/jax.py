@@ -30,7 +30,7 @@ if internals.MISSING:  # pragma: no cover  (a release of JAX that dropped a name
         stacklevel=2,
     )
 else:
-    from rulebook.bridges._jax_primitives import jvp_p
+    from rulebook.bridges._jax_primitives import aligned, jvp_p
     from rulebook.bridges._jax_rules import FormMap, Results
 
 __all__ = ["engine"]
@@ -157,7 +157,12 @@ def _bind(form: NormalForm) -> Callable[..., Any]:
     primal = primal_of(form)
     results = Results()
     maps: dict[tuple[int, ...], FormMap] = {}
-    call = jax.custom_jvp(_named(form, lambda *leaves: primal(*leaves)))
+
+    def evaluate(*leaves: Any) -> Out:
+        out = primal(*leaves)
+        return Out(aligned(out.leaves, leaves), out.structure)
+
+    call = jax.custom_jvp(_named(form, evaluate))
 
     def rule(primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Out, Out]:
         _refuse_captured(form, engine.is_active)  # also a tracer of a program that is traced no longer
@@ -202,6 +207,7 @@ def _differentiate(form: NormalForm, map_: FormMap, call: Callable[..., Out], pr
         return out, Out([internals.symbolic_zero(y) for y in out.leaves], out.structure)
     if form.reverse is None:
         out, dots = map_.forward_out(*primals, *tangents)
+        out = Out(aligned(out.leaves, primals), out.structure)
         return out, Out([internals.symbolic_zero(y) if t is None else t for y, t in zip(out.leaves, dots, strict=True)], out.structure)
     return _bind_rule(map_, primals, tangents)
 
