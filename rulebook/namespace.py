@@ -63,7 +63,11 @@ def _from_scipy(name: str) -> Callable[[], Any]:
 _NUMPY = Namespace(
     "numpy",
     np,
-    {"linalg": Namespace("numpy.linalg", np.linalg, {}, {n: _from_scipy(n) for n in ("solve_triangular", "lu_factor", "lu_solve", "cho_solve", "expm")})},
+    {
+        "linalg": Namespace(
+            "numpy.linalg", np.linalg, {}, {n: _from_scipy(n) for n in ("solve_triangular", "lu_factor", "lu_solve", "cho_solve", "expm")}
+        )
+    },
     {"special": _scipy_special},
 )
 

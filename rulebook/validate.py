@@ -49,7 +49,10 @@ def _check_positional(which: str, parameters: list[inspect.Parameter], before: t
         star = ", *args" if variable else ""
         got = ", ".join(p.name for p in own) + (", *args" if takes_more else "")
         raise RuleSignatureError(
-            which, f"the positional parameters ({', '.join(needed)}{star})", f"({got})", "take the primals positionally and the statics by keyword"
+            which,
+            f"the positional parameters ({', '.join(needed)}{star})",
+            f"({got})",
+            "take the primals positionally and the statics by keyword",
         )
 
 
@@ -59,7 +62,11 @@ def _check_statics(which: str, parameters: list[inspect.Parameter], signature: S
     lacking = [s for s in signature.statics if s not in own]
     if (lacking or signature.var_keyword) and not any_keyword:
         want = lacking[0] if lacking else "**options"
-        raise RuleSignatureError(which, f"the static {want!r} as a keyword parameter", f"the keywords {tuple(own)}", f"add *, {want} to the rule")
+        raise RuleSignatureError(
+            which, f"the static {want!r} as a keyword parameter", f"the keywords {tuple(own)}", f"add *, {want} to the rule"
+        )
     extra = [n for n, p in own.items() if n not in signature.statics and p.default is p.empty]
     if extra and not signature.var_keyword:
-        raise RuleSignatureError(which, f"keywords among the statics {signature.statics}", f"{extra[0]!r}", "name the statics as the function does")
+        raise RuleSignatureError(
+            which, f"keywords among the statics {signature.statics}", f"{extra[0]!r}", "name the statics as the function does"
+        )

@@ -7,6 +7,7 @@ that a release drops is listed in `MISSING`; the bridge then falls back on docum
 from __future__ import annotations
 
 import importlib
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -19,7 +20,9 @@ MISSING: list[str] = []
 
 def _name(module: str, name: str) -> Any:
     try:
-        return getattr(importlib.import_module(module), name)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # some moved from jax.core to jax.extend.core in 0.9
+            return getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError):
         MISSING.append(f"{module}.{name}")
         return None

@@ -466,7 +466,8 @@ def test_the_fallback_on_documented_functions() -> None:
         "import rulebook as rb\n"
         "def make(rules):\n"
         "    f = rb.primitive(lambda x, n: (rb.xp(x).sin(x) * n, n))\n"
-        "    if 'f' in rules: rb.frule(f)(lambda p, t: ((rb.xp(*p).sin(p[0]) * p[1], p[1]), (100 * rb.xp(*p).cos(p[0]) * p[1] * t[0], None)))\n"
+        "    dot = lambda p, t: 100 * rb.xp(*p).cos(p[0]) * p[1] * t[0]\n"
+        "    if 'f' in rules: rb.frule(f)(lambda p, t: ((rb.xp(*p).sin(p[0]) * p[1], p[1]), (dot(p, t), None)))\n"
         "    if 'r' in rules: rb.rrule(f)(lambda x, n: ((rb.xp(x).sin(x) * n, n), lambda b: (1000 * rb.xp(x).cos(x) * n * b[0], None)))\n"
         "    return f\n"
         "x = jax.numpy.arange(3.)\n"
@@ -485,3 +486,62 @@ def test_the_fallback_on_documented_functions() -> None:
         "    raise SystemExit('forward mode was not refused')\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, env={"JAX_PLATFORMS": "cpu", "PATH": ""}, timeout=120)
+
+
+# -- batch axes ------------------------------------------------------------------------------------
+
+AXES = [(0, 0), (1, 1), (0, 1), (1, None), (None, 1)]
+
+
+@pytest.mark.parametrize("rules", ["f", "r", "fr"])
+@pytest.mark.parametrize("axes", AXES)
+def test_every_batch_axis_in_staged_programs(axes: tuple[int | None, int | None], rules: str) -> None:
+    """Square arrays: an axis taken for another would give a wrong number, not an error."""
+
+    @rb.primitive
+    def f(x, w):
+        return jnp.sin(x) * w, jnp.ones_like(x)
+
+    if "f" in rules:
+        rb.pushforward(f)(lambda y, p, t: (100 * (jnp.cos(p[0]) * p[1] * t[0] + jnp.sin(p[0]) * t[1]), None))
+    if "r" in rules:
+        rb.pullback(f)(lambda y, p, b: (100 * jnp.cos(p[0]) * p[1] * b[0], 100 * jnp.sin(p[0]) * b[0]))
+
+    def native(x, w):
+        y = jnp.sin(x) * w
+        return jax.lax.stop_gradient(y) + 100 * (y - jax.lax.stop_gradient(y)), jnp.ones_like(x)
+
+    rng = np.random.default_rng(0)
+    args = [rng.normal(size=(3, 3) if a is not None else 3) for a in axes]
+    dots = tuple(rng.normal(size=a.shape) for a in args)
+    weights = rng.normal(size=(3, 3))
+    for transform in (
+        lambda v: jax.grad(lambda *a: (jax.jit(lambda *a: v(*a)[0])(*a) * weights).sum(), (0, 1))(*args),
+        lambda v: jax.jit(jax.grad(lambda *a: (v(*a)[0] * weights).sum(), (0, 1)))(*args),
+        lambda v: jax.grad(jax.checkpoint(lambda *a: (v(*a)[0] * weights).sum()), (0, 1))(*args),
+        lambda v: jax.jvp(jax.jit(lambda *a: v(*a)[0]), tuple(args), dots)[1],
+        lambda v: jax.jvp(jax.grad(lambda *a: (v(*a)[0] * weights).sum(), (0, 1)), tuple(args), dots)[1],
+        lambda v: jax.grad(lambda *a: (jax.jvp(lambda *a: v(*a)[0], a, dots)[1] * weights).sum(), (0, 1))(*args),
+    ):
+        found, expected = (jax.tree.leaves(transform(jax.vmap(g, axes))) for g in (f, native))
+        for a, b in zip(found, expected, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-9)
+
+
+def test_collectives_in_rules_see_the_mapped_axis() -> None:
+    share = rb.primitive(lambda x: x / jax.lax.psum(x, "i"))
+
+    @rb.pushforward(share)
+    def _(y, primals, tangents):
+        total = jax.lax.psum(primals[0], "i")
+        return 100 * (tangents[0] - y * jax.lax.psum(tangents[0], "i")) / total
+
+    @rb.pullback(share)
+    def _(y, primals, y_bar):
+        return (100 * (y_bar - jax.lax.psum(y * y_bar, "i")) / jax.lax.psum(primals[0], "i"),)
+
+    x, t = jnp.array([1.0, 2.0, 3.0]), jnp.array([0.3, 0.1, -0.2])
+    mapped, native = jax.vmap(share, axis_name="i"), lambda x: x / x.sum()
+    np.testing.assert_allclose(jax.jvp(mapped, (x,), (t,))[1], 100 * jax.jvp(native, (x,), (t,))[1])
+    for wrap in (lambda f: f, jax.jit):
+        np.testing.assert_allclose(wrap(jax.grad(lambda x: (mapped(x) * t).sum()))(x), 100 * jax.grad(lambda x: (native(x) * t).sum())(x))
