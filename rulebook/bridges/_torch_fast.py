@@ -19,7 +19,7 @@ from torch.autograd import Function
 from rulebook.bridges import _torch_private as private, _torch_source as code
 from rulebook.bridges._torch_node import Call, autocast_state, pull_node, restored
 from rulebook.bridges._torch_ops import RuleOp, refuse_captured
-from rulebook.bridges._torch_watch import may_capture
+from rulebook.bridges._torch_watch import may_alias, may_capture
 from rulebook.errors import RulebookError
 from rulebook.trees import LEAF, Structure
 
@@ -30,8 +30,8 @@ class Structured(Exception):
     """The result is no single tensor: the general way takes it (internal)."""
 
 
-def _counts() -> tuple[int, int, int]:
-    """How often a fresh result is referred to in the generated code: one that is returned, one of a pair, and its memory."""
+def _counts() -> tuple[int, int, int, int]:
+    """How often a fresh result is referred to in the generated code: one that is returned, one of a pair, its memory, itself in C++."""
 
     def returned() -> int:
         y = torch.zeros(1)
@@ -44,7 +44,7 @@ def _counts() -> tuple[int, int, int]:
 
     with private.outside():  # the bridge may be loaded inside a transformation
         y = torch.zeros(1)
-        return returned(), of_pair(lambda: (torch.zeros(1), None)), private.storage_count(y.untyped_storage()._cdata)
+        return returned(), of_pair(lambda: (torch.zeros(1), None)), private.storage_count(y.untyped_storage()._cdata), y._use_count()
 
 
 _FREED = (None, None, 0, None)
@@ -72,8 +72,10 @@ _NAMES = {
 
 
 @functools.lru_cache(maxsize=1024)
-def _code(structure: Structure, kind: str, uses_y: bool, watched: bool, statics: bool) -> tuple[Callable[..., Any], list[Any]]:
-    text, consts = code.source(structure, kind, uses_y, watched, statics)
+def _code(
+    structure: Structure, kind: str, uses_y: bool, watched: bool, aliases: bool, statics: bool
+) -> tuple[Callable[..., Any], list[Any]]:
+    text, consts = code.source(structure, kind, uses_y, watched, aliases, statics)
     names = dict(_NAMES)
     exec(text, names)
     return names["make"], consts  # type: ignore[return-value]
@@ -172,7 +174,9 @@ def make(op: RuleOp, general: Callable[..., Any]) -> Callable[..., Any]:
     kind = code.CLOSED if rule.kind == "rrule" else code.PULLBACK if rule.kind == "pullback" else code.GIVEN
     primal = form.primitive.fn
     watched = may_capture(primal) or may_capture(rule.fn)
-    make_call, consts = _code(form.structure, kind, _uses_first(rule.fn) and rule.kind != "transpose", watched, bool(form.statics))
+    uses_y = _uses_first(rule.fn) and rule.kind != "transpose"
+    aliases = may_alias(rule.fn if kind == code.CLOSED else primal)
+    make_call, consts = _code(form.structure, kind, uses_y, watched, aliases, bool(form.statics))
     run = functools.partial(rule.pull, form) if kind == code.GIVEN else rule.fn
     state = _State()
     call: Callable[..., Any] = make_call(primal, run, form.statics, _Again(op, state), general, state, consts)

@@ -80,6 +80,7 @@ _NAMES = {
     "_functorch.pyfunctorch.temporarily_clear_interpreter_stack": "stepping out of all levels",
     "_functorch.utils.enable_single_level_autograd_function": "a Function at one level",
     "_functorch.vmap.vmap_increment_nesting": "a vmap level",
+    "Tensor._use_count": "who holds a tensor",
     "_VF._make_dual": "a tensor with a tangent",
     "_VF._unpack_dual": "the tangent of a dual tensor",
     "autograd.forward_ad._current_level": "the level of forward mode",

@@ -35,7 +35,7 @@ def make(primal, rule, statics, again, general, state, consts):
                 y = again.single(y)
             {leave}
             try:
-                alone = getrefcount(y) == COUNTS[{pair}] and storage_count(y.untyped_storage()._cdata) == COUNTS[2]
+                alone = getrefcount(y) == COUNTS[{pair}] and {unshared}
             except NotImplementedError:  # a sparse tensor has no storage
                 alone = False
             {keep}
@@ -146,7 +146,7 @@ def is_simple(structure: Structure) -> bool:
     return known and all(map(is_simple, structure.children))
 
 
-def source(structure: Structure, kind: str, uses_y: bool, watched: bool, statics: bool) -> tuple[str, list[Any]]:
+def source(structure: Structure, kind: str, uses_y: bool, watched: bool, aliases: bool, statics: bool) -> tuple[str, list[Any]]:
     """The source of `make` for arguments of a structure, and the constants that it names.
 
     Args:
@@ -154,6 +154,7 @@ def source(structure: Structure, kind: str, uses_y: bool, watched: bool, statics
         kind: CLOSED, GIVEN or PULLBACK.
         uses_y: whether the rule looks at y, so that it has to be saved.
         watched: whether a captured tensor is looked for.
+        aliases: whether y may share memory unseen, so that the owners of the memory are counted (1.2 us) and not those of y.
         statics: whether the primal has any.
     """
     inner, outer = _Code("d{}" if watched else "x{}"), _Code("x{}")
@@ -172,6 +173,7 @@ def source(structure: Structure, kind: str, uses_y: bool, watched: bool, statics
         what="primal" if given else "rrule",
         leave="if y.requires_grad: again.refuse()" if watched else "pass",
         pair=int(not given),
+        unshared="storage_count(y.untyped_storage()._cdata) == COUNTS[2]" if aliases else "y._use_count() == COUNTS[3]",
         keep=_KEEP[given].format(xs=", ".join(xs), saved=saved),
         kept="autocast" if given else "pull, y, version, autocast",
         changed="" if given else " or pull is None or (y is not None and y._version != version)",
