@@ -153,7 +153,11 @@ def rows() -> list[Row]:
     found = _compare(f, reverse, forward, 10) + _compare(f, reverse, forward, 100_000)
     p = {"x": jnp.linspace(0.1, 2.0, 10), "w": jnp.ones(10)}
     of_dict = lambda f: jax.grad(lambda p: f(p).sum())
-    found.append(row("jax", "un-jitted grad, dict arguments, 10", _waiting(of_dict(_dict_by_rules()), p), _waiting(of_dict(_dict_by_hand()), p), 1.15))
+    found.append(
+        row(
+            "jax", "un-jitted grad, dict arguments, 10", _waiting(of_dict(_dict_by_rules()), p), _waiting(of_dict(_dict_by_hand()), p), 1.15
+        )
+    )
     b = jnp.linspace(0.1, 1.0, 10)
     solver, by_hand = (jax.grad(lambda b, f=f: f(b).sum()) for f in (_solver_by_rules(), _solver_by_hand()))
     found.append(row("jax", "un-jitted grad, iterative solver, 10", _waiting(solver, b), _waiting(by_hand, b), 0.05, rounds=15))

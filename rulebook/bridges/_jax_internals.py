@@ -41,10 +41,9 @@ StagingTracer = _name("jax.interpreters.partial_eval", "DynamicJaxprTracer")
 register_lowering = _name("jax.interpreters.mlir", "register_lowering")
 lower_fun = _name("jax.interpreters.mlir", "lower_fun")
 
-mapped_aval = _name("jax.extend.core" if hasattr(importlib.import_module("jax.extend.core"), "mapped_aval") else "jax.core", "mapped_aval")
-unmapped_aval = _name(
-    "jax.extend.core" if hasattr(importlib.import_module("jax.extend.core"), "unmapped_aval") else "jax.core", "unmapped_aval"
-)
+_core = "jax.extend.core" if hasattr(importlib.import_module("jax.extend.core"), "mapped_aval") else "jax.core"
+mapped_aval = _name(_core, "mapped_aval")
+unmapped_aval = _name(_core, "unmapped_aval")
 
 typeof: Callable[[Any], Any] = getattr(jax, "typeof", None) or jax.core.get_aval  # jax.typeof came with 0.5.3
 

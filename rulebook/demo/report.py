@@ -143,5 +143,6 @@ def plot(fit: Fit, file: Path) -> None:
         axes.plot(1900 + np.array(times), pelts[:, k], "o", color=colour, label=f"{name}, pelts")
         axes.plot(1900 + np.array(fine), solution[:, k], color=colour, label=f"{name}, fit")
     axes.set(xlabel="year", ylabel="thousands", title="Hudson's Bay Company pelts and the fitted Lotka-Volterra model")
+    axes.xaxis.get_major_locator().set_params(integer=True)  # years
     axes.legend()
     figure.savefig(file, dpi=150)
