@@ -54,7 +54,7 @@ WRONG: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "one cotangent for two": (
         {"pullback": lambda y, p, b: (p[1] * b,)},
         rb.RuleOutputError,
-        r"pullback of mylib\.f \(engine {engine}\)\.\nExpected: a tuple of 2 cotangents, for x, w\nGot: a tuple of 1\nDo: return one entry per argument",
+        r"pullback of mylib\.f \(engine {engine}\)\.\nExpected: a tuple of 2 cotangents, for x, w\nGot: a tuple of 1\nDo: return one entry",
     ),
     "a bare array": (
         {"pullback": lambda y, p, b: p[1] * b},
@@ -106,7 +106,7 @@ WRONG: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "not implemented, and used": (
         {"pullback": lambda y, p, b: (rb.NotImplementedTangent("see issue 7"), p[0] * b)},
         rb.RuleMissingError,
-        r"pullback of mylib\.f \(engine {engine}\), x\.\nExpected: a derivative\nGot: NotImplementedTangent: see issue 7\nDo: do not differentiate with respect to x",
+        r"pullback of mylib\.f \(engine {engine}\), x\.\nExpected: a derivative\nGot: NotImplementedTangent: see issue 7\nDo: do not differentiate",
     ),
     "no rule at all": (
         {},

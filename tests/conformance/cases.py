@@ -226,7 +226,7 @@ def _static(directions: Directions) -> Any:
 
         @rb.pullback(wave)
         def _(y, primals, y_bar, *, n, scale):
-            x, kind, phase = primals
+            x, _, phase = primals
             c = M * scale * rb.xp(x, phase).cos(n * x + phase) * y_bar
             return n * c, None, rb.project(phase, c)
 
