@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 import rulebook as rb
 from rulebook import trees
 from rulebook.captures import Reads, find_captured, may_capture
 from rulebook.engines import engine_names
 from rulebook.normal import NormalForm
 from rulebook.signature import Signature, static_key
-
 from tests.numpy_engine import NumpyEngine
 
 
@@ -106,7 +106,7 @@ def test_cases_are_kept() -> None:
 
 def test_rules_come_back_unchanged() -> None:
     f = rb.primitive(lambda x: x)
-    rule = lambda y, p, t: t[0]  # noqa: E731
+    rule = lambda y, p, t: t[0]
     assert rb.pushforward(f)(rule) is rule
 
 
@@ -124,7 +124,7 @@ def test_flatten_and_back() -> None:
 
 
 def test_structures_differ_by_kind_keys_and_options() -> None:
-    of = lambda tree: trees.flatten(tree)[1]  # noqa: E731
+    of = lambda tree: trees.flatten(tree)[1]
     assert of((1, 2)) == of((3, 4)) and hash(of((1, 2))) == hash(of((3, 4)))
     for a, b in [((1,), [1]), ({"a": 1}, {"b": 1}), (Pair(1, 2), (1, 2)), (Length(1), Length(1, "km")), (None, 1), ((1, None), (1,))]:
         assert of(a) != of(b)
@@ -132,7 +132,7 @@ def test_structures_differ_by_kind_keys_and_options() -> None:
 
 def test_a_returned_tangent_may_leave_out_what_is_zero() -> None:
     structure = trees.flatten(TREE)[1]
-    fail = lambda path, expected, got: rb.RuleOutputError(path, expected, got)  # noqa: E731
+    fail = lambda path, expected, got: rb.RuleOutputError(path, expected, got)
     found = trees.flatten_like(structure, {"b": Pair(rb.ZeroTangent(), Length(5.0)), "a": rb.NoTangent()}, fail)
     assert found == [None, None, None, 5.0]
     for wrong in ([1.0], {"a": None}, {"a": (1.0, None), "b": None}, {"a": [1.0], "b": None}):
@@ -292,7 +292,7 @@ def test_captured_values_are_found_and_named() -> None:
         def __init__(self) -> None:
             self.layers = [1, {"w": Marked()}]
 
-    is_marked = lambda v: isinstance(v, Marked)  # noqa: E731
+    is_marked = lambda v: isinstance(v, Marked)
     model = Model()
     assert find_captured(lambda x: model, is_marked) == "model.layers[1]['w']"
     assert find_captured(functools.partial(lambda x: x, Marked()), is_marked) == "args[0]"

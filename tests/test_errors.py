@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 import rulebook as rb
 from rulebook.engines import engine_names, load_engine
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 import rulebook as rb
 
 ROOT = Path(__file__).parents[1]
