@@ -132,6 +132,7 @@ def plot(fit: Fit, file: Path) -> None:
         file: of a format that matplotlib can write.
     """
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     times, pelts = data()
     found = np.exp(fit.logs)
@@ -143,6 +144,6 @@ def plot(fit: Fit, file: Path) -> None:
         axes.plot(1900 + np.array(times), pelts[:, k], "o", color=colour, label=f"{name}, pelts")
         axes.plot(1900 + np.array(fine), solution[:, k], color=colour, label=f"{name}, fit")
     axes.set(xlabel="year", ylabel="thousands", title="Hudson's Bay Company pelts and the fitted Lotka-Volterra model")
-    axes.xaxis.get_major_locator().set_params(integer=True)  # years
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))  # years
     axes.legend()
     figure.savefig(file, dpi=150)
