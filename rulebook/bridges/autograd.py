@@ -9,10 +9,10 @@ import autograd.numpy as anp
 import numpy as np
 
 from rulebook import trees
-from rulebook.bridges import _autograd_operators as operators, _autograd_values as values
-from rulebook.bridges._autograd_calls import bind
-from rulebook.bridges._autograd_namespace import NAMESPACE
-from rulebook.bridges._autograd_trace import ARRAY, BOXES, DICT, SEQUENCE, open_container, value_of
+from rulebook.bridges._autograd import operators, values
+from rulebook.bridges._autograd.calls import bind
+from rulebook.bridges._autograd.namespace import NAMESPACE
+from rulebook.bridges._autograd.trace import ARRAY, BOXES, DICT, SEQUENCE, open_container, value_of
 from rulebook.engines import Engine, TracedValueError
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rulebook.bridges._dual_calls import bind, transpose
-from rulebook.bridges._dual_namespace import NAMESPACE
+from rulebook.bridges._dual.calls import bind, transpose
+from rulebook.bridges._dual.namespace import NAMESPACE
 from rulebook.dual import Dual, DualArray, drivers
 from rulebook.dual.errors import DroppedTangentError
 from rulebook.dual.parts import is_dual, peel

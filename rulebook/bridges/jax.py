@@ -2,7 +2,7 @@
 
 One function runs the forward rule in forward mode and the reverse rule in reverse mode: a
 `jax.custom_jvp` whose rule binds a primitive that JAX splits when reverse mode begins
-(see `_jax_primitives`).  With a forward rule alone, JAX transposes it.
+(see `_jax.primitives`).  With a forward rule alone, JAX transposes it.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ import numpy as np
 from jax import numpy as jnp
 from jax.custom_derivatives import SymbolicZero
 
-from rulebook.bridges import _jax_internals as internals
-from rulebook.bridges._jax_calls import Out, primal_of, result
+from rulebook.bridges._jax import internals
+from rulebook.bridges._jax.calls import Out, primal_of, result
 from rulebook.engines import Engine, TracedValueError
 from rulebook.normal import NormalForm
 
 if internals.MISSING:  # pragma: no cover  (a release of JAX that dropped a name)
-    from rulebook.bridges._jax_fallback import bind_public
+    from rulebook.bridges._jax.fallback import bind_public
 
     warnings.warn(
         f"rulebook: JAX {jax.__version__} lacks {', '.join(internals.MISSING)}. "
@@ -30,8 +30,8 @@ if internals.MISSING:  # pragma: no cover  (a release of JAX that dropped a name
         stacklevel=2,
     )
 else:
-    from rulebook.bridges._jax_primitives import aligned, jvp_p
-    from rulebook.bridges._jax_rules import FormMap, Results
+    from rulebook.bridges._jax.primitives import aligned, jvp_p
+    from rulebook.bridges._jax.rules import FormMap, Results
 
 __all__ = ["engine"]
 
@@ -135,7 +135,7 @@ class JaxEngine(Engine):
 
     def namespace(self) -> Any:
         """jax.numpy, with jax.scipy for what it lacks."""
-        from rulebook.bridges._jax_namespace import namespace
+        from rulebook.bridges._jax.namespace import namespace
 
         return namespace
 

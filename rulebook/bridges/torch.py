@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rulebook.bridges import _torch_operators, _torch_values
-from rulebook.bridges._torch_bind import bind_form
+from rulebook.bridges._torch import operators as _torch_operators, values as _torch_values
+from rulebook.bridges._torch.bind import bind_form
 from rulebook.engines import Engine
 from rulebook.normal import NormalForm
 
@@ -105,7 +105,7 @@ class TorchEngine(Engine):
 
     def namespace(self) -> Any:
         """The array namespace with NumPy's names."""
-        from rulebook.bridges._torch_namespace import NAMESPACE
+        from rulebook.bridges._torch.namespace import NAMESPACE
 
         return NAMESPACE
 
@@ -115,4 +115,3 @@ class TorchEngine(Engine):
 
 
 engine = TorchEngine()
-

@@ -542,7 +542,7 @@ def test_bind_takes_plain_values():
 
 
 def test_names_that_an_autograd_lacks_are_listed(monkeypatch):
-    from rulebook.bridges import _autograd_trace as trace
+    from rulebook.bridges._autograd import trace
 
     monkeypatch.setattr(trace, "_NEEDED", {"core": ("VJPNode", "no_such_name")})
     with pytest.raises(ImportError, match=r"lacks autograd.core.no_such_name, which rulebook needs"):

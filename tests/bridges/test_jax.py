@@ -461,7 +461,7 @@ def test_bind_gives_the_engines_own_function() -> None:
 def test_the_fallback_on_documented_functions() -> None:
     code = (
         "import warnings, numpy as np, jax\n"
-        "import rulebook.bridges._jax_internals as internals\n"
+        "import rulebook.bridges._jax.internals as internals\n"
         "internals.MISSING.append('jax.interpreters.ad.gone')\n"
         "import rulebook as rb\n"
         "def make(rules):\n"

@@ -12,7 +12,7 @@ torch = pytest.importorskip("torch")
 scipy_linalg = pytest.importorskip("scipy.linalg")
 scipy_special = pytest.importorskip("scipy.special")
 
-from rulebook.bridges._torch_namespace import NAMESPACE as xp  # noqa: E402
+from rulebook.bridges._torch.namespace import NAMESPACE as xp  # noqa: E402
 
 RNG = np.random.default_rng(0)
 X = RNG.uniform(0.1, 0.9, size=(3, 4))

@@ -1,0 +1,1 @@
+"""What the bridge to autograd is made of; `rulebook.bridges.autograd` is its door."""

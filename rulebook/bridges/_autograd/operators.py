@@ -1,0 +1,127 @@
+"""jvp, vjp and jacobian of any function that autograd can trace, on trees of values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import autograd.numpy as anp
+import numpy as np
+
+from rulebook import trees
+from rulebook.bridges._autograd import values
+from rulebook.bridges._autograd.trace import backward, gradient_root, new_sequence, tangent_root, trace, value_of
+from rulebook.errors import RuleSignatureError
+from rulebook.trees import Structure
+
+__all__ = ["jacobian", "jvp", "vjp"]
+
+
+class _Flat:
+    """A function of the floating leaves of its primals, as autograd wants it: one sequence in, one out."""
+
+    def __init__(self, fn: Callable[..., Any], primals: tuple[Any, ...]) -> None:
+        self.fn = fn
+        leaves, self.structure = trees.flatten(primals)
+        self.leaves = [values.as_value(x) if not isinstance(x, str) else x for x in leaves]
+        self.moving = [i for i, x in enumerate(self.leaves) if _moves(x)]
+        self.x = tuple(self.leaves[i] for i in self.moving)
+        self.out: Structure = trees.LEAF
+        self.ys: list[Any] = []
+        self.moved: list[int] = []
+
+    def __call__(self, xs: Any) -> Any:
+        leaves = list(self.leaves)
+        for k, i in enumerate(self.moving):
+            leaves[i] = xs[k]
+        self.ys, self.out = trees.flatten(self.fn(*self.structure.unflatten(iter(leaves))))
+        self.moved = [o for o, y in enumerate(self.ys) if _moves(y)]
+        return new_sequence([self.ys[o] for o in self.moved])
+
+    def primal(self, end: Any) -> Any:
+        """y below the trace, given what it ended in."""
+        return self._result(end, [value_of(y) for y in self.ys])
+
+    def tangent(self, end: Any) -> Any:
+        """y_dot; None where y has no tangent."""
+        return self._result(end, [None] * len(self.ys))
+
+    def _result(self, end: Any, leaves: list[Any]) -> Any:
+        for k, o in enumerate(self.moved):
+            leaves[o] = values.as_value(end[k])
+        return self.out.unflatten(iter(leaves))
+
+
+def _moves(x: Any) -> bool:
+    return not isinstance(x, str) and values.has_tangent(x)
+
+
+def jvp(fn: Callable[..., Any], primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Any, Any]:
+    """`fn(*primals)` and its derivative along the tangents, which have arrays for all floating leaves."""
+    flat = _Flat(fn, primals)
+    dots = trees.flatten_like(flat.structure, tangents, _structure_error)
+    x_dot = tuple(values.zeros_like(flat.leaves[i]) if dots[i] is None else dots[i] for i in flat.moving)
+    end, node = trace(flat, flat.x, tangent_root(x_dot))
+    y = flat.primal(end)
+    if node is None:
+        return y, flat.tangent([values.zeros_like(v) for v in end])
+    return y, flat.tangent([values.cast(node.g[k], v) for k, v in enumerate(end)])
+
+
+def vjp(fn: Callable[..., Any], primals: tuple[Any, ...]) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
+    """`fn(*primals)` and its pullback, in the pairing Re sum(conj(y_bar) * y_dot)."""
+    flat = _Flat(fn, primals)
+    end, node = trace(flat, flat.x, gradient_root())
+
+    def pullback(y_bar: Any) -> tuple[Any, ...]:
+        bars = trees.flatten_like(flat.out, y_bar, _structure_error)
+        held = tuple(_bar(bars[o], end[k]) for k, o in enumerate(flat.moved))
+        x_bars = None if node is None else backward(held, node)
+        found: list[Any] = [None] * len(flat.leaves)
+        for k, (i, x) in enumerate(zip(flat.moving, flat.x, strict=True)):
+            found[i] = values.zeros_like(x) if x_bars is None else values.cast(values.conj(values.as_value(x_bars[k])), x)
+        result: tuple[Any, ...] = flat.structure.unflatten(iter(found))
+        return result
+
+    return flat.primal(end), pullback
+
+
+def _bar(y_bar: Any, y: Any) -> Any:
+    """A cotangent of y in autograd's convention."""
+    if y_bar is None:
+        return values.zeros_like(y)
+    y_bar = values.as_value(y_bar)
+    if np.shape(value_of(y_bar)) != np.shape(value_of(y)):
+        raise _structure_error("y_bar", f"shape {np.shape(value_of(y))}", f"shape {np.shape(value_of(y_bar))}")
+    return values.conj(values.cast(y_bar, y))
+
+
+def _structure_error(path: str, expected: str, got: str) -> Any:
+    which = f"engine autograd{f', {path}' if path else ''}."
+    return RuleSignatureError(which, expected, got, "pass what has the structure and shape of the function's values")
+
+
+def jacobian(fn: Callable[..., Any], x: Any) -> tuple[Any, Any]:
+    """`fn(x)` and its Jacobian, of shape y.shape + x.shape, by one pullback per element of y.
+
+    A complex function of complex x is taken to be holomorphic.
+    """
+    y, pullback = vjp(fn, (x,))
+    if not trees.is_leaf(y):
+        got = repr(trees.flatten(y)[1])
+        raise RuleSignatureError("rb.jacobian (engine autograd).", "one array from the function", got, "return one array, or use rb.vjp")
+    shape, dtype = np.shape(value_of(y)), values.dtype_of(y)
+    if dtype.kind == "f" and values.dtype_of(x).kind == "c":
+        raise RuleSignatureError("rb.jacobian (engine autograd).", "a holomorphic function of complex x", "a real result", "use rb.vjp")
+    rows = [_row(pullback, shape, dtype, k, values.dtype_of(x).kind) for k in range(int(np.prod(shape)))]
+    full = shape + np.shape(value_of(x))
+    return y, anp.reshape(anp.stack(rows), full) if rows else np.zeros(full, np.result_type(dtype, values.dtype_of(x)))
+
+
+def _row(pullback: Callable[[Any], tuple[Any, ...]], shape: tuple[int, ...], dtype: Any, k: int, kind: str) -> Any:
+    basis = np.zeros(shape, dtype)
+    basis.flat[k] = 1
+    (row,) = pullback(basis)
+    if dtype.kind != "c":
+        return row
+    return values.conj(row) if kind == "c" else row + 1j * pullback(1j * basis)[0]

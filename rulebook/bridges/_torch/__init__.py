@@ -1,0 +1,1 @@
+"""What the bridge to torch is made of; `rulebook.bridges.torch` is its door."""

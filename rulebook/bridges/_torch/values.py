@@ -1,0 +1,104 @@
+"""Single torch values: how numbers come in and go out, and which of them are being differentiated."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from rulebook.bridges._torch import private
+from rulebook.engines import TracedValueError
+
+__all__ = ["asarray", "has_tangent", "is_active", "leaves_as_tensors", "tangent_of", "to_numpy"]
+
+_PLAIN_DISPATCH = Tensor.__torch_dispatch__
+
+
+def has_tangent(x: Any) -> bool:
+    """Whether a tensor is real or complex floating."""
+    return x.dtype.is_floating_point or x.dtype.is_complex  # type: ignore[no-any-return]
+
+
+def asarray(value: Any, like: Any = None) -> Tensor:
+    """A number or NumPy array as a tensor that shares no memory with it, on the device of `like`.
+
+    A Python number takes the floating dtype of `like`, so that float32 stays float32; without one it
+    is float64 or complex128, as in NumPy.  NumPy values keep their dtype.
+    """
+    if isinstance(value, Tensor):
+        return value
+    device = None if like is None else like.device
+    kind = type(value)
+    if kind is float or kind is complex:
+        dtype = torch.float64 if like is None or not has_tangent(like) else like.dtype
+        if kind is complex:
+            dtype = dtype.to_complex()
+        return torch.tensor(value, dtype=dtype, device=device)
+    if isinstance(value, np.ndarray):
+        value = np.array(value, dtype=value.dtype.newbyteorder("="), order="C")
+        return torch.from_numpy(value) if device is None else torch.from_numpy(value).to(device)
+    if isinstance(value, np.generic):
+        return torch.from_numpy(np.array(value)).to(device)
+    return torch.tensor(value, device=device)
+
+
+def leaves_as_tensors(leaves: tuple[Any, ...]) -> list[Tensor]:
+    """Every leaf as a tensor; Python numbers take the floating dtype of the tensors among them."""
+    tensors = [x for x in leaves if isinstance(x, Tensor)]
+    if len(tensors) == len(leaves):
+        return list(leaves)
+    like = _common(tensors)
+    return [x if isinstance(x, Tensor) else asarray(x, like) for x in leaves]
+
+
+def _common(tensors: list[Tensor]) -> Tensor | None:
+    floating = [x for x in tensors if has_tangent(x)]
+    if not floating:
+        return None
+    widest = floating[0]
+    for x in floating[1:]:
+        if torch.promote_types(widest.dtype, x.dtype) != widest.dtype:
+            widest = x
+    return widest
+
+
+def tangent_of(x: Tensor) -> tuple[Tensor, Tensor | None]:
+    """A tensor without its tangent, and the tangent that forward mode sees on it at the innermost level."""
+    if private.is_batched(x):  # forward mode cannot enclose a vmap level: torch.autograd.forward_ad.make_dual raises there
+        return x, None
+    primal, x_dot = private.unpack_dual(x, level=0)
+    return primal, x_dot
+
+
+def is_active(x: Tensor) -> bool:
+    """Whether a derivative may be flowing through a tensor: of reverse or forward mode, or of torch.func."""
+    if private.is_wrapped(x):
+        return True
+    if x.requires_grad and torch.is_grad_enabled():
+        return True
+    return private.forward_mode() and tangent_of(x)[1] is not None
+
+
+def _is_traced(x: Tensor) -> bool:
+    if private.is_wrapped(x) or private.is_legacy_batched(x) or x.device.type == "meta":
+        return True
+    return type(x).__torch_dispatch__ is not _PLAIN_DISPATCH
+
+
+def to_numpy(x: Tensor) -> np.ndarray[Any, Any]:
+    """A tensor as a read-only NumPy array; bfloat16, which NumPy lacks, as float32.
+
+    Raises:
+        TracedValueError: it is being traced or differentiated.
+    """
+    x = private.unwrap_dead(x)
+    if _is_traced(x) or is_active(x):
+        raise TracedValueError
+    x = x.detach()
+    if x.dtype is torch.bfloat16:
+        x = x.float()
+    array: np.ndarray[Any, Any] = x.numpy(force=True)  # copies lazy conjugates, negatives, zeros, and what another device holds
+    array.flags.writeable = False
+    return array
