@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 import os
+from typing import Any
+
+import numpy as np
+import pytest
 
 # Eight host devices and 64-bit numbers have to be chosen before JAX starts.
 os.environ.setdefault("XLA_FLAGS", "--xla_force_host_platform_device_count=8")
@@ -18,3 +22,9 @@ collect_ignore_glob = [
     if importlib.util.find_spec(engine) is None
     for pattern in (f"rulebook/bridges/{engine}.py", f"rulebook/bridges/_{engine}*", f"tests/conformance/engines/{engine}.py")
 ] + (["rulebook/demo/*"] if importlib.util.find_spec("scipy") is None else [])
+
+
+@pytest.fixture(autouse=True)
+def _names_of_examples(doctest_namespace: dict[str, Any]) -> None:
+    """What an example may use without importing it."""
+    doctest_namespace["np"] = np

@@ -342,3 +342,11 @@ def test_the_layers_hold() -> None:
     from importlinter.cli import lint_imports
 
     assert lint_imports() == 0
+
+
+def test_the_rule_library_does_not_hide_the_function_of_its_name() -> None:
+    code = (
+        "import rulebook as rb\nf = rb.primitive(lambda x: x)\nbefore = rb.rules(f)\n"
+        "import rulebook.rules\nassert rb.rules(f) == before and rb.rules is rulebook.rules\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

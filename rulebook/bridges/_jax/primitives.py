@@ -205,6 +205,7 @@ align_p: Any = internals.Primitive("rulebook_align")
 align_p.def_impl(lambda y, *primals: y)
 align_p.def_abstract_eval(lambda y, *primals: y)
 internals.register_lowering(align_p, internals.lower_fun(lambda y, *primals: y, multiple_results=False))
+internals.primitive_transposes[align_p] = lambda y_bar, y, *primals: [y_bar, *[None] * len(primals)]
 internals.primitive_jvps[align_p] = lambda primals, tangents: (align_p.bind(*primals), tangents[0])
 
 
