@@ -338,7 +338,6 @@ def test_a_missing_package_names_the_install_line() -> None:
 
 
 def test_the_layers_hold() -> None:
-    pytest.importorskip("importlinter")
     from importlinter.cli import lint_imports
 
     assert lint_imports() == 0
