@@ -137,8 +137,10 @@ class Reads:
         return all(get() is value for get, value in self._entries)
 
     def _is_pure(self, value: Any, depth: int) -> bool:
-        if isinstance(value, (type, str, bytes, int, float, complex, type(None), np.generic, np.dtype)) or id(value) in self._seen:
+        if isinstance(value, (str, bytes, int, float, complex, type(None), np.generic, np.dtype)) or id(value) in self._seen:
             return True
+        if isinstance(value, type):  # the attributes of a user's class may be assigned to
+            return value.__module__.partition(".")[0] in _PURE_ROOTS
         if getattr(type(value), "_rulebook_primitive", False):
             self._entries += [(functools.partial(getattr, value, rule), getattr(value, rule)) for rule in ("forward", "reverse", "batch")]
             return True
@@ -153,6 +155,8 @@ class Reads:
 
     def _is_pure_function(self, fn: types.FunctionType, depth: int) -> bool:
         names = _names(fn.__code__)
+        if fn.__dict__.keys() - {"__wrapped__"}:  # so may those of a function
+            return False
         if any(name in _IMPURE_BUILTINS for name in names) or _writes_outside(fn.__code__):
             return False
         for cell in fn.__closure__ or ():

@@ -152,8 +152,8 @@ class Primitive:
         """The attribute of `_recorded` that is the engine's function of arguments like `skeleton`, which holds their types."""
         opaque: dict[int, Any] = {}
         structure = _from_skeleton(skeleton, opaque)
-        statics = self._defaults if statics == self._defaults else statics
-        bound = self._bind_leaves(load_engine(engine), structure, opaque, statics, self._key(statics))
+        # A key of its own even for the defaults: compared as values, True and -0.0 would pass for 1 and 0.0.
+        bound = self._bind_leaves(load_engine(engine), structure, opaque, statics, self._key(dict(statics)))
         name = f"bound_{id(bound)}"
         setattr(self._recorded, name, bound)  # an attribute, as a tracer guards on that and not on a constant function
         return name

@@ -263,6 +263,14 @@ def test_thunks_run_only_where_they_are_wanted() -> None:
 # -- what a function reads -----------------------------------------------------------------------------
 
 TABLE = {"scale": 2.0}
+
+
+class Settings:
+    """A class whose attributes a function may read."""
+
+    scale = 2.0
+
+
 FACTOR = 3.0
 
 
@@ -272,7 +280,14 @@ def _closure(value: Any) -> Any:
 
 def test_pure_functions_are_told_from_those_that_depend_on_more() -> None:
     pure = [lambda x: np.sin(x) * FACTOR, _closure(2.0), functools.partial(_closure(1.0), 2.0), lambda x: kepler(x)]
-    impure = [lambda x: x * TABLE["scale"], _closure([1.0]), _closure(np.ones(2)), lambda x: print(x), lambda x: np.random.normal() * x]
+    impure = [
+        lambda x: x * TABLE["scale"],
+        lambda x: x * Settings.scale,
+        _closure([1.0]),
+        _closure(np.ones(2)),
+        lambda x: print(x),
+        lambda x: np.random.normal() * x,
+    ]
     assert all(Reads(f).pure for f in pure)
     assert not any(Reads(f).pure for f in impure)
 
