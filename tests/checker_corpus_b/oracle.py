@@ -1,0 +1,425 @@
+"""Verify every entry without any rule checker: `python -m tests.checker_corpus_b.oracle [-v] [id prefix ...]`.
+
+A right rule must agree, at 200 draws of its own cases, with differences of eighth order (in long double where the function takes it)
+over a range of steps, or of an exact twin in `exact`; a wrong one must break the protocol, or differ from its right sibling, beyond
+rounding or the declared accuracy in at least 3 % of the draws.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+import warnings
+from typing import Any
+
+import numpy as np
+
+from rulebook.tangents import Thunk
+from tests.checker_corpus_b import entries, exact
+
+DRAWS = 200
+WEIGHTS = (4 / 5, -1 / 5, 4 / 105, -1 / 280)
+STEPS = (0.1, 0.03, 0.01, 3e-3, 1e-3, 3e-4, 1e-4, 3e-5, 1e-5, 1e-6, 1e-7, 1e-8)
+
+
+def leaves(tree, path=()):
+    """(path, leaf) pairs; None has no leaf."""
+    if isinstance(tree, dict):
+        return [x for k in sorted(tree) for x in leaves(tree[k], (*path, k))]
+    if isinstance(tree, (tuple, list)):
+        return [x for i, t in enumerate(tree) for x in leaves(t, (*path, i))]
+    return [] if tree is None else [(path, tree)]
+
+
+def rebuild(tree, values):
+    """The same tree with the leaves of an iterator."""
+    if isinstance(tree, dict):
+        made = {k: rebuild(tree[k], values) for k in sorted(tree)}
+        return {k: made[k] for k in tree}
+    if isinstance(tree, tuple) and hasattr(tree, "_fields"):
+        return type(tree)(*[rebuild(t, values) for t in tree])
+    if isinstance(tree, (tuple, list)):
+        return type(tree)([rebuild(t, values) for t in tree])
+    return None if tree is None else next(values)
+
+
+def active(leaf):
+    return not isinstance(leaf, (str, bytes)) and np.asarray(leaf).dtype.kind in "fc"
+
+
+def copied(tree):
+    return rebuild(tree, iter([np.array(x) if isinstance(x, np.ndarray) else x for _, x in leaves(tree)]))
+
+
+def real(x):
+    """A complex array as its real and imaginary parts."""
+    x = np.asarray(x)
+    return np.concatenate([x.real.ravel(), x.imag.ravel()]) if x.dtype.kind == "c" else x.ravel()
+
+
+def unreal(vector, like):
+    like = np.asarray(like)
+    half = like.size
+    made = (vector[:half] + 1j * vector[half:]) if like.dtype.kind == "c" else vector
+    return np.asarray(made.reshape(like.shape)).astype(like.dtype)[()] if like.ndim == 0 else made.reshape(like.shape).astype(like.dtype)
+
+
+def sizes(tree):
+    return [0 if not active(x) else np.asarray(x).size * (2 if np.asarray(x).dtype.kind == "c" else 1) for _, x in leaves(tree)]
+
+
+def flat(tree, like):
+    """All real numbers of the active leaves; zeros where the tree says zero."""
+    out = [np.zeros(0)]
+    for t, x in zip(_aligned(tree, like), [x for _, x in leaves(like)], strict=True):
+        if not active(x):
+            continue
+        n = sizes([x])[0]
+        if t is None or type(t).__name__ in ("NoTangent", "ZeroTangent"):
+            out.append(np.zeros(n))
+            continue
+        t = np.asarray(t)
+        if t.shape != np.shape(x):
+            raise Broken(f"shape {t.shape} for {np.shape(x)}")
+        if np.asarray(x).dtype.kind != "c" and t.dtype.kind == "c":
+            t = t.real
+        out.append(real(t.astype(complex) if np.asarray(x).dtype.kind == "c" else t))
+    return np.concatenate(out)
+
+
+def _aligned(tree, like):
+    """The values of `tree` at the leaves of `like`; a zero for a whole branch is repeated."""
+    if isinstance(tree, Thunk):
+        tree = tree.fn()
+    if isinstance(like, (tuple, list, dict)):
+        if tree is None or type(tree).__name__ in ("NoTangent", "ZeroTangent"):
+            return [None] * len(leaves(like))
+        if isinstance(like, dict):
+            if not isinstance(tree, dict) or set(tree) != set(like):
+                raise Broken("structure")
+            return [x for k in sorted(like) for x in _aligned(tree[k], like[k])]
+        if not isinstance(tree, (tuple, list)) or isinstance(tree, list) != isinstance(like, list) or len(tree) != len(like):
+            raise Broken("structure")
+        return [x for t, e in zip(tree, like, strict=True) for x in _aligned(t, e)]
+    return [] if like is None else [tree]
+
+
+def unflat(vector, like):
+    """Leaves from real numbers; None for leaves without tangent."""
+    out, at = [], 0
+    for (_, x), n in zip(leaves(like), sizes(like), strict=True):
+        out.append(unreal(vector[at : at + n], x) if active(x) else None)
+        at += n
+    return rebuild(like, iter(out))
+
+
+class Broken(Exception):
+    """The rule breaks the protocol."""
+
+
+def call(case):
+    return (case.args, case.static) if hasattr(case, "args") else (case if isinstance(case, tuple) else (case,), {})
+
+
+def defaults(f):
+    return {p.name: p.default for p in inspect.signature(f).parameters.values() if p.kind is p.KEYWORD_ONLY and p.default is not p.empty}
+
+
+def draws(f, cases):
+    """The explicit cases and 200 draws of the samplers, with the defaults of the statics filled in."""
+    rng = np.random.default_rng(20240517)
+    out = []
+    samplers = [c for c in cases if callable(c)]
+    out += [call(c) for c in cases if not callable(c)]
+    for i in range(DRAWS if samplers else 0):
+        out.append(call(samplers[i % len(samplers)](rng)))
+    return [(args, {**defaults(f), **static}) for args, static in out]
+
+
+def same(a, b):
+    return all(
+        np.array_equal(np.asarray(x), np.asarray(y), equal_nan=np.asarray(x).dtype.kind in "fc")
+        for (_, x), (_, y) in zip(leaves(a), leaves(b), strict=True)
+    )
+
+
+def structure(y, like):
+    if type(y) is not type(like) and isinstance(like, (tuple, list, dict)):
+        return False
+    if isinstance(like, dict):
+        return set(y) == set(like) and all(structure(y[k], like[k]) for k in like)
+    if isinstance(like, (tuple, list)):
+        return len(y) == len(like) and all(structure(a, b) for a, b in zip(y, like, strict=True))
+    return like is None or (np.shape(y) == np.shape(like) and np.asarray(y).dtype == np.asarray(like).dtype)
+
+
+def run(kw, args, static, space, others=None):
+    """Jacobians by the rules, primal values, and the breaches of protocol."""
+    breaches: list[str] = []
+    out: dict[str, Any] = {}
+    before, y = copied(args), kw["f"](*copied(args), **static)
+    n_in, n_out = sum(sizes(args)), sum(sizes(y))
+    out["y"] = y
+    watch = copied(args)
+
+    def note(what):
+        if what not in breaches:
+            breaches.append(what)
+
+    basis_in = [_projected(unflat(e, args), space) for e in np.eye(n_in)]
+    basis_out = np.eye(n_out)
+
+    def forward(tangents):
+        kept = copied(tangents)
+        if kw.get("frule"):
+            y_r, y_dot = kw["frule"](watch, tangents, **static)
+            primal(y_r)
+        else:
+            y_dot = kw["pushforward"](kw["f"](*watch, **static), watch, tangents, **static)
+        if not same(kept, tangents):
+            note("changes its tangents")
+        return flat(y_dot, y)
+
+    def primal(y_r):
+        if not structure(y_r, y):
+            note("primal: structure or dtype")
+            return
+        err = relative(flat(y_r, y), flat(y, y))
+        out["primal"] = max(out.get("primal", 0.0), err)
+
+    try:
+        if kw.get("frule") or kw.get("pushforward"):
+            out["fwd"] = np.array([forward(t) for t in basis_in]).reshape(n_in, n_out).T
+            out["fwd2"] = np.array([forward(t) for t in basis_in]).reshape(n_in, n_out).T
+    except (Broken, ValueError, IndexError, TypeError) as e:
+        note(f"forward {type(e).__name__}: {e}")
+    try:
+        if kw.get("rrule") or kw.get("pullback"):
+            if kw.get("rrule"):
+                y_r, pull = kw["rrule"](*watch, **static)
+                primal(y_r)
+                if others is not None:
+                    kw["rrule"](*copied(others[0]), **others[1])
+            else:
+                y_p = kw["f"](*watch, **static)
+                pull = lambda g: kw["pullback"](y_p, watch, g, **static)
+            out["rev"] = pulled(pull, basis_out, y, args, space, note).reshape(n_out, n_in)
+            out["rev2"] = pulled(pull, basis_out, y, args, space, note).reshape(n_out, n_in)
+            w = np.linspace(-1.3, 0.9, n_out)
+            dense = pulled(pull, [w], y, args, space, note)[0]
+            out["linear"] = relative(dense, w @ out["rev"], np.abs(w) @ np.abs(out["rev"]))
+    except (Broken, ValueError, IndexError, TypeError) as e:
+        note(f"reverse {type(e).__name__}: {e}")
+    if not same(before, watch):
+        note("changes its arguments")
+    for d in ("fwd", "rev"):
+        if d + "2" in out and not np.allclose(out[d], out[d + "2"], rtol=1e-13, atol=0, equal_nan=True):
+            note(f"second call differs ({d})")
+    if out.get("linear", 0) > 1e-9 * (
+        1 if np.asarray(leaves(y)[0][1]).dtype.itemsize > 8 or np.asarray(leaves(y)[0][1]).dtype == float else 1e5
+    ):
+        note("not linear")
+    return out, breaches
+
+
+def pulled(pull, vectors, y, args, space, note):
+    rows, kept = [], []
+    for e in vectors:
+        g = unflat(e, y)
+        held = copied(g)
+        got = pull(g)
+        if not same(held, g):
+            note("changes its cotangent")
+        if not isinstance(got, tuple):
+            raise Broken("not a tuple")
+        for (_, x), t in zip(leaves(args), _aligned(got, args), strict=True):
+            if not active(x) and not (t is None or type(t).__name__ in ("NoTangent", "ZeroTangent")):
+                note("cotangent for a leaf without tangent")
+        rows.append(flat(got, args))
+        kept.append(got)
+        if space is not None:
+            projected = flat(_projected(unflat(rows[-1], args), space), args)
+            if relative(projected, rows[-1], np.abs(rows[-1]).max(initial=0)) > 1e-9:
+                note("cotangent outside the tangent space")
+            rows[-1] = projected
+    if any(not np.array_equal(flat(k, args) if space is None else r, r, equal_nan=True) for k, r in zip(kept, rows, strict=True)):
+        note("a later call overwrites an earlier result")
+    return np.array(rows).reshape(len(rows), -1)
+
+
+def _projected(tangents, space):
+    if space is None:
+        return tangents
+    return tuple(space(i, t) if isinstance(t, np.ndarray) and t.ndim else t for i, t in enumerate(tangents))
+
+
+def is_single(args, y):
+    return any(np.asarray(x).dtype in (np.float32, np.complex64) for _, x in [*leaves(args), *leaves(y)])
+
+
+def relative(a, b, scale=None):
+    a, b = np.asarray(a, float), np.asarray(b, float)
+    scale = np.abs(b) if scale is None else scale
+    with np.errstate(all="ignore"):
+        err = np.abs(a - b) / scale
+    err = np.where((a == b) | (np.isnan(a) & np.isnan(b)), 0.0, err)
+    err = np.where(np.isnan(err), np.inf, err)
+    return float(err.max(initial=0.0))
+
+
+def widened(tree, wide):
+    def up(x):
+        x = np.asarray(x)
+        if x.dtype.kind not in "fc":
+            return x
+        return x.astype(
+            {("f", True): np.longdouble, ("c", True): np.clongdouble, ("f", False): float, ("c", False): complex}[x.dtype.kind, wide]
+        )[()]
+
+    return rebuild(tree, iter([up(x) if active(x) else x for _, x in leaves(tree)]))
+
+
+def derivative(f, args, static, direction):
+    """Differences along a direction with the estimate of their error, per output number."""
+    scale = 1.0
+    for wide in (True, False):
+        base, v = widened(args, wide), widened(unflat(direction, widened(args, False)), wide)
+        xs, vs = [x for _, x in leaves(base)], iter([x for _, x in leaves(v)])
+        vs = [next(vs) if active(x) else None for x in xs]
+
+        def g(t):
+            moved = rebuild(base, iter([x if d is None else x + t * d for x, d in zip(xs, vs, strict=True)]))
+            y = f(*moved, **static)
+            return np.concatenate([np.zeros(0, np.longdouble), *[real(x) for _, x in leaves(y) if active(x)]])
+
+        try:
+            y0 = probe = f(*base, **static)
+            kinds = {np.asarray(x).dtype for _, x in leaves(probe) if active(x)}
+            if wide and kinds - {np.dtype(np.longdouble), np.dtype(np.clongdouble)}:
+                continue
+        except Exception:
+            if wide:
+                continue
+            raise
+        break
+    one = np.longdouble(1) if wide else 1.0
+    estimates = []
+    for h in STEPS:
+        h = h * one * scale
+        try:
+            total = sum(w * (g(k * h) - g(-k * h)) for k, w in enumerate(WEIGHTS, 1)) / h
+        except Exception:
+            continue
+        estimates.append(total)
+        if len(estimates) > 2 and all(np.all(np.abs(total - e) <= 1e-13 * np.abs(total)) for e in estimates[-3:-1]):
+            break
+    if not estimates:
+        return np.zeros(sum(sizes(y0))), np.full(sum(sizes(y0)), np.inf)
+    # the steps whose results agree best relative to themselves: far beyond a singularity everything looks flat
+    best, error, least = estimates[0], np.full(estimates[0].shape, np.inf), np.full(estimates[0].shape, np.inf)
+    for a, b, c in zip(estimates, estimates[1:], estimates[2:], strict=False):
+        with np.errstate(all="ignore"):
+            gap = np.maximum(np.abs(a - b), np.abs(b - c))
+            loss = np.where(gap == 0, 0, gap / np.maximum(np.abs(b), np.abs(c)))
+        better = loss < least
+        best, error, least = np.where(better, b, best), np.where(better, gap, error), np.where(better, loss, least)
+    return best.astype(float), error.astype(float)
+
+
+def verify_right(entry, kw, points):
+    """(worst error, share decided) of a right rule."""
+    space, accuracy = kw.get("tangent_space"), kw.get("accuracy") or 0.0
+    f = exact.EXACT.get(entry.id.split("/")[0], kw["f"])
+    rng = np.random.default_rng(7)
+    worst, decided, total, problems = 0.0, 0, 0, []
+    for i, (args, static) in enumerate(points):
+        got, breaches = run(kw, args, static, space, points[(i + 1) % len(points)])
+        problems += [f"draw {i}: {b}" for b in breaches]
+        single = is_single(args, got["y"])
+        if got.get("primal", 0) > (1e-5 if single else max(1e-11, 3 * accuracy)):
+            problems.append(f"draw {i}: primal {got['primal']:.1e}")
+        parts = np.repeat(np.arange(len(sizes(args))), sizes(args))
+        for leaf in sorted(set(parts)):
+            size = np.abs(flat(args, args))
+            size[size == 0] = 1e-3 * size[parts == leaf].max() or 1.0
+            v = rng.normal(size=parts.size) * (parts == leaf) * size
+            v = flat(_projected(unflat(v, widened(args, False)), space), args)
+            if not v.any():
+                continue
+            ref, err = derivative(f, args, static, v)
+            for d in ("fwd", "rev"):
+                if d not in got:
+                    continue
+                S = np.abs(got[d]) @ np.abs(v)
+                gap = np.abs(got[d] @ v - ref)
+                total += gap.size
+                tell = err <= (1e-4 if single else 1e-5) * S
+                decided += int(np.sum(tell))
+                with np.errstate(all="ignore"):
+                    rel = np.where(gap <= 30 * err, 0, gap / S)[tell]
+                big = rel.max(initial=0)
+                worst = max(worst, big)
+                if big > (2e-4 if single else max(1e-8, 100 * accuracy)):
+                    problems.append(f"draw {i}: {d} leaf {leaf} off by {big:.1e}")
+    return worst, decided / max(total, 1), problems
+
+
+def verify_wrong(kw, right, points):
+    """Share of draws where it is evidently wrong, the size of the error, and the breaches."""
+    space, accuracy = kw.get("tangent_space"), kw.get("accuracy") or 0.0
+    hits, sizes_, seen = 0, [], {}
+    for i, (args, static) in enumerate(points):
+        other = points[(i + 1) % len(points)]
+        try:
+            good, _ = run(right, args, static, right.get("tangent_space"), other)
+        except KeyError:
+            good = {}
+        got, breaches = run(kw, args, static, space, other)
+        single = is_single(args, got["y"])
+        floor = 1e-4 if single else max(1e-10, 300 * accuracy)
+        error = 0.0
+        if got.get("primal", 0) > (1e-5 if single else max(1e-12, 10 * accuracy)):
+            error = got["primal"]
+        for d in ("fwd", "rev"):
+            base = good.get(d, good.get("rev" if d == "fwd" else "fwd"))
+            if d in got and base is not None:
+                row = 1e-6 * floor * np.abs(base).max(axis=1, initial=0, keepdims=True)
+                error = max(error, relative(got[d], base, np.abs(base) + row))
+        for b in breaches:
+            seen[b[:60]] = seen.get(b[:60], 0) + 1
+        if breaches or error > floor:
+            hits += 1
+        sizes_.append(error)
+    return hits / len(points), float(np.median([s for s in sizes_ if s > 0] or [0])), seen
+
+
+def main(argv):
+    verbose = "-v" in argv
+    wanted = tuple(a for a in argv if a != "-v")
+    bad = 0
+    all_ = entries()
+    rights = {e.id.split("/")[0]: e.build for e in reversed(all_) if e.right}
+    for e in all_:
+        if wanted and not e.id.startswith(wanted):
+            continue
+        kw = e.build()
+        points = draws(kw["f"], kw["cases"])
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            if e.right:
+                worst, decided, problems = verify_right(e, kw, points)
+                ok = not problems and decided > 0.8
+                text = f"worst {worst:.1e} decided {decided:.2f} {problems[:3]} ({len(problems)})"
+            else:
+                share, size, seen = verify_wrong(kw, rights[e.id.split("/")[0]](), points)
+                ok = share >= 0.03
+                text = f"hits {share:.2f} size {size:.1e} {seen or ''}"
+        bad += not ok
+        if verbose or not ok:
+            print("ok " if ok else "BAD", e.id, text, flush=True)
+    print(f"{sum(e.right for e in all_)} right, {sum(not e.right for e in all_)} wrong, {bad} not verified")
+    return bad
+
+
+if __name__ == "__main__":
+    sys.exit(bool(main(sys.argv[1:])))
