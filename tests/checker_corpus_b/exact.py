@@ -43,3 +43,48 @@ def _rodrigues(w, x):
     s = np.sin(t) / t if t2 > 1e-8 else 1 - t2 / 6 + t2 * t2 / 120
     c = 2 * np.sin(t / 2) ** 2 / t2 if t2 > 1e-8 else 0.5 - t2 / 24 + t2 * t2 / 720
     return x + s * np.cross(w, x) + c * np.cross(w, np.cross(w, x))
+
+
+@exact("ph")
+def _ph(acid, base, pka, *, pkw, tol):
+    one = acid * 0 + 1
+    x, ten = 7 * one, 10 * one
+    ka, kw, lo, hi = ten**-pka, ten**-pkw, 0 * one, 15 * one
+    for _ in range(200):
+        h = ten**-x
+        r = h + base - kw / h - acid * ka / (ka + h)
+        lo, hi = (x, hi) if r > 0 else (lo, x)
+        new = x + r / (np.log(ten) * (h + kw / h + acid * ka * h / (ka + h) ** 2))
+        x = new if lo < new < hi else (lo + hi) / 2
+    return x
+
+
+@exact("vdw-volume")
+def _vdw(T, p, a, b, *, phase):
+    R = np.longdouble(8.314462618)
+    c = [1.0, -(b + R * T / p), a / p, -a * b / p]
+    roots = np.roots([float(x) for x in c])
+    reals = roots.real[np.abs(roots.imag) < 1e-7 * np.abs(roots)]
+    v = (reals.max() if phase == "gas" else reals.min()) + 0 * p
+    return newton(lambda v: (((v + c[1]) * v + c[2]) * v + c[3]) / ((3 * v + 2 * c[1]) * v + c[2]), v)
+
+
+@exact("flash")
+def _flash(z, k, *, steps):
+    lo, hi = 1 / (1 - k.max()), 1 / (1 - k.min())
+    for _ in range(60):
+        mid = (lo + hi) / 2
+        lo, hi = (mid, hi) if np.sum(z * (k - 1) / (1 + mid * (k - 1))) > 0 else (lo, mid)
+    return newton(lambda x: -np.sum(z * (k - 1) / (1 + x * (k - 1))) / np.sum(z * (k - 1) ** 2 / (1 + x * (k - 1)) ** 2), (lo + hi) / 2)
+
+
+@exact("decay-chain")
+def _decay(n0, rates, *, t):
+    a = np.diag(-rates) + np.diag(rates[:-1], -1)
+    p = term = np.eye(len(rates)) + 0 * a
+    for k in range(1, 30):
+        term = term @ a * (t / 256 / k)
+        p = p + term
+    for _ in range(8):
+        p = p @ p
+    return p @ n0
