@@ -1,5 +1,6 @@
 """The command line: exit status 0, 1 or 2, and messages that say what to do."""
 
+import importlib.util
 import subprocess
 import sys
 
@@ -56,8 +57,8 @@ def test_wrong_usage(arguments, message, called, capsys):
 
 @pytest.mark.parametrize(("arguments", "package"), [(["demo"], "scipy"), (["demo", "--plot", "fit.png"], "matplotlib")])
 def test_a_package_that_the_demo_lacks(arguments, package, called, monkeypatch, capsys):
-    found = cli.importlib.util.find_spec
-    monkeypatch.setattr(cli.importlib.util, "find_spec", lambda name: None if name == package else found(name))
+    found = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == package else found(name))
     with pytest.raises(SystemExit) as stopped:
         cli.main(arguments)
     assert stopped.value.code == 2

@@ -1,38 +1,19 @@
-"""The command `rulebook`: exit status 0 if all holds, 1 if something is wrong, 2 for wrong usage."""
+"""`rulebook demo`."""
 
 from __future__ import annotations
 
 import argparse
 import importlib.util
-import sys
-from collections.abc import Sequence
 from pathlib import Path
 
-from rulebook import __version__
+from rulebook.cli.options import Commands
 from rulebook.engines import engine_names
 
-__all__ = ["main"]
+__all__ = ["add"]
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command.
-
-    Args:
-        arguments: those of the command line by default.
-
-    Returns:
-        The exit status.
-    """
-    parser = argparse.ArgumentParser(prog="rulebook", description="One derivative rule for JAX, PyTorch, autograd and dual numbers.")
-    parser.add_argument("--version", action="version", version=f"rulebook {__version__}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="command")
-    _add_demo(commands)
-    options = parser.parse_args(arguments)
-    status: int = options.run(options, options.parser)
-    return status
-
-
-def _add_demo(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add(commands: Commands) -> None:
+    """Add the command."""
     parser = commands.add_parser(
         "demo",
         help="fit an ODE model to real data with every engine that is installed",
@@ -42,10 +23,10 @@ def _add_demo(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw data and fit; the suffix decides the format")
     names = engine_names()
     parser.add_argument("--engines", nargs="+", choices=names, metavar="ENGINE", help=f"which of {', '.join(names)}; all by default")
-    parser.set_defaults(run=_demo, parser=parser)
+    parser.set_defaults(run=_run, parser=parser)
 
 
-def _demo(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
+def _run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     needs = ["scipy"] + ["matplotlib"] * (options.plot is not None)
     lacking = [name for name in needs if importlib.util.find_spec(name) is None]
     if lacking:
@@ -66,7 +47,3 @@ def _check_plot(file: Path, parser: argparse.ArgumentParser) -> None:
         parser.error(f"argument --plot: {file} must end in one of {', '.join('.' + f for f in sorted(formats))}")
     if not file.parent.is_dir():
         parser.error(f"argument --plot: there is no folder {file.parent}")
-
-
-if __name__ == "__main__":
-    sys.exit(main())

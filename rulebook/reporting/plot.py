@@ -1,0 +1,73 @@
+"""Error against step size as an inline picture: SVG text made here, coloured by the page that holds it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+
+__all__ = ["ladder_plot"]
+
+_WIDTH, _HEIGHT = 420, 240
+_LEFT, _RIGHT, _TOP, _BOTTOM = 62, 14, 12, 42  # margins, which hold the labels
+_MOST_TICKS = 7
+
+Scale = Callable[[float], float]
+
+
+def ladder_plot(ladder: Sequence[tuple[float, float]], estimate: float | None = None) -> str:
+    """Both axes logarithmic; "" where fewer than two points can be drawn.
+
+    Args:
+        ladder: (step size, difference) pairs; what is not finite and positive is left out, as it has no logarithm.
+        estimate: a difference up to which the expected value is known, drawn as a dashed line.
+    """
+    points = sorted((h, d) for h, d in ladder if 0 < h < math.inf and 0 < d < math.inf)
+    if len(points) < 2:
+        return ""
+    level = estimate if estimate is not None and 0 < estimate < math.inf else None
+    x_low, x_high = _decades([h for h, _ in points])
+    y_low, y_high = _decades([d for _, d in points] + ([] if level is None else [level]))
+    x = _scale(x_low, x_high, _LEFT, _WIDTH - _RIGHT)
+    y = _scale(y_low, y_high, _HEIGHT - _BOTTOM, _TOP)
+    parts = [*_grid(x_low, x_high, x, vertical=True), *_grid(y_low, y_high, y, vertical=False), *_labels()]
+    if level is not None:
+        parts.append(f'<line class="level" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y(level):.1f}" y2="{y(level):.1f}"/>')
+    drawn = [(x(h), y(d)) for h, d in points]
+    parts.append(f'<polyline class="curve" points="{" ".join(f"{a:.1f},{b:.1f}" for a, b in drawn)}"/>')
+    parts += [
+        f'<circle class="point" cx="{a:.1f}" cy="{b:.1f}" r="3"><title>step {h:.1e}, difference {d:.1e}</title></circle>'
+        for (a, b), (h, d) in zip(drawn, points, strict=True)
+    ]
+    return (
+        f'<svg class="plot" viewBox="0 0 {_WIDTH} {_HEIGHT}" width="{_WIDTH}" height="{_HEIGHT}" role="img" '
+        f'aria-label="difference against step size">{"".join(parts)}</svg>'
+    )
+
+
+def _decades(values: Sequence[float]) -> tuple[int, int]:
+    """The powers of ten around positive values."""
+    low, high = math.floor(math.log10(min(values))), math.ceil(math.log10(max(values)))
+    return low, max(high, low + 1)
+
+
+def _scale(low: int, high: int, start: float, end: float) -> Scale:
+    return lambda value: start + (math.log10(value) - low) / (high - low) * (end - start)
+
+
+def _grid(low: int, high: int, scale: Scale, *, vertical: bool) -> Iterator[str]:
+    """A line and a label for every power of ten, or every few."""
+    for power in range(low, high + 1, -(-(high - low) // _MOST_TICKS)):
+        at = scale(10.0**power)
+        label = f'10<tspan class="power" dy="-5">{power}</tspan>'.replace(">-", ">\N{MINUS SIGN}")
+        if vertical:
+            yield f'<line class="grid" x1="{at:.1f}" x2="{at:.1f}" y1="{_TOP}" y2="{_HEIGHT - _BOTTOM}"/>'
+            yield f'<text x="{at:.1f}" y="{_HEIGHT - _BOTTOM + 17}" text-anchor="middle">{label}</text>'
+        else:
+            yield f'<line class="grid" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{at:.1f}" y2="{at:.1f}"/>'
+            yield f'<text x="{_LEFT - 6}" y="{at + 4:.1f}" text-anchor="end">{label}</text>'
+
+
+def _labels() -> Iterator[str]:
+    middle = (_TOP + _HEIGHT - _BOTTOM) / 2
+    yield f'<text x="{(_LEFT + _WIDTH - _RIGHT) / 2}" y="{_HEIGHT - 6}" text-anchor="middle">step size</text>'
+    yield f'<text x="14" y="{middle}" text-anchor="middle" transform="rotate(-90 14 {middle})">difference</text>'
