@@ -1,0 +1,197 @@
+"""Tells changed from equivalent mutants without the checker: mutant and original run the same course of calls, and are compared.
+
+Two values agree when they differ by no more than rounding.  How much that is, is measured: the original runs again with its
+arguments, tangents and cotangents moved by a few units in the last place, which shows how far rounding reaches in each element.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from benchmarks.mutation.protocol import Event, Trial, has_tangent, observe, prepare, tree_map
+from benchmarks.mutation.subject import Subject
+from rulebook import trees
+
+__all__ = ["CHANGED", "EQUIVALENT", "HIDDEN", "Oracle", "Verdict"]
+
+CHANGED = "changed"
+EQUIVALENT = "equivalent"
+HIDDEN = "hidden by the accuracy"
+
+SAFETY = 64  # how many times the measured rounding still is rounding
+MOVED = 6  # how often it is measured
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a mutant is, and where it was seen to differ."""
+
+    kind: str
+    where: str = ""
+    points: int = 0
+
+
+class Oracle:
+    """The points of one rule function, what the original does there, and how far rounding reaches.
+
+    Args:
+        subject: the right rule.
+        form: which of its rule functions.
+        n: how many points.
+        seed: of the points.
+    """
+
+    def __init__(self, subject: Subject, form: str, n: int = 300, seed: int = 0) -> None:
+        self.parts = subject.parts()
+        self.form = form
+        self.rule = self.parts.rules[form]
+        self.trials: list[tuple[Trial, list[Event]]] = []
+        self._noise: dict[tuple[int, float], list[Any]] = {}
+        self._rng = np.random.default_rng((seed, 4711))
+        self._n = n
+        self._drawn = 0
+
+    def _trial(self, i: int) -> tuple[Trial, list[Event]] | None:
+        """The i-th trial at which the function is defined and the original does not raise; None where there are no more."""
+        while len(self.trials) <= i and self._drawn < 2 * self._n:
+            self._drawn += 1
+            # Neighbours come from one case, so that the other point often has the same shapes.
+            here, other = (self.parts.point(self._drawn, self._rng) for _ in range(2))
+            try:
+                with np.errstate(all="ignore"):
+                    trial = prepare(self.parts, self.form, here, other, self._rng)
+            except Exception:
+                continue
+            events = observe(self.form, self.rule, trial)
+            if not any(isinstance(e.value, str) and e.value.startswith("raises") for e in events):
+                self.trials.append((trial, events))
+        return self.trials[i] if i < len(self.trials) else None
+
+    def judge(self, mutant: Callable[..., Any]) -> Verdict:
+        """Whether a mutant does anything else than the original, at up to n points."""
+        hidden = ""
+        for i in range(self._n):
+            found = self._trial(i)
+            if found is None:
+                break
+            trial, events = found
+            seen = observe(self.form, mutant, trial)
+            where = self._difference(i, events, seen, 0.0)
+            if where and self.parts.accuracy:
+                hidden, where = where, self._difference(i, events, seen, self.parts.accuracy)
+            if where and not self._at_kink(trial, mutant):
+                return Verdict(CHANGED, where, i + 1)
+        return Verdict(HIDDEN if hidden else EQUIVALENT, hidden, len(self.trials))
+
+    def _difference(self, i: int, original: list[Event], mutant: list[Event], accuracy: float) -> str:
+        if len(original) != len(mutant):
+            return next((f"{b.what}: {b.value}" for a, b in zip(original, mutant, strict=False) if a.what != b.what), "fewer events")
+        for k, (a, b) in enumerate(zip(original, mutant, strict=True)):
+            if a.what != b.what or type(a.value) is not type(b.value) or (isinstance(a.value, str) and a.value != b.value):
+                return f"{b.what}: {b.value if isinstance(b.value, str) else 'a value'}"
+            if isinstance(a.value, str) or np.array_equal(a.value, b.value, equal_nan=True):
+                continue
+            if self._apart(i, k, a.value, b.value, accuracy):
+                return f"{a.what}: differs by {_largest(a.value, b.value):.1e}"
+        return ""
+
+    def _apart(self, i: int, k: int, a: Any, b: Any, accuracy: float) -> bool:
+        """Whether two arrays differ by more than rounding, where the original is finite."""
+        eps = float(np.finfo(a.dtype).eps)
+        relative = max(eps, accuracy)
+        noise = self._rounding(i, relative)[k]
+        with np.errstate(all="ignore"):
+            size = np.max(np.abs(a), initial=0.0) if accuracy else np.abs(a)
+            allowed = SAFETY * (noise + relative * size)
+            gap = np.abs(a - b)
+            return bool(np.any(np.isfinite(a) & ~(gap <= allowed)))
+
+    def _rounding(self, i: int, relative: float) -> list[Any]:
+        """For each event, how far its elements move when what the rule is given moves by a few roundings."""
+        key = (i, relative)
+        if key not in self._noise:
+            trial, events = self.trials[i]
+            rng = np.random.default_rng((i, 12))
+            runs = [observe(self.form, self.rule, _moved(trial, rng, relative)) for _ in range(MOVED)]
+            self._noise[key] = [_spread(e, [run[k] for run in runs if len(run) == len(events)]) for k, e in enumerate(events)]
+        return self._noise[key]
+
+    def _at_kink(self, trial: Trial, mutant: Callable[..., Any]) -> bool:
+        """Whether mutant and original differ only where the function has no derivative: both may be right there."""
+        rng = np.random.default_rng(5)
+        for relative in (1e-6, 1e-6, 1e-5):
+            near = _moved(trial, rng, relative)
+            pairs = zip(observe(self.form, self.rule, near), observe(self.form, mutant, near), strict=False)
+            if any(type(a.value) is not type(b.value) or not _close(a.value, b.value) for a, b in pairs):
+                return False
+        return self._kink(trial)
+
+    def _kink(self, trial: Trial) -> bool:
+        """Whether the two one-sided differences of the function disagree."""
+        rng = np.random.default_rng(6)
+        for _ in range(4):
+            direction = [rng.standard_normal(np.shape(x)) if has_tangent(x) else None for x in trees.leaves_of(trial.args)]
+            try:
+                one, two = (self._slope(trial, direction, h) for h in (1e-6, -1e-6))
+            except Exception:
+                return True
+            if any(np.any(np.abs(a - b) > 1e-3 * (np.abs(a) + np.abs(b)) + 1e-9) for a, b in zip(one, two, strict=True)):
+                return True
+        return False
+
+    def _slope(self, trial: Trial, direction: list[Any], h: float) -> list[Any]:
+        steps = itertools.cycle(direction)
+
+        def along(x: Any) -> Any:
+            step = next(steps)
+            return x if step is None else x + h * step
+
+        with np.errstate(all="ignore"):
+            there = trees.leaves_of(self.parts.f(*tree_map(along, trial.args), **trial.static))
+        return [(np.asarray(v) - np.asarray(u)) / h for u, v in zip(trees.leaves_of(trial.y), there, strict=True) if has_tangent(u)]
+
+
+def _moved(trial: Trial, rng: np.random.Generator, relative: float) -> Trial:
+    """Everything numeric moved relatively; exact zeros by a little of the smallest number beside them."""
+
+    def leaf(x: Any) -> Any:
+        if not has_tangent(x):
+            return x
+        a = np.asarray(x)
+        sizes = np.abs(a)
+        least = np.min(sizes[sizes > 0], initial=np.inf)
+        scale = np.where(sizes == 0, least if np.isfinite(least) else 0.0, sizes)
+        step = max(relative, float(np.finfo(a.dtype).eps))
+        return (a + 2 * step * scale * rng.standard_normal(a.shape)).astype(a.dtype)[()]
+
+    other = None if trial.other is None else _moved(trial.other, rng, relative)
+    seeds = [tree_map(leaf, s) for s in trial.seeds]
+    return Trial(tree_map(leaf, trial.args), trial.static, seeds, tree_map(leaf, trial.y), other)
+
+
+def _spread(event: Event, moved: list[Event]) -> Any:
+    if isinstance(event.value, str):
+        return 0.0
+    spread = np.zeros(event.value.shape)
+    with np.errstate(all="ignore"):
+        for other in moved:
+            if not isinstance(other.value, str) and other.value.shape == spread.shape:
+                gap = np.abs(other.value - event.value)
+                spread = np.maximum(spread, np.where(np.isfinite(gap), gap, 0.0))
+    return spread
+
+
+def _largest(a: Any, b: Any) -> float:
+    with np.errstate(all="ignore"):
+        return float(np.max(np.abs(a - b) / np.maximum(np.abs(a), np.finfo(a.dtype).tiny), initial=0.0))
+
+
+def _close(a: Any, b: Any) -> bool:
+    if isinstance(a, str):
+        return bool(a == b)
+    return bool(np.allclose(a, b, rtol=1e-4, atol=0, equal_nan=True))

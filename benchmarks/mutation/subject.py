@@ -1,0 +1,91 @@
+"""A right rule as the benchmark sees it: the function, its rule functions, and how its points are drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+import rulebook as rb
+from rulebook.signature import Signature
+
+__all__ = ["FORMS", "FORWARD", "Parts", "Point", "Subject", "normal", "option", "subject"]
+
+FORMS = ("frule", "rrule", "pushforward", "pullback")
+FORWARD = ("frule", "pushforward")
+
+Draw = Callable[[np.random.Generator], Any]
+
+
+@dataclass(frozen=True)
+class Point:
+    """One call: primals and every static, defaults applied."""
+
+    args: tuple[Any, ...]
+    static: dict[str, Any]
+
+
+class Parts:
+    """A function, its rules and its cases, with state of their own where they have any.
+
+    Args:
+        made: what `rulebook.testing.Rule` takes.
+    """
+
+    def __init__(self, made: dict[str, Any]) -> None:
+        self.made = made
+        self.f: Callable[..., Any] = made["f"]
+        self.rules: dict[str, Callable[..., Any]] = {k: made[k] for k in FORMS if made.get(k) is not None}
+        self.accuracy: float = made.get("accuracy") or 0.0
+        self.tangent_space: Callable[[int, Any], Any] | None = made.get("tangent_space")
+        self.signature = Signature(self.f, getattr(self.f, "__name__", "f"))
+        cases = made["cases"]
+        self.cases: Sequence[Any] = cases if isinstance(cases, Sequence) else (cases,)
+
+    def point(self, i: int, rng: np.random.Generator) -> Point:
+        """The i-th point: the cases by turns, drawn anew where they are functions."""
+        case = self.cases[i % len(self.cases)]
+        drawn = case(rng) if callable(case) else case
+        args, static = (drawn, {}) if isinstance(drawn, tuple) else (drawn.args, drawn.static)
+        return Point(*self.signature.bind(tuple(args), static))
+
+    def to_check(self, form: str | None = None, mutant: Callable[..., Any] | None = None) -> Any:
+        """The `rulebook.testing.Rule`, with one rule function replaced by a mutant of it."""
+        from rulebook.testing import Rule
+
+        return Rule(**{**self.made, **({form: mutant} if form else {})})
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A right rule.
+
+    Attributes:
+        name: how tables call it.
+        make: gives its parts, with fresh state at each call.
+    """
+
+    name: str
+    make: Callable[[], dict[str, Any]]
+
+    def parts(self) -> Parts:
+        """Fresh parts."""
+        return Parts(self.make())
+
+
+def subject(f: Callable[..., Any], **parts: Any) -> Subject:
+    """A right rule without state, named after its function and its module."""
+    module = f.__module__.rpartition(".")[2]
+    return Subject(f"{module}.{f.__name__}", lambda: {"f": f, **parts})
+
+
+def normal(*shapes: tuple[int, ...], scale: float = 1.0) -> Draw:
+    """A case: one normal array for each shape."""
+    return lambda rng: tuple(scale * rng.standard_normal(s) for s in shapes)
+
+
+def option(draw: Draw, **choices: Sequence[Any]) -> Draw:
+    """A case with statics drawn from lists."""
+    return lambda rng: rb.case(*draw(rng), **{k: v[int(rng.integers(len(v)))] for k, v in choices.items()})
