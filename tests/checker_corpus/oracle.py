@@ -185,6 +185,7 @@ def protocol(parts: dict[str, Any], one: Case, two: Case, seed: int) -> list[tup
                     log.append((f"{turn} forward", f"{type(error).__name__}: {error}"))
                 log.append((f"{turn} forward mutates", same(before, args) and same(tangents, tangents_before) and static == static_before))
             y_bars = [random_like(y, rng, relative), random_like(y, rng, False), tree_map(small, random_like(y, rng, False))]
+            y_bars += alone(y_bars[0])
             if has_reverse(parts):
                 try:
                     y2, pull = reverse(parts, args, static)
@@ -193,7 +194,7 @@ def protocol(parts: dict[str, Any], one: Case, two: Case, seed: int) -> list[tup
                 except Exception as error:
                     log.append((f"{turn} reverse", f"{type(error).__name__}: {error}"))
                     continue
-                for k in (0, 1, 2, 0):
+                for k in (0, *range(1, len(y_bars)), 0):
                     pull_once(f"{turn} x_bar {k}", pull, args, y_bars[k], log, kept)
                 log.append((f"{turn} reverse mutates", same(before, args) and static == static_before))
     for turn, args, pull, y_bar, y2 in pulls:
@@ -202,6 +203,16 @@ def protocol(parts: dict[str, Any], one: Case, two: Case, seed: int) -> list[tup
     for what, value in kept:  # what was returned may not change later
         record(f"later {what}", value, log)
     return log
+
+
+def alone(y_bar: Any) -> list[Any]:
+    """The cotangents with all leaves but one zero."""
+    n = len(trees.leaves_of(y_bar))
+    found = []
+    for keep in range(n if n > 1 else 0):
+        count = iter(range(n))
+        found.append(tree_map(lambda t, count=count, keep=keep: t if next(count) == keep else 0 * t, y_bar))
+    return found
 
 
 def small(t: Any) -> Any:
