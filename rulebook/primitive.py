@@ -80,6 +80,7 @@ class Primitive:
         tangent_space: Callable[[int, Any], Any] | None = None,
         accuracy: float | None = None,
         jit: bool = True,
+        listed: bool = True,
     ) -> None:
         if not callable(fn):
             raise RuleSignatureError("rb.primitive.", "a function", f"a {type(fn).__name__}", "decorate a function")
@@ -104,7 +105,8 @@ class Primitive:
         self._routes: dict[Hashable, Callable[..., Any]] = {}  # types of flat arguments -> what runs them, default statics
         self._bound: dict[Hashable, Callable[..., Any]] = {}  # (engine, structure, opaque values, statics) -> what runs the leaves
         self._recorded = _Recorded()
-        _registry[id(self)] = self
+        if listed:
+            _registry[id(self)] = self
 
     # -- calling -------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""A toy engine on NumPy arrays: runs rules without any real engine, for the core's tests and as the oracle of the conformance suite."""
+"""NumPy arrays as an engine: runs rules without any real one, for the checker and as the oracle of the conformance suite."""
 
 from __future__ import annotations
 

@@ -1,0 +1,9 @@
+"""The rule checker: laws that every right rule keeps, checked at many points, with finite differences as a referee.
+
+Needs NumPy alone; `check_engines` adds the engines that are installed.
+"""
+
+from rulebook.testing.api import check_frule as check_frule, check_rrule as check_rrule, check_rules as check_rules
+from rulebook.testing.law import Law as Law, laws as laws
+from rulebook.testing.report import Finding as Finding, Note as Note, Report as Report
+from rulebook.testing.subject import Rule as Rule

@@ -1,0 +1,212 @@
+"""Rules agree with finite differences of their function, as far as those can be trusted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from rulebook import forms
+from rulebook.testing.law.base import Law, differ, report_at
+from rulebook.testing.probe import SLACK, Probe
+from rulebook.testing.referee import Estimate, Ladder
+from rulebook.testing.spaces import Array
+from rulebook.testing.verdicts import Broken, Inconclusive, LeftOut, short
+
+_TRUST = 10.0  # an estimate is believed up to this many of its estimated errors
+_ROWS = 8  # directions along which differences are taken at one point
+
+
+def _rows(probe: Probe) -> list[int]:
+    """The dense directions, those of single leaves, and some of single elements."""
+    n = len(probe.tangents)
+    first = 2 + (len(probe.trial.inputs.at) if len(probe.trial.inputs.at) > 1 else 0)
+    if n <= max(first, _ROWS):
+        return list(range(n))
+    return [*range(first), *(first + np.sort(probe.rng.choice(n - first, max(1, _ROWS - first), replace=False)))]
+
+
+class Forward(Law):
+    """The forward rule is the derivative of the function."""
+
+    id = "differences-forward"
+    title = "y_dot is the derivative of the function along x_dot"
+    proves = "the forward rule belongs to this function, at every point and for every option that was drawn"
+    mend = "compare with the derivation; the element and the factor named here say where"
+    order = 20
+
+    def check(self, probe: Probe) -> None:
+        """Compare J v with differences along v."""
+        for rule in probe.subject.forward:
+            known = probe.implemented(rule, probe.trial.outputs.n) & probe.finite
+            pushed = probe.pushed(rule)
+            for row in _rows(probe) if known.any() else ():
+                self._compare(probe, rule, row, pushed[row], known)
+
+    def _compare(self, probe: Probe, rule: forms.Forward, row: int, got: Array, known: Array) -> None:
+        case = _Comparison(
+            probe,
+            row,
+            lambda estimate: (estimate.value, np.where(known, estimate.error, np.inf)),
+            got,
+            lambda expected: np.abs(got) + np.abs(expected),
+            lambda: probe.push_noise(rule, probe.tangents[row]),
+            probe.trial.outputs.eps,
+            lambda outputs: outputs,
+        )
+        found = case.verdict()
+        if found is not None:
+            expected, error, bad, ladder = found
+            broken = report_at(self.id, rule, probe.trial.outputs, got, expected, bad, lambda path: "y_dot" + path[1:])
+            k = int(np.argmax(bad))
+            broken.estimate = float(error[k])
+            broken.ladder = _curve(ladder, lambda d: abs(complex(d[k] - expected[k])))
+            raise broken
+
+
+class Reverse(Law):
+    """The reverse rule is the transposed derivative of the function."""
+
+    id = "differences-reverse"
+    title = "<x_bar, x_dot> is the derivative of <y_bar, function> along x_dot"
+    proves = "the reverse rule belongs to this function, at every point and for every option that was drawn"
+    mend = "compare with the derivation; the element and the factor named here say where"
+    order = 25
+
+    def check(self, probe: Probe) -> None:
+        """Compare <J* w, v> with the differences along v, paired with w."""
+        for rule in probe.subject.reverse:
+            known = probe.implemented(rule, probe.trial.inputs.n)
+            for row in _rows(probe) if probe.trial.outputs.n else ():
+                if known[np.abs(probe.tangents[row]) > 0].all():
+                    self._compare(probe, rule, row, probe.pulled(rule))
+
+    def _compare(self, probe: Probe, rule: forms.Reverse, row: int, pulled: Array) -> None:
+        w, v = probe.cotangents, probe.tangents[row]
+        got = np.real(np.conj(pulled) @ v)
+        size = np.abs(pulled) @ np.abs(v)
+
+        def paired(estimate: Estimate) -> tuple[Array, Array]:
+            value = np.where(np.isfinite(estimate.value), estimate.value, 0)
+            error = np.where(probe.finite, np.where(np.isfinite(estimate.value), estimate.error, np.inf), 0)
+            weights = np.abs(w)
+            return np.real(np.conj(w) @ value), np.where(weights > 0, weights * np.where(weights > 0, error, 0), 0).sum(axis=1)
+
+        def noise() -> Array:
+            return np.array([probe.pull_noise(rule, u) @ np.abs(v) for u in w])
+
+        value = probe.differences(row).value
+        terms = np.abs(w) @ np.abs(np.where(np.isfinite(value), value, 0))
+        eps = max(probe.trial.inputs.eps.max(initial=0.0), probe.trial.outputs.eps.max(initial=0.0))
+        touched = lambda outputs: ((w != 0) & outputs).any(axis=1)
+        found = _Comparison(probe, row, paired, got, lambda expected: size + terms, noise, np.full(len(w), eps), touched).verdict()
+        if found is not None:
+            expected, error, bad, ladder = found
+            raise self._broken(probe, rule, row, got, expected, error, bad, ladder)
+
+    def _broken(
+        self, probe: Probe, rule: forms.Reverse, row: int, got: Array, expected: Array, error: Array, bad: Array, ladder: Ladder
+    ) -> Broken:
+        v = probe.tangents[row]
+        moved = np.flatnonzero(v)
+        single = int(moved[0]) if len(moved) == 1 else None
+        path, element = probe.trial.inputs.name(single) if single is not None else ("", None)
+        alone = [j for j in np.flatnonzero(bad) if np.count_nonzero(probe.cotangents[j]) == 1]
+        j = int(alone[0] if alone else np.flatnonzero(bad)[0])
+        scale = abs(v[single]) if single is not None else 1.0
+        w = probe.cotangents[j]
+        return Broken(
+            self.id,
+            rule,
+            short(float(expected[j] / scale)),
+            short(float(got[j] / scale)),
+            argument=f"x_bar of {path}" if path else "<x_bar, x_dot>",
+            element=element,
+            estimate=float(error[j] / scale),
+            values=(expected, got),
+            ladder=_curve(ladder, lambda d: abs(float(np.real(np.conj(w) @ np.where(w == 0, 0, d)) - expected[j]))),
+        )
+
+
+class _Comparison:
+    """One vector of a rule against the differences along one direction."""
+
+    def __init__(
+        self,
+        probe: Probe,
+        row: int,
+        of: Callable[[Estimate], tuple[Array, Array]],
+        got: Array,
+        scale: Callable[[Array], Array],
+        noise: Callable[[], Array],
+        eps: Array,
+        touched: Callable[[Array], Array],
+    ) -> None:
+        self.probe = probe
+        self.row = row
+        self.of = of
+        self.got = got
+        self.scale = scale
+        self.noise = noise
+        self.eps = eps
+        self.touched = touched
+
+    def verdict(self) -> tuple[Array, Array, Array, Ladder] | None:
+        """Expected, its error, where the rule differs, and the ladder; None if it agrees.
+
+        Raises:
+            Inconclusive: the differences cannot tell.
+            LeftOut: the function is not differentiable along this direction.
+        """
+        expected, error = self.of(self.probe.differences(self.row))
+        bad = self._far(expected, error)
+        if not bad.any() and not self._vague(expected, error).any():
+            return None
+        estimate, ladder = self.probe.refined(self.row)
+        expected, error = self.of(estimate)
+        bad = self._far(expected, error)
+        if not bad.any():
+            self._demand_some(expected, error)
+            return None
+        return self._confirm(expected, error, ladder)
+
+    def _far(self, expected: Array, error: Array) -> Array:
+        gap = np.abs(self.got - expected)
+        known = np.isfinite(error) & np.isfinite(expected)
+        return known & ~(gap <= _TRUST * error + SLACK * self.eps * self.scale(expected))
+
+    def _vague(self, expected: Array, error: Array) -> Array:
+        """Where the differences say nothing: their error is as large as the numbers."""
+        return ~(error <= 1e-5 * self.scale(expected)) & (self.scale(expected) > 0)
+
+    def _demand_some(self, expected: Array, error: Array) -> None:
+        vague = ~(error <= 1e-2 * self.scale(expected)) & (self.scale(expected) > 0)
+        if vague.size and vague.all():
+            if not np.isfinite(error).any():
+                raise LeftOut("the differences do not converge")
+            raise Inconclusive("the function is too noisy for differences")
+
+    def _confirm(self, expected: Array, error: Array, ladder: Ladder) -> tuple[Array, Array, Array, Ladder] | None:
+        """A difference that a second ladder sees as well, beyond the rule's own noise, where the function has a derivative."""
+        second, other_error = self.of(self.probe.second_opinion(self.row)[0])
+        bad = self._far(expected, error) & self._far(second, other_error)
+        bad &= ~np.isfinite(self.got) | (np.abs(second - expected) <= _TRUST * (error + other_error) + SLACK * self.eps * self.scale(expected))
+        if not bad.any():
+            raise Inconclusive("two ladders of differences do not agree")
+        slack = _TRUST * error
+        gap = np.abs(self.got - expected)
+        noisy = differ(self.probe, np.where(bad, self.got, 0), np.where(bad, expected, 0), self.scale(expected), lambda: self.noise() + slack, self.eps)
+        bad &= noisy & ~(gap <= slack)
+        if not bad.any():
+            return None
+        found = self.probe.refined(self.row)[0]
+        if self.touched(~self.probe.holds_below(self.row, found.value, found.error))[bad].any():
+            raise Inconclusive("the differences converge to another value at smaller steps")
+        bad &= ~self.touched(self.probe.kinks(self.row))
+        if not bad.any():
+            raise LeftOut("the derivatives from both sides differ")
+        return expected, error, bad, ladder
+
+
+def _curve(ladder: Ladder, gap: Callable[[Array], float]) -> tuple[tuple[float, float], ...]:
+    return tuple((h, g) for h, d in ladder.differences() if np.isfinite(g := gap(d)))

@@ -1,0 +1,99 @@
+"""A forward and a reverse rule of one function are transposes of each other."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from rulebook import forms
+from rulebook.testing.law.base import Law, differ
+from rulebook.testing.probe import Probe
+from rulebook.testing.spaces import Array
+from rulebook.testing.verdicts import Broken, LeftOut, short
+
+
+# A solve and a transposed solve agree to the condition number of what is inside the function, which nobody can see.
+_TIGHT = 1e-11
+
+
+class Duality(Law):
+    """`<y_bar, J x_dot> = <J* y_bar, x_dot>` for every pair of directions, so also per leaf and per element.
+
+    No differences are taken, so the law is as tight as rounding: the error of each pairing is measured against the sum of
+    the moduli of its products, and there is no absolute tolerance that small entries could hide below.
+    """
+
+    id = "duality"
+    title = "<y_bar, J x_dot> = <J* y_bar, x_dot>"
+    proves = "forward and reverse mode compute the same derivative"
+    mend = "derive both maps from one formula; the reverse one is the conjugate transpose of the forward one"
+    order = 30
+
+    def check(self, probe: Probe) -> None:
+        """Compare all pairs of directions for all pairs of rules."""
+        for forward in probe.subject.forward:
+            for reverse in probe.subject.reverse:
+                self._compare(probe, forward, reverse)
+
+    def _compare(self, probe: Probe, forward: forms.Forward, reverse: forms.Reverse) -> None:
+        pushed, pulled = probe.pushed(forward), probe.pulled(reverse)
+        v, w = self._implemented(probe, forward, reverse)
+        a = np.real(np.conj(w) @ pushed.T)  # of every w with J v
+        b = np.real(np.conj(pulled) @ v.T)
+        scale = np.abs(w) @ np.abs(pushed).T + np.abs(pulled) @ np.abs(v).T
+        eps = max(probe.trial.inputs.eps.max(initial=0.0), probe.trial.outputs.eps.max(initial=0.0))
+        gap = np.abs(a - b)
+        suspects = np.argwhere(~(gap <= np.maximum(1e3 * eps, _TIGHT) * scale) & np.isfinite(scale))
+        for j, i in suspects[:4]:
+            self._settle(probe, forward, reverse, int(j), int(i), (v[i], w[j]), (a[j, i], b[j, i], scale[j, i]), eps)
+
+    def _implemented(self, probe: Probe, forward: forms.Forward, reverse: forms.Reverse) -> tuple[Array, Array]:
+        """The directions without the elements that a rule says it does not implement."""
+        ins = probe.implemented(reverse, probe.trial.inputs.n)
+        outs = probe.implemented(forward, probe.trial.outputs.n)
+        v = probe.tangents[:, :] if ins.all() else np.where((np.abs(probe.tangents) > 0) @ ~ins > 0, np.nan, probe.tangents.T).T
+        return v, probe.cotangents * outs
+
+    def _settle(
+        self,
+        probe: Probe,
+        forward: forms.Forward,
+        reverse: forms.Reverse,
+        j: int,
+        i: int,
+        directions: tuple[Array, Array],
+        values: tuple[float, float, float],
+        eps: float,
+    ) -> None:
+        v, w = directions
+        a, b, scale = (np.array([value]) for value in values)
+
+        def noise() -> Array:
+            ahead = np.abs(w) @ probe.push_noise(forward, probe.tangents[i])
+            back = probe.pull_noise(reverse, probe.cotangents[j]) @ np.abs(v)
+            return np.array([ahead + back]) + _TIGHT * scale
+
+        if not differ(probe, b, a, scale, noise, eps).any():
+            return
+        if (probe.kinks(i) & (w != 0)).any():
+            raise LeftOut("the derivatives from both sides differ")
+        raise Broken(
+            "duality",
+            reverse,
+            f"<y_bar, J x_dot> = {short(float(a[0]))}, by the {forward.kind}",
+            f"<J* y_bar, x_dot> = {short(float(b[0]))}",
+            argument=_named(probe, i, j),
+        )
+
+
+def _named(probe: Probe, i: int, j: int) -> str:
+    """The argument and result that a pair of directions is about, where it is about one."""
+    parts = []
+    for space, row, what in ((probe.trial.inputs, probe.tangents[i], "x_dot"), (probe.trial.outputs, probe.cotangents[j], "y_bar")):
+        moved = np.flatnonzero(row)
+        if len(moved) == 1:
+            path, element = space.name(int(moved[0]))
+            parts.append(f"{what} at {path}{list(element) if element else ''}")
+        else:
+            names = {space.name(int(k))[0] for k in moved[[0, -1]]} if len(moved) else set()
+            parts += [f"{what} in {names.pop()}"] if len(names) == 1 else []
+    return ", ".join(parts)

@@ -1,0 +1,116 @@
+"""The points at which a function's rules are checked: its cases, and what is drawn from them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from rulebook import trees
+from rulebook.primitive import Case
+from rulebook.signature import Signature
+
+__all__ = ["Point", "Source", "as_case", "features"]
+
+
+@dataclass(frozen=True)
+class Point:
+    """The arguments of one call.
+
+    Attributes:
+        args: the primals.
+        statics: every static, with defaults.
+        origin: where they come from, as `case 0, draw 7` or `case 1, signs changed`.
+        declared: whether the author gave the point or draws it; else it was varied from one.
+    """
+
+    args: tuple[Any, ...]
+    statics: dict[str, Any]
+    origin: str
+    declared: bool = True
+
+
+def as_case(found: Any) -> Case:
+    """What a case function returned, or what stands in `cases`: a Case, a tuple of arguments, or a single argument."""
+    if isinstance(found, Case):
+        return found
+    return Case(found, {}) if type(found) is tuple else Case((found,), {})
+
+
+class Source:
+    """One case of a function: a fixed call, or a function of a generator that draws one.
+
+    Args:
+        index: the number of the case.
+        case: as in `cases=`.
+        signature: of the function.
+        seed: of all points.
+    """
+
+    def __init__(self, index: int, case: Any, signature: Signature, seed: int) -> None:
+        self.index = index
+        self.drawn = callable(case) and not isinstance(case, Case)
+        self._case = case
+        self._signature = signature
+        self._seed = seed
+
+    def generator(self, k: int) -> np.random.Generator:
+        """The random numbers of the k-th point."""
+        return np.random.default_rng([self._seed, self.index, k])
+
+    def point(self, k: int) -> Point:
+        """The k-th draw; the fixed call itself where nothing is drawn."""
+        found = as_case(self._case(self.generator(k)) if self.drawn else self._case)
+        args, statics = self._signature.bind(tuple(found.args), found.static)
+        return Point(args, dict(statics), f"case {self.index}, draw {k}" if self.drawn else f"case {self.index}")
+
+
+def _sign(a: Any) -> str:
+    return "zero" if not a.any() else "positive" if (a >= 0).all() else "negative" if (a <= 0).all() else "mixed"
+
+
+def _of_array(where: int, a: Any) -> list[Any]:
+    """What is remarkable about an array of numbers."""
+    found: list[Any] = [(where, a.shape, a.dtype.char)]
+    if a.dtype.kind == "c":
+        a = a.real
+    if a.dtype.kind not in "fiu" or not a.size:
+        return found
+    found.append((where, _sign(a)))
+    found.append((where, "decade", int(np.floor(np.log10(np.abs(a).max() + 1e-300)) // 2)))
+    if a.size > 1:
+        flat = a.reshape(-1)
+        found += [(where, "zero among")] * (not flat.all())
+        found += [(where, "sorted", bool((np.diff(flat) >= 0).all()))]
+        found += [(where, "ties")] * (len(np.unique(flat)) < a.size)
+    return found
+
+
+def features(point: Point) -> frozenset[Any]:
+    """What tells a point from others: options, structure, shapes, dtypes, signs, sizes, ties."""
+    leaves, structure = trees.flatten(point.args)
+    found: list[Any] = [repr(structure), *((k, repr(v)) for k, v in point.statics.items())]
+    for i, leaf in enumerate(leaves):
+        if isinstance(leaf, (np.ndarray, np.generic, float, complex, int)):
+            found += _of_array(i, np.asarray(leaf))
+        else:
+            found.append((i, repr(leaf)[:80]))
+    return frozenset(found)
+
+
+def by_novelty(points: list[Point], n: int, key: Callable[[Point], frozenset[Any]] = features) -> list[int]:
+    """The numbers of n points that between them show as many features as possible, greedily."""
+    found = [key(p) for p in points]
+    seen: set[Any] = set()
+    rest = list(range(len(points)))
+    chosen: list[int] = []
+    while rest and len(chosen) < n:
+        best = max(rest, key=lambda i: len(found[i] - seen))  # the first among equals
+        chosen.append(best)
+        rest.remove(best)
+        if not found[best] - seen:
+            seen.clear()  # all shown once: begin another round
+        seen |= found[best]
+    return chosen

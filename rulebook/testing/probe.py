@@ -1,0 +1,263 @@
+"""A trial with directions: what the laws compare, computed once and shared among them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from rulebook import forms
+from rulebook.testing.jumps import largest_jump
+from rulebook.testing.referee import Estimate, Ladder, refine
+from rulebook.testing.spaces import Array, Space
+from rulebook.testing.trial import Pull, Trial
+
+__all__ = ["SLACK", "Probe"]
+
+# How many units of roundoff, relative to the sum of the moduli of what was added, two orders of the same sum may differ by.
+SLACK = 1e3
+_JITTERS = 3
+# A sample of three underestimates the largest error; a sum of n roundings of one sign exceeds the typical one.
+_JITTER_SLACK = 50.0
+_BASIS = 24  # spaces up to this size are swept by their basis
+
+
+class Probe:
+    """One trial, the directions V (tangents) and W (cotangents) at it, and the maps along them.
+
+    Args:
+        trial: the point.
+        rng: draws the directions.
+        deep: sweep the bases and take every difference, instead of one direction each.
+    """
+
+    def __init__(self, trial: Trial, rng: np.random.Generator, deep: bool) -> None:
+        self.trial = trial
+        self.subject = trial.subject
+        self.rng = rng
+        self.deep = deep
+        self.finite = np.isfinite(trial.y)
+        self._pushed: dict[forms.Rule, Array] = {}
+        self._pulled: dict[forms.Rule, Array] = {}
+        self._started: dict[forms.Rule, Pull] = {}
+        self._estimates: dict[int, Estimate] = {}
+        self._refined: dict[int, tuple[Estimate, Ladder]] = {}
+
+    # -- directions --------------------------------------------------------------------------------
+
+    @cached_property
+    def tangents(self) -> Array:
+        """The directions V, one per row: dense ones first, then leaves, then elements."""
+        space, x = self.trial.inputs, self.trial.x
+        relative = space.element_scale(x)
+        rows = [space.draw(self.rng) * relative]
+        if self.deep:
+            rows.append(space.draw(self.rng) * space.leaf_scale(x))
+            rows += self._parts(space, relative)
+        if self.subject.tangent_space is not None:
+            rows = [self.trial.project(v) for v in rows]
+            rows = rows[:1] + [v for v in rows[1:] if np.abs(v).max(initial=0.0) > 0]
+        return np.array(rows).reshape(len(rows), space.n)
+
+    @cached_property
+    def cotangents(self) -> Array:
+        """The directions W, one per row, as V."""
+        space = self.trial.outputs
+        relative = 1.0 / space.element_scale(np.where(self.finite, self.trial.y, 0))
+        relative = np.where(np.isfinite(relative), relative, 1.0)
+        rows = [space.draw(self.rng) * relative]
+        if self.deep:
+            rows.append(space.draw(self.rng))
+            rows += self._parts(space, relative)
+        return np.where(self.finite, np.array(rows).reshape(len(rows), space.n), 0)
+
+    def _parts(self, space: Space, scale: Array) -> list[Array]:
+        """Vectors on one leaf each, and on single elements: all of them in a small space, some in a large one."""
+        rows = []
+        if len(space.at) > 1:
+            for part in space.slices:
+                v = np.zeros(space.n, space.dtype)
+                v[part] = (space.draw(self.rng) * scale)[part]
+                rows.append(v)
+        few = space.n <= _BASIS
+        chosen = range(space.n) if few else sorted({0, space.n - 1, *self.rng.choice(space.n, 8, replace=False).tolist()})
+        for k in chosen:
+            for unit in (1.0,) if space.real[k] else (1.0, 1.0j):
+                e = np.zeros(space.n, space.dtype)
+                e[k] = unit * scale[k]
+                rows.append(e)
+        if not few:
+            rows += [np.where(self.rng.random(space.n) < 0.5, space.draw(self.rng) * scale, 0) for _ in range(4)]
+        return rows
+
+    # -- the rules' maps -----------------------------------------------------------------------------
+
+    def started(self, rule: forms.Reverse) -> Pull:
+        """The reverse rule started at the point."""
+        if rule not in self._started:
+            self._started[rule] = self.trial.start(rule)
+        return self._started[rule]
+
+    def pushed(self, rule: forms.Forward) -> Array:
+        """J v for every v in V, one per row."""
+        if rule not in self._pushed:
+            self._pushed[rule] = np.array([self.trial.push(rule, v) for v in self.tangents])
+        return self._pushed[rule]
+
+    def pulled(self, rule: forms.Reverse) -> Array:
+        """J* w for every w in W, one per row, on the declared tangent space."""
+        if rule not in self._pulled:
+            started = self.started(rule)
+            self._pulled[rule] = np.array([self.trial.pull(rule, started, w) for w in self.cotangents])
+        return self._pulled[rule]
+
+    def implemented(self, rule: forms.Rule, n: int) -> Array:
+        """Which of n elements a rule implements."""
+        missing = self.trial.missing.get(rule)
+        return np.ones(n, bool) if missing is None else ~missing
+
+    # -- noise ---------------------------------------------------------------------------------------
+
+    def nearby(self) -> Array:
+        """The point moved by a few units of roundoff, or by the declared accuracy, within the tangent space."""
+        space, x = self.trial.inputs, self.trial.x
+        amplitude = np.maximum(2 * space.eps, self.subject.accuracy)
+        step: Array = space.draw(self.rng) * x * amplitude  # relative, as rounding is: what is zero stays zero
+        return x + self.trial.project(step)
+
+    @cached_property
+    def noise(self) -> Array:
+        """The absolute error of each element of the function's result: how it answers to rounding its arguments."""
+        trial = self.trial
+        level = np.maximum(2 * trial.outputs.eps, self.subject.accuracy)
+        noise = level * trial.outputs.element_scale(np.where(self.finite, trial.y, 0))
+        if self.subject.accuracy:
+            noise = np.maximum(noise, self.subject.accuracy * trial.outputs.leaf_scale(np.where(self.finite, trial.y, 0)))
+        space = trial.inputs
+        for _ in range(_JITTERS):
+            step = space.draw(self.rng) * space.element_scale(trial.x) * 2 * space.eps
+            y = trial.f(trial.x + trial.project(step))
+            if y is not None:
+                noise = np.fmax(noise, 2 * np.abs(y - trial.y))
+        return noise
+
+    def noise_of(self, linear: Callable[[Array | None, Array], Array], u: Array, other: Array) -> Array:
+        """The absolute error of each element of L(x) u: how it answers to rounding x, and how far L is from additive in rounding.
+
+        Args:
+            linear: `(x, u) -> L(x) u`, at the point itself for None.
+            u: where.
+            other: a dense vector of the same space.
+        """
+        here = linear(None, u)
+        around = np.array([linear(self.nearby(), u) for _ in range(_JITTERS + 1)])
+        # among the neighbours: a rule that is wrong at the point alone must not pass for a noisy one
+        noise = np.abs(around[1:] - around[:-1]).max(axis=0)
+        for _ in range(_JITTERS):
+            noise = np.fmax(noise, np.abs(linear(None, u * (1 + 4e-16 * self.rng.choice([-1, 1], len(u)))) - here))
+        top = np.abs(other).max(initial=0.0)
+        other = other * (np.abs(u).max(initial=0.0) / top if top > 0 else 0.0)
+        noise = np.fmax(noise, np.abs(linear(None, u + other) - here - linear(None, other)))
+        return _JITTER_SLACK * noise
+
+    def push_noise(self, rule: forms.Forward, v: Array) -> Array:
+        """The absolute error of each element of J v."""
+        return self.noise_of(lambda x, u: self.trial.push(rule, u, x), v, self.tangents[0])
+
+    def pull_noise(self, rule: forms.Reverse, w: Array) -> Array:
+        """The absolute error of each element of J* w."""
+
+        def pull(x: Array | None, u: Array) -> Array:
+            return self.trial.pull(rule, self.started(rule) if x is None else self.trial.start(rule, x), u)
+
+        return self.noise_of(pull, w, self.cotangents[0])
+
+    def iterates(self) -> bool:
+        """Whether the function turns out to stop an iteration at a tolerance that was not declared; then its accuracy is noted.
+
+        A solver may take the same number of steps at all neighbours of a point, so that its error does not show
+        under rounding; over a longer way the number changes and the result jumps by about the tolerance.
+        """
+        if self.subject.accuracy:
+            return False
+        if self.subject.jump is None:
+            self.subject.jump = largest_jump(lambda t: self.trial.f(self.trial.x + t * self.tangents[0]), self.finite, self.trial.outputs)
+        if self.subject.jump == 0.0:
+            self.subject.jump = None  # another point may show it
+            return False
+        self.subject.accuracy = self.subject.jump
+        return True
+
+    # -- differences -----------------------------------------------------------------------------------
+
+    @cached_property
+    def lifts(self) -> bool:
+        """Whether a function of single precision gives the same in double, so that its differences may be taken there."""
+        trial = self.trial
+        if not (trial.inputs.eps > 1e-10).any():
+            return False
+        y = trial.f(trial.x, lift=True)
+        if y is None:
+            return False
+        return bool((np.abs(y - trial.y)[self.finite] <= SLACK * self.noise[self.finite]).all())
+
+    def ladder(self, row: int, *, start: float = 2.0**-7, ratio: float = 4.0, levels: int = 3, quick: bool = False) -> Ladder:
+        """The differences along one of V; quick: with the least noise that there can be."""
+        trial, v = self.trial, self.tangents[row]
+        lift = self.lifts
+        noise = self._least_noise(lift) if quick or lift else self.noise
+        y = trial.y if not lift else trial.f(trial.x, lift=True)
+        assert y is not None
+        relative = np.maximum(self.subject.accuracy, 1e-15 if lift else 2 * trial.outputs.eps)
+        relative = np.broadcast_to(relative, y.shape)
+        return Ladder(lambda t: trial.f(trial.x + t * v, lift), y, noise, relative, start, ratio, levels)
+
+    def _least_noise(self, lift: bool) -> Array:
+        size = np.abs(np.where(self.finite, self.trial.y, 0))
+        return np.maximum(self.subject.accuracy, 1e-15 if lift else 2 * self.trial.outputs.eps) * size
+
+    def differences(self, row: int) -> Estimate:
+        """The derivative along one of V: a first look, with an error that is good for telling whether to look again."""
+        if row in self._refined:
+            return self._refined[row][0]
+        if row not in self._estimates:
+            if self.deep and row == 0:
+                return self.refined(row)[0]
+            self._estimates[row] = self.ladder(row, quick=True).estimate()
+        return self._estimates[row]
+
+    def refined(self, row: int) -> tuple[Estimate, Ladder]:
+        """The derivative along one of V, refined as far as it pays."""
+        if row not in self._refined:
+            ladder = self.ladder(row)
+            self._refined[row] = refine(ladder), ladder
+        return self._refined[row]
+
+    def holds_below(self, row: int, expected: Array, error: Array) -> Array:
+        """Where differences at ever smaller steps do not contradict a derivative along one of V.
+
+        Far from a singularity, a kink or a plateau that the point sits next to, differences may converge to
+        another value than the derivative.
+        """
+        ladder = self.ladder(row, start=1e-5, ratio=32.0, levels=4)
+        fine = np.ones(len(expected), bool)
+        for h, difference in ladder.differences():
+            allowed = 10 * (error + 2 * (ladder.noise + ladder.relative * np.abs(self.trial.y)) / h) + 1e-3 * np.abs(expected)
+            fine &= ~(np.abs(difference - expected) > allowed)
+        return fine
+
+    def second_opinion(self, row: int) -> tuple[Estimate, Ladder]:
+        """The same from other steps."""
+        ladder = self.ladder(row, start=0.011, ratio=3.0, levels=5)
+        return refine(ladder), ladder
+
+    def kinks(self, row: int) -> Array:
+        """The elements of the result whose derivatives from both sides along one of V differ."""
+        above, below = self.refined(row)[1].sides()
+        both = np.isfinite(above.error) & np.isfinite(below.error)
+        size = np.abs(above.value) + np.abs(below.value)
+        found: Array = both & (np.abs(above.value - below.value) > 10 * (above.error + below.error) + 1e-6 * size)
+        return found
+

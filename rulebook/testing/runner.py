@@ -1,0 +1,223 @@
+"""Checking: points are drawn, every law is checked at them, and what comes of it is reported."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from rulebook.errors import RuleSignatureError
+from rulebook.testing.diagnosis import describe
+from rulebook.testing.law import Law, laws
+from rulebook.testing.law.form import signature_problem
+from rulebook.testing.plan import Plan
+from rulebook.testing.points import Point
+from rulebook.testing.probe import Probe
+from rulebook.testing.report import Finding, Note, Report
+from rulebook.testing.subject import Subject
+from rulebook.testing.trial import Trial
+from rulebook.testing.verdicts import Broken, Inconclusive, Iterates, LeftOut, short
+
+__all__ = ["Options", "check"]
+
+_SOME = 6
+_ENOUGH = 3  # points at which a rule must have been checked, or a third of those there are
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to check.
+
+    Attributes:
+        seed: of the points and directions.
+        strict: whether what noise hides counts as a failure.
+        budget: seconds after which the points that are left are not checked, and reported.
+        without: law id -> why it is switched off.
+        only: the ids of the laws to check; all by default.
+        case: the number of the one case to check; all by default.
+    """
+
+    seed: int = 0
+    strict: bool = False
+    budget: float = 10.0
+    without: Mapping[str, str] = field(default_factory=dict)
+    only: Sequence[str] = ()
+    case: int | None = None
+
+    def laws(self) -> list[Law]:
+        """The laws that these options leave.
+
+        Raises:
+            RuleSignatureError: there is no law of a name.
+        """
+        known = [law.id for law in laws()]
+        for name in (*self.without, *self.only):
+            if name not in known:
+                raise RuleSignatureError("rulebook.testing.", f"a law among {', '.join(known)}", repr(name), "name a law that there is")
+        return [law for law in laws() if law.id not in self.without and (not self.only or law.id in self.only)]
+
+
+def check(subject: Subject, options: Options) -> Report:
+    """Check every law at every point; stop at the first point where one does not hold."""
+    report = Report(subject.name, seed=options.seed, strict=options.strict)
+    began = time.perf_counter()
+    for law, why in options.without.items():
+        report.note(Note("switched off", why, law=law))
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        _Run(subject, options, report, began).run()
+    report.seconds = time.perf_counter() - began
+    return report
+
+
+class _Run:
+    """One check in progress."""
+
+    def __init__(self, subject: Subject, options: Options, report: Report, began: float) -> None:
+        self.subject = subject
+        self.options = options
+        self.report = report
+        self.deadline = began + options.budget
+        self.laws = options.laws()
+        self.reasons: dict[str, int] = {}  # why points were left out
+        self.tried = 0  # points that the author declared
+
+    def run(self) -> None:
+        """Go through the points."""
+        for rule in self.subject.rules:
+            wrong = signature_problem(self.subject, rule)
+            if wrong is not None:
+                self._found(wrong, None)
+                return
+        plan = Plan(self.subject, self.options.seed, self.options.case)
+        broken = plan.problem()
+        if broken is not None:
+            self._found(broken, None)
+            return
+        left = 0
+        for number, (point, deep) in enumerate(plan.points()):
+            if time.perf_counter() > self.deadline:
+                left += 1
+                continue
+            self.tried += point.declared
+            self._point(point, number, deep)
+            if self.report.findings:
+                return
+        if left:
+            self.report.note(Note("unchecked", f"{left} points, as the budget of {self.options.budget:g} s ran out", count=left))
+        self._demand_points()
+
+    def _point(self, point: Point, number: int, deep: bool) -> None:
+        try:
+            trial = Trial(self.subject, point)
+            if trial.outputs.n and not np.isfinite(trial.y).any():
+                raise LeftOut("the result is not finite")
+            probe = Probe(trial, np.random.default_rng([self.options.seed, 1, number]), deep)
+        except LeftOut as reason:
+            self._leave_out(point, str(reason))
+            return
+        self.report.points += 1
+        counted = True
+        for law in self.laws:
+            if not deep and (law.often == "deep" or (law.often == "some" and number % _SOME)):
+                continue
+            try:
+                probe = self._check(law, probe)
+            except Broken as broken:
+                if not point.declared and not self._convincing(probe, broken):
+                    self.report.note(Note("outside", f"{broken.law} does not hold at {point.origin}, outside the declared cases", law=broken.law))
+                    return
+                self._found(broken, probe)
+                if broken.law in ("runs", "form", "no-tangent"):
+                    return
+            except Inconclusive as reason:
+                self.report.note(Note("inconclusive", str(reason), law=law.id))
+            except LeftOut as reason:
+                if counted:
+                    self._leave_out(point, str(reason))
+                    self.report.points -= 1
+                    counted = False
+            else:
+                self.report.held[law.id] += 1
+
+    def _check(self, law: Law, probe: Probe) -> Probe:
+        """Check a law, once more where the function turns out to be less accurate than was known; gives the probe to go on with."""
+        try:
+            law.check(probe)
+        except Iterates:
+            level = self.subject.accuracy
+            self.report.note(Note("inconclusive", f"the function jumps by {level:.0e} of its size: below that nothing is told; declare accuracy="))
+            probe = Probe(probe.trial, np.random.default_rng([self.options.seed, 2, probe.trial.calls]), probe.deep)
+            law.check(probe)
+        return probe
+
+    def _leave_out(self, point: Point, why: str) -> None:
+        if point.declared:
+            self.report.left_out += 1
+            self.reasons[why] = self.reasons.get(why, 0) + 1
+
+    def _convincing(self, probe: Probe, broken: Broken) -> bool:
+        """Whether what was found at a point that nobody declared stands: the function is smooth there and the error large."""
+        if broken.values is None:
+            return False
+        expected, got = broken.values
+        with np.errstate(all="ignore"):
+            gap = np.abs(got - expected) > 1e-4 * (np.abs(got) + np.abs(expected))
+        return bool(np.any(gap | ~np.isfinite(got)))
+
+    def _demand_points(self) -> None:
+        for why, count in self.reasons.items():
+            self.report.note(Note("left out", why, count=count))
+        enough = min(_ENOUGH, max(1, self.tried // 3))
+        if self.report.points < enough and self.tried and not self.report.findings:
+            reasons = "; ".join(self.reasons) or "time ran out"
+            self._found(
+                Broken(
+                    "points",
+                    None,
+                    f"at least {enough} points where the function is defined and differentiable",
+                    f"{self.report.points} of {self.tried} ({reasons})",
+                    do="give cases inside the domain of the function, away from kinks",
+                ),
+                None,
+            )
+
+    def _found(self, broken: Broken, probe: Probe | None) -> None:
+        law = next((law for law in laws() if law.id == broken.law), None)
+        rule = broken.rule.kind if broken.rule is not None else "function"
+        name = f"{rule} of {self.subject.name}" if broken.rule is not None else f"the function {self.subject.name}"
+        if any(f.rule == name and f.law == broken.law for f in self.report.findings):
+            return
+        point = None if probe is None else probe.trial.point
+        self.report.findings.append(
+            Finding(
+                rule=name,
+                law=broken.law,
+                title=law.title if law is not None else "there are points to check at",
+                expected=broken.expected,
+                got=broken.got,
+                do=broken.do or (law.mend if law is not None else ""),
+                argument=broken.argument,
+                element=broken.element,
+                looks_like=describe(broken, probe) if probe is not None else "",
+                estimate=broken.estimate,
+                case="" if point is None else point.origin,
+                call="" if point is None else self._call(point),
+                seed=self.options.seed,
+                reproduce=self._again(broken),
+                ladder=broken.ladder,
+            )
+        )
+
+    def _call(self, point: Point) -> str:
+        parts = [short(a) for a in point.args] + [f"{k}={short(v)}" for k, v in point.statics.items()]
+        return f"{self.subject.short}({', '.join(parts)})"
+
+    def _again(self, broken: Broken) -> str:
+        case = "" if self.options.case is None else f", case={self.options.case}"
+        return f"rulebook.testing.check_rules({self.subject.short}, seed={self.options.seed}, only=[{broken.law!r}]{case})"
+
+

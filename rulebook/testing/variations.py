@@ -1,0 +1,182 @@
+"""Points that nobody declared, varied from those that were: other signs, sizes, orders, shapes and options.
+
+A function says itself where it is defined: variations that it refuses, or where it gives no finite number, are dropped
+without a word.  What is found at a variation counts only where the function is smooth there and the error is plain.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import textwrap
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from rulebook import trees
+from rulebook.testing.points import Point, Source
+from rulebook.testing.spaces import moves
+from rulebook.testing.subject import Subject
+
+__all__ = ["varied"]
+
+Rng = np.random.Generator
+Change = Callable[[Rng, Any], Any]
+
+
+def _signs(rng: Rng, a: Any) -> Any:
+    return a * rng.choice([-1.0, 1.0], a.shape)
+
+
+def _shift(rng: Rng, a: Any) -> Any:
+    return a + rng.normal(size=a.shape) * (np.abs(a).max(initial=0.0) or 1.0)
+
+
+def _mixed(rng: Rng, a: Any) -> Any:
+    return a * 10.0 ** rng.uniform(-4, 1, a.shape)
+
+
+def _repeat(rng: Rng, a: Any) -> Any:
+    flat = a.reshape(-1)
+    return flat[rng.integers(0, max(1, flat.size), flat.size)].reshape(a.shape) if flat.size else a
+
+
+def _sort(rng: Rng, a: Any) -> Any:
+    flat = np.sort(a.reshape(-1))
+    return (flat if rng.random() < 0.5 else flat[::-1]).reshape(a.shape)
+
+
+def _hole(rng: Rng, a: Any) -> Any:
+    made = a.copy()
+    if a.size:
+        made.reshape(-1)[rng.integers(a.size)] = 0
+    return made
+
+
+# what is done to the arrays of a point; each is one kind of value that a rule may have forgotten
+_CHANGES: dict[str, Change] = {
+    "nearby": lambda rng, a: a * (1 + 0.3 * rng.uniform(-1, 1, a.shape)),
+    "signs changed": _signs,
+    "negated": lambda rng, a: -a,
+    "shifted": _shift,
+    "scales mixed": _mixed,
+    "enlarged": lambda rng, a: a * 10.0 ** rng.uniform(0.3, 1.5),
+    "reduced": lambda rng, a: a * 10.0 ** rng.uniform(-6, -1),
+    "values repeated": _repeat,
+    "sorted": _sort,
+    "one value zero": _hole,
+    "permuted": lambda rng, a: rng.permutation(a.reshape(-1)).reshape(a.shape),
+    "other values": lambda rng, a: rng.normal(size=a.shape) * (np.abs(a).mean() if a.size else 1.0),
+}
+_ROUNDS = 4  # of every change, per fixed case
+_SIZES = (1, 2, 3, 5, 8, 0)
+_MOST_STATICS = 4  # other values tried per option
+
+
+def varied(points: list[Point], sources: list[Source], subject: Subject, seed: int) -> Iterator[tuple[Point, bool]]:
+    """(point, whether it is checked deeply): variations of fixed cases; of drawn ones, only options that no draw varies."""
+    fixed = [(s, p) for s, p in zip(sources, points, strict=False) if not s.drawn] if not any(s.drawn for s in sources) else []
+    budget = max(1, round(_ROUNDS * 2 / max(2, len(fixed))))
+    for source, point in fixed:
+        for turn in range(budget):
+            for number, (what, change) in enumerate(_CHANGES.items()):
+                rng = np.random.default_rng([seed, 3, source.index, turn, number])
+                yield _changed(point, subject, what, change, rng), turn == 0 and number in (0, 1)
+        for number, size in enumerate(_SIZES):
+            found = _resized(point, subject, size, np.random.default_rng([seed, 4, source.index, number]))
+            if found is not None:
+                yield found, size == 3
+    for point in points[:2]:
+        for found in _other_options(point, points, subject):
+            yield found, True
+
+
+def _rebuilt(point: Point, what: str, leaves: list[Any], structure: trees.Structure, statics: dict[str, Any] | None = None) -> Point:
+    args = structure.unflatten(iter(leaves))
+    return Point(args, point.statics if statics is None else statics, f"{point.origin}, {what}", declared=False)
+
+
+def _changed(point: Point, subject: Subject, what: str, change: Change, rng: Rng) -> Point:
+    """A point with its arrays changed; within the tangent space, where one is declared."""
+    leaves, structure = trees.flatten(point.args)
+    at = [i for i, leaf in enumerate(leaves) if moves(leaf)]
+    only = set(at) if len(at) < 2 or rng.random() < 0.5 else {at[int(rng.integers(len(at)))]}
+    for i in at:
+        if i in only:
+            a = np.asarray(leaves[i])
+            leaves[i] = np.asarray(change(rng, a)).astype(a.dtype).reshape(a.shape)[() if a.ndim else ()]
+    moved = structure.unflatten(iter(leaves))
+    if subject.tangent_space is not None:
+        moved = tuple(_within(subject, i, old, new) for i, (old, new) in enumerate(zip(point.args, moved, strict=True)))
+    return Point(tuple(moved), point.statics, f"{point.origin}, {what}", declared=False)
+
+
+def _within(subject: Subject, i: int, old: Any, new: Any) -> Any:
+    """The old argument moved towards the new one within the tangent space."""
+    a, structure = trees.flatten(old)
+    b, _ = trees.flatten(new)
+    step = [np.asarray(q - p) if moves(p) else None for p, q in zip(a, b, strict=True)]
+    if not any(s is not None for s in step) or subject.tangent_space is None:
+        return old
+    projected, _ = trees.flatten(subject.tangent_space(i, structure.unflatten(iter(step))))
+    moving = iter(projected)
+    return structure.unflatten(iter([p + next(moving) if s is not None else p for p, s in zip(a, step, strict=True)]))
+
+
+def _resized(point: Point, subject: Subject, size: int, rng: Rng) -> Point | None:
+    """A point with one of its lengths replaced by another wherever it occurs."""
+    if subject.tangent_space is not None:
+        return None
+    leaves, structure = trees.flatten(point.args)
+    lengths = sorted({n for leaf in leaves if moves(leaf) for n in np.shape(leaf)})
+    if not lengths:
+        return None
+    old = lengths[int(rng.integers(len(lengths)))]
+    if old == size:
+        return None
+    for i, leaf in enumerate(leaves):
+        if isinstance(leaf, np.ndarray) and leaf.dtype.kind in "fciub" and old in leaf.shape:
+            shape = tuple(size if n == old else n for n in leaf.shape)
+            made = np.resize(leaf, shape) if leaf.size else np.zeros(shape, leaf.dtype)
+            leaves[i] = (made * (1 + 0.2 * rng.uniform(-1, 1, shape))).astype(leaf.dtype) if moves(leaf) else made
+    return _rebuilt(point, f"length {old} made {size}", leaves, structure)
+
+
+def _other_options(point: Point, points: list[Point], subject: Subject) -> Iterator[Point]:
+    """The point with every option that the points never vary set to other values."""
+    leaves, structure = trees.flatten(point.args)
+    for name, value in point.statics.items():
+        if len({repr(p.statics.get(name)) for p in points}) > 1:
+            continue
+        for other in _alternatives(subject.fn, name, value)[:_MOST_STATICS]:
+            yield _rebuilt(point, f"{name}={other!r}", leaves, structure, {**point.statics, name: other})
+
+
+def _alternatives(fn: Callable[..., Any], name: str, value: Any) -> list[Any]:
+    """Other values of an option: by its type, or those that the function's own code compares it with."""
+    if isinstance(value, bool):
+        return [not value]
+    named = [v for v in _compared(fn, name) if v != value]
+    if isinstance(value, int):
+        return [value + 1, *named]
+    if isinstance(value, float):
+        return [value * 1.25, *named] if value else named
+    return named
+
+
+def _compared(fn: Callable[..., Any], name: str) -> list[Any]:
+    """The constants that the source of a function compares an option with, or looks it up among."""
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(fn)))
+    except (OSError, TypeError, SyntaxError):
+        return []
+    found: list[Any] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Compare) and any(isinstance(n, ast.Name) and n.id == name for n in ast.walk(node)):
+            found += [n.value for n in ast.walk(node) if isinstance(n, ast.Constant)]
+        if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Dict) and isinstance(node.slice, ast.Name) and node.slice.id == name:
+            found += [k.value for k in node.value.keys if isinstance(k, ast.Constant)]
+        if isinstance(node, ast.Match) and isinstance(node.subject, ast.Name) and node.subject.id == name:
+            found += [n.value for case in node.cases for n in ast.walk(case.pattern) if isinstance(n, ast.Constant)]
+    return list(dict.fromkeys(v for v in found if isinstance(v, (str, int, float))))
