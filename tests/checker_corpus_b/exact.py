@@ -88,3 +88,14 @@ def _decay(n0, rates, *, t):
     for _ in range(8):
         p = p @ p
     return p @ n0
+
+
+@exact("irr")
+def _irr(flows, *, tol):
+    years = np.arange(len(flows))
+    rate = np.asarray(0.1, flows.dtype)[()]
+    lo, hi = rate * 0 - 0.9, rate * 0 + 2
+    for _ in range(80):
+        mid = (lo + hi) / 2
+        lo, hi = (mid, hi) if np.sum(flows / (1 + mid) ** years) * flows[-1] > 0 else (lo, mid)
+    return (lo + hi) / 2

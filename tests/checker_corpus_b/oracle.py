@@ -352,7 +352,7 @@ def verify_right(entry, kw, points):
                 S = np.abs(got[d]) @ np.abs(v)
                 gap = np.abs(got[d] @ v - ref)
                 total += gap.size
-                tell = err <= (1e-4 if single else 1e-5) * S
+                tell = (err <= (1e-4 if single else 1e-5) * S) | (S == 0)
                 decided += int(np.sum(tell))
                 with np.errstate(all="ignore"):
                     rel = np.where(gap <= 30 * err, 0, gap / S)[tell]
