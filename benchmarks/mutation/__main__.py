@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
+import math
 import os
 import random
 import sys
@@ -13,10 +14,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from benchmarks.mutation.collections import subjects
 from benchmarks.mutation.mutants import Mutant, mutants
 from benchmarks.mutation.pool import run
 from benchmarks.mutation.report import Right, Summary
+from benchmarks.mutation.rights import subjects
 from benchmarks.mutation.subject import Subject
 from benchmarks.mutation.worker import check
 
@@ -28,6 +29,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every outcome there")
     parser.add_argument("--workers", type=int, default=2, help="processes")
     parser.add_argument("--only", default="", metavar="TEXT", help="right rules whose name contains it")
+    parser.add_argument("--seconds", type=float, default=math.inf, help="begin no further mutant after so long")
     parser.add_argument("--points", type=int, default=300, help="of the oracle, for each mutant")
     parser.add_argument(
         "--check-all", action="store_true", help="check equivalent mutants too: where the checker refuses one, it or the oracle is wrong"
@@ -67,9 +69,12 @@ def _chosen_mutants(chosen: list[Subject], limit: int | None, seed: int) -> list
         for s in chosen:
             made += mutants(s)
             advance()
-    if limit is None or limit >= len(made):
-        return made
-    return [made[i] for i in sorted(random.Random(seed).sample(range(len(made)), limit))]
+    rng = random.Random(seed)
+    if limit is not None and limit < len(made):
+        made = rng.sample(made, limit)
+    # Any order of the rules will do, if time runs out; those of one rule stay together.
+    order = {key: rng.random() for key in sorted({(m.subject, m.form) for m in made})}
+    return sorted(made, key=lambda m: order[m.subject, m.form])
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -84,6 +89,7 @@ def main(arguments: list[str] | None = None) -> int:
         outcomes = run(
             made,
             workers=options.workers,
+            seconds=options.seconds,
             points=options.points,
             seed=options.seed,
             check_all=options.check_all,

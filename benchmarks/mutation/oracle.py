@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -36,6 +36,15 @@ class Verdict:
     points: int = 0
 
 
+@dataclass
+class Place:
+    """A trial, what the original does there, and how far rounding reaches, by the size of the rounding."""
+
+    trial: Trial
+    events: list[Event]
+    noise: dict[float, list[Any]] = field(default_factory=dict)
+
+
 class Oracle:
     """The points of one rule function, what the original does there, and how far rounding reaches.
 
@@ -50,17 +59,16 @@ class Oracle:
         self.parts = subject.parts()
         self.form = form
         self.rule = self.parts.rules[form]
-        self.trials: list[tuple[Trial, list[Event]]] = []
-        self._noise: dict[tuple[int, float], list[Any]] = {}
+        self.places: list[Place] = []
         self._rng = np.random.default_rng((seed, 4711))
         self._n = n
         self._drawn = 0
 
-    def _trial(self, i: int) -> tuple[Trial, list[Event]] | None:
-        """The i-th trial at which the function is defined and the original does not raise; None where there are no more."""
-        while len(self.trials) <= i and self._drawn < 2 * self._n:
+    def _place(self, i: int) -> Place | None:
+        """The i-th place where the function is defined and the original does not raise; None where there are no more."""
+        while len(self.places) <= i and self._drawn < 2 * self._n:
             self._drawn += 1
-            # Neighbours come from one case, so that the other point often has the same shapes.
+            # Both come from one case, so that the other point often has the same shapes.
             here, other = (self.parts.point(self._drawn, self._rng) for _ in range(2))
             try:
                 with np.errstate(all="ignore"):
@@ -69,65 +77,63 @@ class Oracle:
                 continue
             events = observe(self.form, self.rule, trial)
             if not any(isinstance(e.value, str) and e.value.startswith("raises") for e in events):
-                self.trials.append((trial, events))
-        return self.trials[i] if i < len(self.trials) else None
+                self.places.append(Place(trial, events))
+        return self.places[i] if i < len(self.places) else None
 
     def judge(self, mutant: Callable[..., Any]) -> Verdict:
         """Whether a mutant does anything else than the original, at up to n points."""
         hidden = ""
         for i in range(self._n):
-            found = self._trial(i)
-            if found is None:
+            place = self._place(i)
+            if place is None:
                 break
-            trial, events = found
-            seen = observe(self.form, mutant, trial)
-            where = self._difference(i, events, seen, 0.0)
+            seen = observe(self.form, mutant, place.trial)
+            where = self._difference(place, seen, 0.0)
             if where and self.parts.accuracy:
-                hidden, where = where, self._difference(i, events, seen, self.parts.accuracy)
-            if where and not self._at_kink(trial, mutant):
+                hidden, where = where, self._difference(place, seen, self.parts.accuracy)
+            if where and not self._at_kink(place.trial, mutant):
                 return Verdict(CHANGED, where, i + 1)
-        return Verdict(HIDDEN if hidden else EQUIVALENT, hidden, len(self.trials))
+        return Verdict(HIDDEN if hidden else EQUIVALENT, hidden, len(self.places))
 
-    def _difference(self, i: int, original: list[Event], mutant: list[Event], accuracy: float) -> str:
-        if len(original) != len(mutant):
-            return next((f"{b.what}: {b.value}" for a, b in zip(original, mutant, strict=False) if a.what != b.what), "fewer events")
-        for k, (a, b) in enumerate(zip(original, mutant, strict=True)):
+    def _difference(self, place: Place, mutant: list[Event], accuracy: float) -> str:
+        """The first event that tells a mutant from the original; "" if there is none."""
+        if len(place.events) != len(mutant):
+            return next((f"{b.what}: {b.value}" for a, b in zip(place.events, mutant, strict=False) if a.what != b.what), "fewer events")
+        for k, (a, b) in enumerate(zip(place.events, mutant, strict=True)):
             if a.what != b.what or type(a.value) is not type(b.value) or (isinstance(a.value, str) and a.value != b.value):
                 return f"{b.what}: {b.value if isinstance(b.value, str) else 'a value'}"
             if isinstance(a.value, str) or np.array_equal(a.value, b.value, equal_nan=True):
                 continue
-            if self._apart(i, k, a.value, b.value, accuracy):
+            if self._apart(place, k, b.value, accuracy):
                 return f"{a.what}: differs by {_largest(a.value, b.value):.1e}"
         return ""
 
-    def _apart(self, i: int, k: int, a: Any, b: Any, accuracy: float) -> bool:
+    def _apart(self, place: Place, k: int, b: Any, accuracy: float) -> bool:
         """Whether two arrays differ by more than rounding, where the original is finite."""
-        eps = float(np.finfo(a.dtype).eps)
-        relative = max(eps, accuracy)
-        noise = self._rounding(i, relative)[k]
+        a = place.events[k].value
+        relative = max(float(np.finfo(a.dtype).eps), accuracy)
+        noise = self._rounding(place, relative)[k]
         with np.errstate(all="ignore"):
             size = np.max(np.abs(a), initial=0.0) if accuracy else np.abs(a)
             allowed = SAFETY * (noise + relative * size)
-            gap = np.abs(a - b)
-            return bool(np.any(np.isfinite(a) & ~(gap <= allowed)))
+            return bool(np.any(np.isfinite(a) & ~(np.abs(a - b) <= allowed)))
 
-    def _rounding(self, i: int, relative: float) -> list[Any]:
+    def _rounding(self, place: Place, relative: float) -> list[Any]:
         """For each event, how far its elements move when what the rule is given moves by a few roundings."""
-        key = (i, relative)
-        if key not in self._noise:
-            trial, events = self.trials[i]
-            rng = np.random.default_rng((i, 12))
-            runs = [observe(self.form, self.rule, _moved(trial, rng, relative)) for _ in range(MOVED)]
-            self._noise[key] = [_spread(e, [run[k] for run in runs if len(run) == len(events)]) for k, e in enumerate(events)]
-        return self._noise[key]
+        if relative not in place.noise:
+            rng = np.random.default_rng(12)
+            runs = [observe(self.form, self.rule, moved(place.trial, rng, relative)) for _ in range(MOVED)]
+            fitting = [run for run in runs if len(run) == len(place.events)]
+            place.noise[relative] = [_spread(e, [run[k] for run in fitting]) for k, e in enumerate(place.events)]
+        return place.noise[relative]
 
     def _at_kink(self, trial: Trial, mutant: Callable[..., Any]) -> bool:
         """Whether mutant and original differ only where the function has no derivative: both may be right there."""
         rng = np.random.default_rng(5)
         for relative in (1e-6, 1e-6, 1e-5):
-            near = _moved(trial, rng, relative)
-            pairs = zip(observe(self.form, self.rule, near), observe(self.form, mutant, near), strict=False)
-            if any(type(a.value) is not type(b.value) or not _close(a.value, b.value) for a, b in pairs):
+            near = moved(trial, rng, relative, zeros=1.0)
+            place = Place(near, observe(self.form, self.rule, near))
+            if self._difference(place, observe(self.form, mutant, near), self.parts.accuracy):
                 return False
         return self._kink(trial)
 
@@ -135,7 +141,7 @@ class Oracle:
         """Whether the two one-sided differences of the function disagree."""
         rng = np.random.default_rng(6)
         for _ in range(4):
-            direction = [rng.standard_normal(np.shape(x)) if has_tangent(x) else None for x in trees.leaves_of(trial.args)]
+            direction = [rng.standard_normal(np.shape(x)) * _sizes(x, 1.0) if has_tangent(x) else None for x in trees.leaves_of(trial.args)]
             try:
                 one, two = (self._slope(trial, direction, h) for h in (1e-6, -1e-6))
             except Exception:
@@ -156,20 +162,24 @@ class Oracle:
         return [(np.asarray(v) - np.asarray(u)) / h for u, v in zip(trees.leaves_of(trial.y), there, strict=True) if has_tangent(u)]
 
 
-def _moved(trial: Trial, rng: np.random.Generator, relative: float) -> Trial:
-    """Everything numeric moved relatively; exact zeros by a little of the smallest number beside them."""
+def _sizes(x: Any, zeros: float) -> Any:
+    """The modulus of each element; for those that are zero, the smallest of the others, or a number if there is none."""
+    sizes = np.abs(np.asarray(x))
+    least = np.min(sizes[sizes > 0], initial=np.inf)
+    return np.where(sizes == 0, least if np.isfinite(least) else zeros, sizes)
+
+
+def moved(trial: Trial, rng: np.random.Generator, relative: float, zeros: float = 0.0) -> Trial:
+    """Everything numeric moved a little, relatively to its size."""
 
     def leaf(x: Any) -> Any:
         if not has_tangent(x):
             return x
         a = np.asarray(x)
-        sizes = np.abs(a)
-        least = np.min(sizes[sizes > 0], initial=np.inf)
-        scale = np.where(sizes == 0, least if np.isfinite(least) else 0.0, sizes)
-        step = max(relative, float(np.finfo(a.dtype).eps))
-        return (a + 2 * step * scale * rng.standard_normal(a.shape)).astype(a.dtype)[()]
+        step = 2 * max(relative, float(np.finfo(a.dtype).eps))
+        return (a + step * _sizes(a, zeros) * rng.standard_normal(a.shape)).astype(a.dtype)[()]
 
-    other = None if trial.other is None else _moved(trial.other, rng, relative)
+    other = None if trial.other is None else moved(trial.other, rng, relative, zeros)
     seeds = [tree_map(leaf, s) for s in trial.seeds]
     return Trial(tree_map(leaf, trial.args), trial.static, seeds, tree_map(leaf, trial.y), other)
 
@@ -189,9 +199,3 @@ def _spread(event: Event, moved: list[Event]) -> Any:
 def _largest(a: Any, b: Any) -> float:
     with np.errstate(all="ignore"):
         return float(np.max(np.abs(a - b) / np.maximum(np.abs(a), np.finfo(a.dtype).tiny), initial=0.0))
-
-
-def _close(a: Any, b: Any) -> bool:
-    if isinstance(a, str):
-        return bool(a == b)
-    return bool(np.allclose(a, b, rtol=1e-4, atol=0, equal_nan=True))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import time
 from collections import deque
@@ -73,9 +74,10 @@ class _Worker:
 class _Pool:
     """The workers and the queues; mutants of one rule function stay with one worker as long as there are some."""
 
-    def __init__(self, mutants: Sequence[Mutant], workers: int, limit: float, options: tuple[Any, ...]) -> None:
+    def __init__(self, mutants: Sequence[Mutant], workers: int, limit: float, seconds: float, options: tuple[Any, ...]) -> None:
         self.outcomes = [Outcome(m) for m in mutants]
         self.limit = limit
+        self.end = time.monotonic() + seconds
         self.options = options
         queues: dict[tuple[str, str], deque[int]] = {}
         for i, m in enumerate(mutants):
@@ -85,6 +87,8 @@ class _Pool:
 
     def next(self, worker: _Worker) -> bool:
         """Give a worker something to do; False if nothing is left."""
+        if time.monotonic() > self.end:
+            return False
         if not self.workers[worker]:
             if not self.queues:
                 return False
@@ -140,17 +144,19 @@ def run(
     *,
     workers: int = 2,
     limit: float = 40.0,
+    seconds: float = math.inf,
     points: int = 300,
     seed: int = 0,
     check_all: bool = False,
     done: Callable[[Outcome], None] = lambda outcome: None,
 ) -> list[Outcome]:
-    """The outcomes of mutants, in their order.
+    """The outcomes of the mutants that were run, in their order.
 
     Args:
         mutants: what to run; those of one rule function next to each other.
         workers: how many processes.
         limit: seconds for the oracle, and again for the checker.
+        seconds: after so many no further mutant is begun.
         points: of the oracle.
         seed: of the points of oracle and checker.
         check_all: check equivalent mutants too.
@@ -158,7 +164,7 @@ def run(
     """
     if not mutants:
         return []
-    pool = _Pool(mutants, workers, limit, (points, seed, check_all))
+    pool = _Pool(mutants, workers, limit, seconds, (points, seed, check_all))
     try:
         while pool.workers:
             by_pipe = {worker.pipe: worker for worker in pool.workers}
@@ -168,4 +174,4 @@ def run(
     finally:
         for worker in list(pool.workers):
             worker.stop()
-    return pool.outcomes
+    return [o for o in pool.outcomes if o.kind or o.out_of_time]

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any
 
-from benchmarks.mutation.collections import subjects
 from benchmarks.mutation.mutants import Mutant
 from benchmarks.mutation.oracle import CHANGED, Oracle
+from benchmarks.mutation.rights import subjects
 from benchmarks.mutation.subject import Subject
 
 __all__ = ["UNUSABLE", "examine", "work"]
