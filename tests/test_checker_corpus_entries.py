@@ -18,6 +18,7 @@ def test_ids_are_unique():
 def test_wrong_entries_name_a_bug_and_a_right_sibling():
     wrong = [entry for entry in ENTRIES if not entry.right]
     assert all(entry.bug in BUGS and BY_ID[entry.sibling].right for entry in wrong)
+    assert {entry.bug for entry in wrong} == set(BUGS)
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.id)

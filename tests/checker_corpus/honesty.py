@@ -186,10 +186,7 @@ sizes.wrong("at_least_1d", "shape", "(1,) for ()", rrule=lambda x: (energy(x), l
 sizes.wrong("squeezed", "shape", "axes of size one are lost", rrule=lambda x: (energy(x), lambda c: (np.squeeze(x) * c,)))
 sizes.wrong("unsummed", "shape", "the tangent is not summed", frule=lambda p, t: (energy(p[0]), p[0] * t[0]))
 sizes.wrong(
-    "last_axis",
-    "broadcast sum",
-    "summed over the last axis, then the first row",
-    frule=lambda p, t: (energy(p[0]), np.sum(np.reshape(p[0] * t[0], (-1, max(np.shape(p[0])[-1:], default=1) or 1))[:1])),
+    "last_axis", "shape", "summed over the last axis only", frule=lambda p, t: (energy(p[0]), np.sum(np.atleast_1d(p[0] * t[0]), axis=-1))
 )
 sizes.wrong("mean", "factor", rrule=lambda x: (energy(x), lambda c: (x * c / max(np.size(x), 1),)))
 sizes.wrong(

@@ -99,7 +99,11 @@ bessels.wrong("no_half", "factor", frule=lambda p, t: (bessel(*p), 2 * bessel_sl
 bessels.wrong(
     "plus", "sign", frule=lambda p, t: (bessel(*p), (scipy.special.jv(p[0] - 1, p[1]) + scipy.special.jv(p[0] + 1, p[1])) / 2 * t[1])
 )
-bessels.wrong("order_cotangent", "integer cotangent", rrule=lambda n, x: (bessel(n, x), lambda c: (0.0, bessel_slope(n, x) * c)))
+bessels.wrong(
+    "order_cotangent",
+    "integer cotangent",
+    rrule=lambda n, x: (bessel(n, x), lambda c: (np.sum(bessel(n + 1, x) * c), bessel_slope(n, x) * c)),
+)
 bessels.wrong(
     "recurrence",
     "nan",
@@ -125,7 +129,7 @@ tails = Family(
     "log_ndtr",
     "slopes where the function itself underflows",
     f=log_ndtr,
-    cases=lambda rng: (rng.standard_normal(4) * rng.choice([1.0, 15.0]),),
+    cases=lambda rng: (rng.standard_normal(4) * rng.choice([1.0, 30.0]),),
     pushforward=lambda y, p, t: hazard(p[0]) * t[0],
     pullback=lambda y, p, c: (hazard(p[0]) * c,),
 )
@@ -133,9 +137,7 @@ tails.wrong(
     "quotient",
     "nan",
     "0/0 in the tail",
-    pullback=lambda y, p, c: (
-        np.exp(-(p[0] ** 2) / 2) / np.sqrt(2 * np.pi) / scipy.special.ndtr(p[0] * 3 - 2 * p[0]) * c if np.all(p[0] > -37) else c * np.nan,
-    ),
+    pullback=lambda y, p, c: (np.exp(-(p[0] ** 2) / 2) / np.sqrt(2 * np.pi) / scipy.special.ndtr(p[0]) * c,),
 )
 tails.wrong(
     "guarded",

@@ -238,13 +238,19 @@ roots = Family(
 roots.wrong("sign", "sign", pullback=lambda y, p, c: (-root_partials(y, p[0]) * c,))
 roots.wrong("reversed", "swapped", "coefficients in the other order", pullback=lambda y, p, c: (root_partials(y, p[0])[::-1] * c,))
 roots.wrong("no_slope", "dropped term", pushforward=lambda y, p, t: np.sum(-(y ** np.arange(p[0].size - 1, -1, -1)) * t[0]))
+
+
+def no_leading_term(y, c):
+    n = c.size
+    slope = np.sum(c[:-1] * np.arange(n - 1, 0, -1) * y ** np.arange(n - 2, -1, -1))
+    return -(y ** np.arange(n - 1, -1, -1)) / (slope if n > 1 else 1.0)
+
+
 roots.wrong(
     "leading_term",
     "dropped term",
     "the leading term is missing in the slope",
-    pushforward=lambda y, p, t: np.sum(
-        (lambda r, n: r / (1 - r[0] * n / max(abs(y), 0.1) * 0.5))(root_partials(y, p[0]), p[0].size) * t[0]
-    ),
+    pushforward=lambda y, p, t: np.sum(no_leading_term(y, p[0]) * t[0]),
 )
 
 # least squares, by QR

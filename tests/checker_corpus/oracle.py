@@ -17,14 +17,17 @@ import numpy as np
 
 from rulebook import trees
 from rulebook.primitive import Case
+from rulebook.signature import Signature
 from rulebook.tangents import NotImplementedTangent, Thunk, is_zero
 from tests.checker_corpus import Entry, entries
 
 STENCIL = ((1, 4 / 5), (2, -1 / 5), (3, 4 / 105), (4, -1 / 280))
 
 
-def as_case(drawn: Any) -> Case:
-    return drawn if isinstance(drawn, Case) else Case(tuple(drawn), {})
+def as_case(drawn: Any, f: Any) -> Case:
+    """A drawn point with the defaults of its primals and statics."""
+    case = drawn if isinstance(drawn, Case) else Case(tuple(drawn), {})
+    return Case(*Signature(f, "f").bind(case.args, case.static))
 
 
 def draws(parts: dict[str, Any], n: int, seed: int, sampler: Any = None) -> Iterator[Case]:
@@ -32,12 +35,12 @@ def draws(parts: dict[str, Any], n: int, seed: int, sampler: Any = None) -> Iter
     rng = np.random.default_rng(seed)
     cases = parts["cases"]
     if sampler is None and not callable(cases):
-        yield from [as_case(c) for c in cases if not callable(c)]
+        yield from [as_case(c, parts["f"]) for c in cases if not callable(c)]
         samplers = [c for c in cases if callable(c)]
     else:
         samplers = [sampler or cases]
     for i in range(n if samplers else 0):
-        yield as_case(samplers[i % len(samplers)](rng))
+        yield as_case(samplers[i % len(samplers)](rng), parts["f"])
 
 
 def varied(case: Case, rng: np.random.Generator) -> Case:
@@ -154,19 +157,13 @@ def has_reverse(parts: dict[str, Any]) -> bool:
     return "rrule" in parts or "pullback" in parts
 
 
-def defaults(parts: dict[str, Any], static: dict[str, Any]) -> dict[str, Any]:
-    from rulebook.signature import Signature
-
-    return {**Signature(parts["f"], "f").default_statics, **static}
-
-
 def protocol(parts: dict[str, Any], one: Case, two: Case, seed: int) -> list[tuple[str, Any]]:
     log: list[tuple[str, Any]] = []
     pulls: list[Any] = []
     kept: list[tuple[str, Any]] = []
     for turn, case in enumerate((one, two, one)):
         rng = np.random.default_rng((seed, turn % 2))
-        args, static = handed(case.args), defaults(parts, copy.deepcopy(case.static))
+        args, static = handed(case.args), copy.deepcopy(case.static)
         before, static_before = handed(args), copy.deepcopy(static)
         with np.errstate(all="ignore"):
             y = parts["f"](*handed(args), **copy.deepcopy(static))
@@ -363,7 +360,7 @@ def verify_right(entry: Entry, noise: float, n: int = 30) -> str:
     for i, case in enumerate(draws(probe, n, 11)):
         parts = entry.make.parts()
         rng = np.random.default_rng((5, i))
-        static = defaults(parts, case.static)
+        static = dict(case.static)
         floor = rounding(parts, case, noise)
         args = handed(case.args)
         tangents = in_space(parts, random_like(args, rng, True))

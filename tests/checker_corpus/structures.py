@@ -209,7 +209,9 @@ takes.wrong(
     "repeated", "accumulates", "repeated indices count once", rrule=lambda x, index: (x[index], lambda c: (scatter_once(x, index, c), None))
 )
 takes.wrong(
-    "index_cotangent", "integer cotangent", rrule=lambda x, index: (x[index], lambda c: (scatter(x, index, c), np.zeros(index.shape)))
+    "index_cotangent",
+    "integer cotangent",
+    rrule=lambda x, index: (x[index], lambda c: (scatter(x, index, c), np.full(index.shape, np.sum(c)))),
 )
 takes.wrong(
     "gathers",
