@@ -99,3 +99,8 @@ def _irr(flows, *, tol):
         mid = (lo + hi) / 2
         lo, hi = (mid, hi) if np.sum(flows / (1 + mid) ** years) * flows[-1] > 0 else (lo, mid)
     return (lo + hi) / 2
+
+
+@exact("rounded-gauss")
+def _rounded(x):
+    return np.exp(-x * x)

@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from rulebook.tangents import Thunk
+from rulebook.tangents import NotImplementedTangent, Thunk
 from tests.checker_corpus_b import entries, exact
 
 DRAWS = 200
 WEIGHTS = (4 / 5, -1 / 5, 4 / 105, -1 / 280)
-STEPS = (0.1, 0.03, 0.01, 3e-3, 1e-3, 3e-4, 1e-4, 3e-5, 1e-5, 1e-6, 1e-7, 1e-8)
+STEPS = (0.103, 0.0317, 0.0097, 2.9e-3, 1.07e-3, 3.13e-4, 0.93e-4, 2.87e-5, 1.13e-5, 1.09e-6, 0.97e-7, 1.03e-8)  # no multiples: aliases
 
 
 def leaves(tree, path=()):
@@ -77,6 +77,9 @@ def flat(tree, like):
         n = sizes([x])[0]
         if t is None or type(t).__name__ in ("NoTangent", "ZeroTangent"):
             out.append(np.zeros(n))
+            continue
+        if isinstance(t, NotImplementedTangent):
+            out.append(np.full(n, np.nan))
             continue
         t = np.asarray(t)
         if t.shape != np.shape(x):
@@ -349,10 +352,12 @@ def verify_right(entry, kw, points):
             for d in ("fwd", "rev"):
                 if d not in got:
                     continue
-                S = np.abs(got[d]) @ np.abs(v)
-                gap = np.abs(got[d] @ v - ref)
-                total += gap.size
+                jacobian = np.where(v == 0, 0.0, got[d])  # what is not implemented is NaN, also times zero
+                S = np.abs(jacobian) @ np.abs(v)
+                gap = np.abs(jacobian @ v - ref)
+                total += int(np.sum(~np.isnan(S)))
                 tell = (err <= (1e-4 if single else 1e-5) * S) | (S == 0)
+                tell &= ~np.isnan(S)
                 decided += int(np.sum(tell))
                 with np.errstate(all="ignore"):
                     rel = np.where(gap <= 30 * err, 0, gap / S)[tell]
