@@ -104,3 +104,10 @@ def _irr(flows, *, tol):
 @exact("rounded-gauss")
 def _rounded(x):
     return np.exp(-x * x)
+
+
+@exact("colebrook")
+def _colebrook(reynolds, roughness):
+    c = 2 / np.log(reynolds * 0 + 10)
+    inner = lambda x: roughness / 3.7 + 2.51 * x / reynolds
+    return newton(lambda x: (x + c * np.log(inner(x))) / (1 + c * 2.51 / reynolds / inner(x)), reynolds * 0 + 6) ** -2
