@@ -17,12 +17,12 @@ from benchmarks.mutation.mutants import Mutant, mutants, numbered
 from benchmarks.mutation.oracle import CHANGED, EQUIVALENT, HIDDEN, Oracle
 from benchmarks.mutation.pool import Outcome, run
 from benchmarks.mutation.protocol import has_tangent
-from benchmarks.mutation.report import Right, Summary
+from benchmarks.mutation.report import Summary
 from benchmarks.mutation.rights import subjects
 from benchmarks.mutation.source import UnreadableError, parse, rebuild
 from benchmarks.mutation.subject import Subject, normal, subject
 from benchmarks.mutation.subjects import own
-from benchmarks.mutation.worker import UNUSABLE, examine
+from benchmarks.mutation.worker import RIGHT, UNUSABLE, Original, examine
 from rulebook import trees
 
 # the right rules are right: differences of fourth order, and the pairing of both directions
@@ -394,7 +394,11 @@ def test_the_numbers_of_a_run():
         Outcome(mutant, kind=HIDDEN),
         Outcome(mutant, kind=UNUSABLE),
     ]
-    summary = Summary([Right("a.b", False, 0.2), Right("a.c", True, 0.4, "the finding")], outcomes)
+    rights = [
+        Outcome(Original("a.b"), RIGHT, seconds=0.2, killed=False),
+        Outcome(Original("a.c"), RIGHT, seconds=0.4, killed=True, text="the finding"),
+    ]
+    summary = Summary([*rights, *outcomes])
     numbers = summary.numbers()
     assert numbers["kill rate"] == pytest.approx(2 / 3)
     assert [numbers[k] for k in ("changed", "killed", "equivalent", "endless", "out of time in the checker")] == [3, 2, 1, 1, 1]
@@ -414,7 +418,7 @@ def test_the_command(capsys, tmp_path):
     assert "kill rate" in capsys.readouterr().out
     found = json.loads(file.read_text())
     assert found["numbers"]["mutants"] == 4
-    assert [r["refused"] for r in found["rights"]] == [False]
+    assert [r["killed"] for r in found["rights"]] == [False]
 
 
 def test_subjects_get_fresh_state():

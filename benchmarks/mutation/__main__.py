@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import itertools
 import json
 import math
 import os
@@ -14,12 +15,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from benchmarks.mutation.mutants import Mutant, mutants
+from benchmarks.mutation.mutants import Mutant, changes, distinct
 from benchmarks.mutation.pool import run
-from benchmarks.mutation.report import Right, Summary
+from benchmarks.mutation.report import Summary
 from benchmarks.mutation.rights import subjects
 from benchmarks.mutation.subject import Subject
-from benchmarks.mutation.worker import check
+from benchmarks.mutation.worker import Original
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -53,28 +54,14 @@ def _progress(total: int, what: str) -> Iterator[Callable[[], None]]:
         yield lambda: progress.advance(task)
 
 
-def _check_right(chosen: list[Subject], seed: int) -> list[Right]:
-    rights = []
-    with _progress(len(chosen), "right rules") as advance:
-        for s in chosen:
-            found = check(s, None, seed)
-            rights.append(Right(s.name, found["killed"], found["seconds"], found.get("text") or found.get("raised", "")))
-            advance()
-    return rights
-
-
-def _chosen_mutants(chosen: list[Subject], limit: int | None, seed: int) -> list[Mutant]:
-    made: list[Mutant] = []
-    with _progress(len(chosen), "making mutants") as advance:
-        for s in chosen:
-            made += mutants(s)
-            advance()
+def _mutants(chosen: list[Subject], limit: int | None, seed: int) -> list[Mutant]:
+    """Drawn from all changes of all rules, and put in any order, so that a run that is cut short has seen rules of all kinds."""
     rng = random.Random(seed)
-    if limit is not None and limit < len(made):
-        made = rng.sample(made, limit)
-    # Any order of the rules will do, if time runs out; those of one rule stay together.
+    every = [change for s in chosen for change in changes(s)]
+    rng.shuffle(every)
+    made = list(itertools.islice(distinct(every), limit))
     order = {key: rng.random() for key in sorted({(m.subject, m.form) for m in made})}
-    return sorted(made, key=lambda m: order[m.subject, m.form])
+    return sorted(made, key=lambda m: order[m.subject, m.form])  # those of one rule stay together
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -83,11 +70,12 @@ def main(arguments: list[str] | None = None) -> int:
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # for the workers
     warnings.simplefilter("ignore")
     chosen = [s for s in subjects() if options.only in s.name]
-    rights = _check_right(chosen, options.seed)
-    made = [] if options.only_right else _chosen_mutants(chosen, options.limit, options.seed)
-    with _progress(len(made), "mutants") as advance:
+    jobs: list[Mutant | Original] = [Original(s.name) for s in chosen]
+    if not options.only_right:
+        jobs += _mutants(chosen, options.limit, options.seed)
+    with _progress(len(jobs), "checking") as advance:
         outcomes = run(
-            made,
+            jobs,
             workers=options.workers,
             seconds=options.seconds,
             points=options.points,
@@ -95,11 +83,11 @@ def main(arguments: list[str] | None = None) -> int:
             check_all=options.check_all,
             done=lambda outcome: advance(),
         )
-    summary = Summary(rights, outcomes)
+    summary = Summary(outcomes)
     print(summary.text())
     if options.json is not None:
         options.json.write_text(json.dumps(summary.to_dict(), indent=1) + "\n")
-    return int(bool(summary.survivors) or any(r.refused for r in rights))
+    return int(bool(summary.survivors or summary.refused))
 
 
 if __name__ == "__main__":

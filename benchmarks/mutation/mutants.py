@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import copy
 import difflib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,7 +14,7 @@ from benchmarks.mutation.operators import EXPRESSIONS, STATEMENTS, Scope
 from benchmarks.mutation.source import Definition, UnreadableError, parse, rebuild
 from benchmarks.mutation.subject import Parts, Subject
 
-__all__ = ["Mutant", "apply", "mutants"]
+__all__ = ["Change", "Mutant", "apply", "changes", "distinct", "mutants"]
 
 
 @dataclass(frozen=True)
@@ -80,28 +80,52 @@ def apply(tree: Definition, number: int, new: ast.AST | list[ast.stmt]) -> str:
     return ast.unparse(_Replace(number, new).visit(tree))
 
 
-def mutants(subject: Subject) -> Iterator[Mutant]:
-    """The mutants of all rule functions of a subject whose source can be read, each text once."""
+@dataclass(frozen=True)
+class Change:
+    """A mutant that is not written out yet: one node of a tree, and what shall stand there."""
+
+    subject: str
+    form: str
+    operator: str
+    tree: Any
+    original: str
+    number: int
+    new: Any
+
+    def mutant(self) -> Mutant:
+        """The mutant; it may be like the original, or like another."""
+        return Mutant(self.subject, self.form, self.operator, apply(self.tree, self.number, self.new), self.original)
+
+
+def changes(subject: Subject) -> Iterator[Change]:
+    """Every operator at every place of all rule functions whose source can be read."""
     parts = subject.parts()
     for form, fn in parts.rules.items():
         try:
             tree = parse(fn)
         except UnreadableError:
             continue
-        before = ast.unparse(tree)
-        seen = {before}
-        for operator, after in _changed(tree, form, parts.signature.default_statics):
-            if after not in seen:
-                seen.add(after)
-                yield Mutant(subject.name, form, operator, after, before)
+        original = ast.unparse(tree)
+        numbered(tree)
+        for node, scope in _places(tree, Scope(form, defaults=_literal(parts.signature.default_statics))):
+            for operator, new in _replacements(node, scope):
+                yield Change(subject.name, form, operator, tree, original, scope.number, new)
 
 
-def _changed(tree: Definition, form: str, defaults: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """(operator, changed source) of every operator at every place."""
-    numbered(tree)
-    for node, scope in _places(tree, Scope(form, defaults=_literal(defaults))):
-        for name, new in _replacements(node, scope):
-            yield name, apply(tree, scope.number, new)
+def distinct(found: Iterable[Change]) -> Iterator[Mutant]:
+    """The mutants of changes, each text once, without those that are like the original."""
+    seen: set[tuple[str, str, str]] = set()
+    for change in found:
+        mutant = change.mutant()
+        key = (mutant.subject, mutant.form, mutant.source)
+        if mutant.source != mutant.original and key not in seen:
+            seen.add(key)
+            yield mutant
+
+
+def mutants(subject: Subject) -> Iterator[Mutant]:
+    """All mutants of a subject."""
+    return distinct(changes(subject))
 
 
 def _literal(defaults: dict[str, Any]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from benchmarks.mutation.mutants import Mutant
-from benchmarks.mutation.worker import work
+from benchmarks.mutation.worker import Original, work
 
 __all__ = ["Outcome", "run"]
 
@@ -22,10 +22,10 @@ START_LIMIT = 120.0  # seconds for a process to import and collect the right rul
 
 @dataclass
 class Outcome:
-    """What became of a mutant.
+    """What became of a mutant, or of a right rule.
 
     Attributes:
-        mutant: which.
+        job: which; for a right rule as it is only the checker is asked.
         kind: what the oracle found; "" while it has not answered.
         where: what it saw.
         killed: what the checker found; None where it was not asked or did not answer.
@@ -36,7 +36,7 @@ class Outcome:
         out_of_time: "oracle" or "checker" where the limit was reached there.
     """
 
-    mutant: Mutant
+    job: Mutant | Original
     kind: str = ""
     where: str = ""
     killed: bool | None = None
@@ -45,6 +45,12 @@ class Outcome:
     text: str = ""
     raised: str = ""
     out_of_time: str = ""
+
+    @property
+    def mutant(self) -> Mutant:
+        """The mutant that it is about."""
+        assert isinstance(self.job, Mutant)
+        return self.job
 
 
 class _Worker:
@@ -61,9 +67,9 @@ class _Worker:
         self.ready = False
         self.since = time.monotonic()
 
-    def give(self, number: int, mutant: Mutant) -> None:
+    def give(self, number: int, job: Mutant | Original) -> None:
         self.number, self.since = number, time.monotonic()
-        self.pipe.send((number, mutant))
+        self.pipe.send((number, job))
 
     def stop(self) -> None:
         self.process.kill()
@@ -74,14 +80,14 @@ class _Worker:
 class _Pool:
     """The workers and the queues; mutants of one rule function stay with one worker as long as there are some."""
 
-    def __init__(self, mutants: Sequence[Mutant], workers: int, limit: float, seconds: float, options: tuple[Any, ...]) -> None:
-        self.outcomes = [Outcome(m) for m in mutants]
+    def __init__(self, jobs: Sequence[Mutant | Original], workers: int, limit: float, seconds: float, options: tuple[Any, ...]) -> None:
+        self.outcomes = [Outcome(j) for j in jobs]
         self.limit = limit
         self.end = time.monotonic() + seconds
         self.options = options
         queues: dict[tuple[str, str], deque[int]] = {}
-        for i, m in enumerate(mutants):
-            queues.setdefault((m.subject, m.form), deque()).append(i)
+        for i, job in enumerate(jobs):
+            queues.setdefault((job.subject, job.form), deque()).append(i)
         self.queues = deque(queues.values())
         self.workers = {_Worker(options): deque[int]() for _ in range(min(workers, max(1, len(queues))))}
 
@@ -94,7 +100,7 @@ class _Pool:
                 return False
             self.workers[worker] = self.queues.popleft()
         number = self.workers[worker].popleft()
-        worker.give(number, self.outcomes[number].mutant)
+        worker.give(number, self.outcomes[number].job)
         return True
 
     def replace(self, worker: _Worker) -> None:
@@ -140,7 +146,7 @@ class _Pool:
 
 
 def run(
-    mutants: Sequence[Mutant],
+    jobs: Sequence[Mutant | Original],
     *,
     workers: int = 2,
     limit: float = 40.0,
@@ -162,9 +168,9 @@ def run(
         check_all: check equivalent mutants too.
         done: called with each outcome.
     """
-    if not mutants:
+    if not jobs:
         return []
-    pool = _Pool(mutants, workers, limit, seconds, (points, seed, check_all))
+    pool = _Pool(jobs, workers, limit, seconds, (points, seed, check_all))
     try:
         while pool.workers:
             by_pipe = {worker.pipe: worker for worker in pool.workers}

@@ -5,32 +5,26 @@ from __future__ import annotations
 import statistics
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.mutation.oracle import CHANGED, EQUIVALENT, HIDDEN
 from benchmarks.mutation.pool import Outcome
-from benchmarks.mutation.worker import UNUSABLE
+from benchmarks.mutation.worker import UNUSABLE, Original
 
-__all__ = ["Right", "Summary"]
-
-
-@dataclass
-class Right:
-    """What the checker says of a right rule."""
-
-    name: str
-    refused: bool
-    seconds: float
-    text: str = ""
+__all__ = ["Summary"]
 
 
-@dataclass
 class Summary:
     """The outcome of one run."""
 
-    rights: Sequence[Right]
-    outcomes: Sequence[Outcome]
+    def __init__(self, outcomes: Sequence[Outcome]) -> None:
+        self.rights = [o for o in outcomes if isinstance(o.job, Original)]
+        self.outcomes = [o for o in outcomes if not isinstance(o.job, Original)]
+
+    @property
+    def refused(self) -> list[Outcome]:
+        """Right rules that the checker does not pass."""
+        return [o for o in self.rights if o.killed or o.out_of_time]
 
     @property
     def changed(self) -> list[Outcome]:
@@ -69,7 +63,7 @@ class Summary:
             "checker raised": sum(bool(o.raised) for o in self.outcomes),
             "equivalent but refused": len(self.refused_equivalents),
             "right rules": len(self.rights),
-            "right rules refused": sum(r.refused for r in self.rights),
+            "right rules refused": len(self.refused),
             "median seconds, right": statistics.median(right) if right else float("nan"),
             "median seconds, killed": statistics.median(killed) if killed else float("nan"),
         }
@@ -90,7 +84,7 @@ class Summary:
                 f"\n{title}: {o.mutant.form} of {o.mutant.subject}, {o.mutant.operator}\n{o.mutant.diff}\n  {o.where or o.text}"
                 for o in chosen
             ]
-        lines += [f"\nright rule refused: {r.name}\n{r.text}" for r in self.rights if r.refused]
+        lines += [f"\nright rule refused: {o.job.subject}\n{o.text or o.raised or o.where}" for o in self.refused]
         lines += [
             f"\nchecker raised: {o.mutant.form} of {o.mutant.subject}\n{o.mutant.diff}\n  {o.raised}" for o in self.outcomes if o.raised
         ]
@@ -101,9 +95,9 @@ class Summary:
         return {
             "numbers": self.numbers(),
             "operators": self.by_operator(),
-            "rights": [vars(r) for r in self.rights],
+            "rights": [{**vars(o), "job": o.job.subject} for o in self.rights],
             "outcomes": [
-                {**{k: v for k, v in vars(o).items() if k != "mutant"}, "diff": o.mutant.diff, "operator": o.mutant.operator}
+                {**{k: v for k, v in vars(o).items() if k != "job"}, "diff": o.mutant.diff, "operator": o.mutant.operator}
                 | {"subject": o.mutant.subject, "form": o.mutant.form, "source": o.mutant.source}
                 for o in self.outcomes
             ],

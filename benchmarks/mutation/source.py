@@ -19,9 +19,9 @@ class UnreadableError(ValueError):
 
 
 @functools.cache
-def _module_tree(file: str) -> ast.Module:
+def _definitions(file: str) -> tuple[Definition, ...]:
     with open(file, encoding="utf-8") as handle:
-        return ast.parse(handle.read())
+        return tuple(n for n in ast.walk(ast.parse(handle.read())) if isinstance(n, Definition))
 
 
 def parse(fn: Callable[..., Any]) -> Definition:
@@ -33,10 +33,10 @@ def parse(fn: Callable[..., Any]) -> Definition:
     if not isinstance(fn, types.FunctionType):
         raise UnreadableError(f"{fn!r} is no Python function")
     try:
-        tree = _module_tree(inspect.getfile(fn))
+        every = _definitions(inspect.getfile(fn))
     except (OSError, TypeError, SyntaxError) as error:
         raise UnreadableError(str(error)) from error
-    found = [n for n in ast.walk(tree) if isinstance(n, Definition) and _is_source_of(n, fn.__code__)]
+    found = [n for n in every if _is_source_of(n, fn.__code__)]
     if len(found) != 1:
         raise UnreadableError(f"{len(found)} definitions of {fn.__qualname__}")
     text = ast.unparse(found[0])  # parsed again: a tree of its own

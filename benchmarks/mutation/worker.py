@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -13,11 +14,20 @@ from benchmarks.mutation.oracle import CHANGED, Oracle
 from benchmarks.mutation.rights import subjects
 from benchmarks.mutation.subject import Subject
 
-__all__ = ["UNUSABLE", "examine", "work"]
+__all__ = ["RIGHT", "UNUSABLE", "Original", "examine", "work"]
 
+RIGHT = "right"
 UNUSABLE = "no function"  # it does not compile, or not into one function
 
 Say = Callable[[str, dict[str, Any]], None]
+
+
+@dataclass(frozen=True)
+class Original:
+    """A right rule, to be checked as it is."""
+
+    subject: str
+    form: str = ""
 
 
 def work(pipe: Connection, points: int, seed: int, check_all: bool) -> None:
@@ -29,6 +39,9 @@ def work(pipe: Connection, points: int, seed: int, check_all: bool) -> None:
     pipe.send(("ready", 0, {}))
     while (job := pipe.recv()) is not None:
         number, mutant = job
+        if isinstance(mutant, Original):
+            pipe.send(("done", number, {"kind": RIGHT, **check(known[mutant.subject], None, seed)}))
+            continue
         key = (mutant.subject, mutant.form)
         if key not in oracles:
             oracles = {key: Oracle(known[mutant.subject], mutant.form, points, seed)}
