@@ -6,6 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
+import rulebook as rb
+
 Build = Callable[[str], dict[str, Any]]
 
 
@@ -24,12 +28,22 @@ class Entry:
 def _rule(build: Build, variant: str) -> Any:
     from rulebook.testing import Rule
 
-    made = dict(build(variant))
+    made = {k: x for k, x in build(variant).items() if not k.startswith("_")}
     return Rule(made.pop("f"), **made)
 
 
+def listed(sampler: Callable[[Any], Any], n: int = 2, seed: int = 11) -> list[Any]:
+    """A few draws as an explicit list, as an author would write down who has no sampler."""
+    rng = np.random.default_rng(seed)
+    drawn = [sampler(rng) for _ in range(n)]
+    return [c if hasattr(c, "args") else rb.case(*c) for c in drawn]
+
+
 class Family:
-    """The entries of one module: each builder gives, for the name of a variant, the keywords of a Rule."""
+    """The entries of one module: each builder gives, for the name of a variant, the keywords of a Rule.
+
+    Beside them, `_vary` is a sampler of evident variations of explicit cases, for the oracle alone.
+    """
 
     def __init__(self) -> None:
         self.entries: list[Entry] = []

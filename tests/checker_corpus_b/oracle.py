@@ -408,6 +408,8 @@ def main(argv):
             continue
         kw = e.build()
         points = draws(kw["f"], kw["cases"])
+        if "_vary" in kw:  # explicit cases count as one draw in twenty at least
+            points = points[:10] * (1 + 10 // len(points)) + draws(kw["f"], [kw["_vary"]])
         with np.errstate(all="ignore"), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             if e.right:
