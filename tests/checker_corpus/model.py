@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 BUGS = (
@@ -126,3 +126,36 @@ class Family:
         sibling = f"{self.name}/{of}" if of else self.name
         self.entries.append(Entry(f"{self.name}/{suffix}", self._maker(changes), False, bug, why, sibling, seen, vary))
         return self
+
+    def twin(self, name: str, *, without: str = "", unseen: str = "", vary: Any = None, **parts: Any) -> Family:
+        """The same family with parts replaced in every rule: other cases, or one direction left out.
+
+        Args:
+            name: of the new family.
+            without: suffixes of entries that are left out, separated by blanks.
+            unseen: suffixes of wrong entries whose bug does not show at the new cases.
+            vary: the sampler of variations for those.
+            **parts: what replaces; None leaves out.
+        """
+        made = Family(name, self.entries[0].why, build=self.build, **{**self.parts, **parts})
+        made.entries = []
+        for entry in self.entries:
+            suffix = entry.id.removeprefix(self.name)
+            if suffix and suffix[1:] in without.split():
+                continue
+            hidden = bool(suffix) and suffix[1:] in unseen.split()
+            made.entries.append(
+                replace(
+                    entry,
+                    id=f"{name}{suffix}",
+                    make=_replaced(entry.make, parts),
+                    sibling=name + entry.sibling.removeprefix(self.name) if entry.sibling else "",
+                    at_cases=not hidden,
+                    vary=vary if hidden else None,
+                )
+            )
+        return made
+
+
+def _replaced(make: Maker, changes: dict[str, Any]) -> Maker:
+    return Maker(lambda: {k: v for k, v in {**make.parts(), **changes}.items() if v is not None})

@@ -175,7 +175,7 @@ def protocol(parts: dict[str, Any], one: Case, two: Case, seed: int) -> list[tup
                 try:
                     out = forward(parts, args, tangents, static)
                     record(f"{turn} forward y", out[0], log)
-                    kept.append((f"{turn} y_dot", out[1]))
+                    kept += [(f"{turn} y_dot", out[1]), (f"{turn} forward y", out[0])]
                     record(f"{turn} y_dot", out[1], log, None if trees.leaves_of(out[1]) else y)
                     log.append((f"{turn} y_dot dtypes", dtypes(out[1], y)))
                 except Exception as error:
@@ -197,9 +197,26 @@ def protocol(parts: dict[str, Any], one: Case, two: Case, seed: int) -> list[tup
     for turn, args, pull, y_bar, y2 in pulls:
         pull_once(f"later {turn} x_bar", pull, args, y_bar, log)
         record(f"later {turn} y", y2, log)
+    if has_forward(parts) and has_reverse(parts):
+        crossed(parts, one, two, seed, log)
     for what, value in kept:  # what was returned may not change later
         record(f"later {what}", value, log)
     return log
+
+
+def crossed(parts: dict[str, Any], one: Case, two: Case, seed: int, log: list[tuple[str, Any]]) -> None:
+    """The reverse rule at one point just after the forward rule at another."""
+    rng = np.random.default_rng((seed, 2))
+    for turn, (first, then) in enumerate(((one, two), (two, one))):
+        args, static = handed(then.args), copy.deepcopy(then.static)
+        try:
+            before = handed(first.args)
+            forward(parts, before, in_space(parts, random_like(before, rng, False)), copy.deepcopy(first.static))
+            y, pull = reverse(parts, args, static)
+        except Exception as error:
+            log.append((f"crossed {turn}", f"{type(error).__name__}: {error}"))
+            continue
+        pull_once(f"crossed {turn} x_bar", pull, args, random_like(y, rng, False), log)
 
 
 def alone(y_bar: Any) -> list[Any]:
@@ -275,7 +292,7 @@ def verify_wrong(entry: Entry, right: Entry, noise: float, n: int = 120) -> str:
         rng = np.random.default_rng(3)
         points = [varied(points[i % len(points)], rng) for i in range(n)]
     for i, case in enumerate(points):
-        other = points[(i + 1) % len(points)]
+        other = varied(case, np.random.default_rng(i)) if explicit and entry.at_cases else points[(i + 1) % len(points)]
         try:
             logs = [protocol(e.make.parts(), case, other, i) for e in (right, entry)]
         except Exception:  # the variation is outside the function's domain
