@@ -13,7 +13,7 @@ import pytest
 pytest.importorskip("scipy")
 
 from benchmarks.mutation.__main__ import main
-from benchmarks.mutation.mutants import Mutant, mutants, numbered
+from benchmarks.mutation.mutants import Mutant, changes, mutants, numbered
 from benchmarks.mutation.oracle import CHANGED, EQUIVALENT, HIDDEN, Oracle
 from benchmarks.mutation.pool import Outcome, run
 from benchmarks.mutation.protocol import has_tangent
@@ -217,9 +217,16 @@ def test_every_operator_is_used():
     assert {name for name, _, _ in (*EXPRESSIONS, *STATEMENTS)} - seen <= {"and for or"}
 
 
+def test_trees_do_not_share_what_is_changed():
+    first, second = list(changes(TOY)), list(changes(BY_NAME["elementwise.leaky"]))
+    texts = [c.mutant().source for c in first]
+    assert [c.mutant().source for c in changes(TOY)] == texts
+    assert all("leaky" in c.mutant().source for c in second)
+
+
 def test_nodes_are_numbered_from_the_top():
     tree = ast.parse("a + b * c").body[0]
-    assert numbered(tree) == tree.last == sum(1 for _ in ast.walk(tree)) - 1
+    assert numbered(tree) == tree.last == 5  # the statement, two operations, three names
     assert tree.value.right.number <= tree.value.right.left.number <= tree.value.right.last
 
 

@@ -35,7 +35,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--check-all", action="store_true", help="check equivalent mutants too: where the checker refuses one, it or the oracle is wrong"
     )
-    parser.add_argument("--only-right", action="store_true", help="no mutants: the right rules alone")
+    parser.add_argument("--what", choices=("all", "right", "mutants"), default="all", help="check right rules, mutants, or both")
     return parser
 
 
@@ -70,8 +70,8 @@ def main(arguments: list[str] | None = None) -> int:
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # for the workers
     warnings.simplefilter("ignore")
     chosen = [s for s in subjects() if options.only in s.name]
-    jobs: list[Mutant | Original] = [Original(s.name) for s in chosen]
-    if not options.only_right:
+    jobs: list[Mutant | Original] = [Original(s.name) for s in chosen if options.what != "mutants"]
+    if options.what != "right":
         jobs += _mutants(chosen, options.limit, options.seed)
     with _progress(len(jobs), "checking") as advance:
         outcomes = run(

@@ -46,6 +46,10 @@ class Mutant:
         return rebuild(self.source, parts.rules[self.form], fresh())
 
 
+# The parser uses one object of each of these everywhere.
+_SHARED = (ast.operator, ast.unaryop, ast.boolop, ast.cmpop, ast.expr_context)
+
+
 class _Replace(ast.NodeTransformer):
     """One node replaced by others; the nodes around it are copied."""
 
@@ -54,6 +58,8 @@ class _Replace(ast.NodeTransformer):
         self.new = new
 
     def visit(self, node: Any) -> Any:
+        if isinstance(node, _SHARED):
+            return node
         if node.number == self.number:
             return self.new
         return self.generic_visit(copy.copy(node)) if node.number < self.number <= node.last else node
@@ -69,7 +75,8 @@ def numbered(node: Any, number: int = 0) -> int:
     """Number the nodes of a tree from the top; each also knows the last number below it, which is returned."""
     node.number = node.last = number
     for child in ast.iter_child_nodes(node):
-        node.last = numbered(child, node.last + 1)
+        if not isinstance(child, _SHARED):
+            node.last = numbered(child, node.last + 1)
     return int(node.last)
 
 
