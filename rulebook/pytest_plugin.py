@@ -17,13 +17,13 @@ from rulebook.checking import Plan, known_laws, need_laws, problem_of, reports_o
 from rulebook.errors import RulebookError
 from rulebook.primitive import Primitive
 from rulebook.reporting.outcome import Outcome, merged
-from rulebook.targets import TargetError, TargetImportError, find
+from rulebook.targets import Place, TargetError, TargetImportError, find, places_of
 from rulebook.testing.report import Report
 
 __all__ = ["Rules"]
 
 _PREFIX = "rulebook://"
-_POINTS = "points"  # the item that says whether there are points to check the laws at
+POINTS = "points"  # the item that says whether there are points to check the laws at
 _Path = tuple[str, ...]
 
 
@@ -108,7 +108,8 @@ class TargetNode(_Node):
                     self, name=name, rules=self.rules, below=below, p=primitives[name], explicit=target.explicit
                 )
             else:
-                yield ProblemItem.from_parent(self, name=name, problem=unimported[name], skipped=not self.rules.plan.strict)
+                skipped = not self.rules.plan.strict
+                yield ProblemItem.from_parent(self, name=name, place=None, problem=unimported[name], skipped=skipped)
 
 
 class PrimitiveNode(_Node):
@@ -124,7 +125,7 @@ class PrimitiveNode(_Node):
         problem = problem_of(self.name, self.p)
         if problem:
             skipped = not self.p.forward and not self.p.reverse and not self._explicit
-            yield ProblemItem.from_parent(self, name="check", problem=problem, skipped=skipped)
+            yield ProblemItem.from_parent(self, name="check", place=places_of(self.p).get(""), problem=problem, skipped=skipped)
             return
         numbers = {f"case{i}": i for i in range(len(self.p.cases))}
         for name, below in self.wanted(numbers):
@@ -132,49 +133,58 @@ class PrimitiveNode(_Node):
 
 
 class CaseNode(_Node):
-    """A case of a primitive: the items of it share one check."""
+    """A case of a primitive: its items share one check."""
 
     def __init__(self, *, p: Primitive, number: int, **kw: Any) -> None:
         super().__init__(**kw)
-        self.p = p
+        self.laws = known_laws()
+        self._p = p
         self._number = number
         self._whole: Report | None = None
 
     def collect(self) -> Iterator[pytest.Item]:
         """Its laws."""
-        for name, _ in self.wanted([_POINTS, *known_laws()]):
-            yield LawItem.from_parent(self, name=name)
+        place = places_of(self._p).get("")
+        for name, _ in self.wanted([POINTS, *self.laws]):
+            yield LawItem.from_parent(self, name=name, place=place)
 
     def selected(self) -> list[str]:
         """The items that are going to run."""
         return [item.name for item in self.session.items if item.parent is self]
 
-    def report(self, law: str) -> Report:
-        """What there is to say about one law: from the check of all of them, if that reached it, else from its own."""
-        selected = [name for name in self.selected() if name not in self.rules.plan.without and name != _POINTS]
-        if len(selected) > 1 or law == _POINTS:
-            if self._whole is None:
-                self._whole = self._check(selected)
-            decided = self._whole.ok or any(f.law in (law, _POINTS) for f in self._whole.findings)
-            if decided or law == _POINTS:
-                return self._whole
-        return self._check([law])
+    def report(self, name: str) -> Report:
+        """What there is to say about one item: from the check of all of them, where that reached it, else from its own.
+
+        A check ends at the first point where a law does not hold; the other laws have then seen too few points.
+        """
+        laws = [law for law in self.selected() if law in self.laws and law not in self.rules.plan.without]
+        if laws == [name]:
+            return self._check(laws)
+        if self._whole is None:
+            self._whole = self._check(laws)
+        findings = {finding.law for finding in self._whole.findings}
+        return self._whole if name == POINTS or not findings or name in findings else self._check([name])
 
     def _check(self, laws: Sequence[str]) -> Report:
-        # A law that is switched off and one that alone is checked exclude each other for the checker.
-        return merged(reports_of(self.p, self.rules.plan, self.rules.plan.seed, case=self._number, only=list(laws)))
+        return merged(reports_of(self._p, self.rules.plan, self.rules.plan.seed, case=self._number, only=list(laws)))
 
 
 class _RuleItem(pytest.Item):
     """An item whose failure is a message, without the frames of the checker."""
 
-    def __init__(self, **kw: Any) -> None:
+    def __init__(self, *, place: Place | None, **kw: Any) -> None:
         super().__init__(**kw)
         self.add_marker("rulebook")
+        self._place = place
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """The message alone; the traceback of anything unexpected."""
         return str(excinfo.value) if isinstance(excinfo.value, RulebookError) else super().repr_failure(excinfo)
+
+    def reportinfo(self) -> tuple[os.PathLike[str] | str, int | None, str]:
+        """Where the primitive is written, and a heading; one that ends like the node id would have its dots turned to colons."""
+        heading = f"{self.nodeid} "
+        return (self.path, None, heading) if self._place is None else (self._place.file, self._place.line - 1, heading)
 
 
 class ProblemItem(_RuleItem):
@@ -207,22 +217,17 @@ class LawItem(_RuleItem):
         if self.name in plan.without:
             pytest.skip(f"switched off: {plan.without[self.name]}")
         report = self.parent.report(self.name)
-        self._add_notes(report)
-        outcome = Outcome(self.name, report)
-        failures = [f for f in outcome.failures if f.law in (self.name, "")]
-        if failures:
-            raise RulebookError("\n".join(map(str, failures)))
-        lacking = [f for f in outcome.failures if f.law == _POINTS]
-        if lacking and _POINTS not in self.parent.selected():
-            raise RulebookError("\n".join(map(str, lacking)))
-        if self.name != _POINTS and self.name not in report.held:
-            pytest.skip("; ".join(str(n) for n in report.notes if n.law in (self.name, "")) or f"see {self.parent.nodeid}::{_POINTS}")
-
-    def _add_notes(self, report: Report) -> None:
         notes = [str(note) for note in report.notes if note.law in (self.name, "")]
         if notes:
             self.add_report_section("call", "rulebook notes", "\n".join(notes))
+        failures = [str(f) for f in Outcome(self.name, report).failures if self._answers_for(f.law)]
+        if failures:
+            raise RulebookError("\n".join(failures))
+        if self.name != POINTS and self.name not in report.held:
+            pytest.skip("; ".join(notes) or f"see {self.parent.nodeid}::{POINTS}")
 
-    def reportinfo(self) -> tuple[os.PathLike[str] | str, int | None, str]:
-        """Where the primitive is written."""
-        return self.path, None, self.nodeid
+    def _answers_for(self, law: str) -> bool:
+        """Whether a failure is this item's: its own law, or what belongs to no law where nobody else tells it."""
+        if law in self.parent.laws:
+            return law == self.name
+        return self.name == POINTS or POINTS not in self.parent.selected()

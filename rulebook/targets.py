@@ -6,6 +6,7 @@ import difflib
 import functools
 import gc
 import importlib
+import inspect
 import pkgutil
 import sys
 import traceback
@@ -204,7 +205,7 @@ def _whole(module: types.ModuleType, text: str) -> Target:
     target = Target(text)
     modules = list(_submodules(module, target.unimported))
     gc.collect()  # what was made and dropped during the import is still registered while it waits in a cycle
-    homes = [(_home(p, modules), p) for p in registered()]
+    homes = [(_home(p, modules), p) for p in registered() if not _is_stale(p)]
     chosen = [(i, p) for i, p in homes if i is not None]
     if not chosen:
         chosen = [(i, p) for i, m in enumerate(modules) for p in vars(m).values() if isinstance(p, Primitive)]
@@ -238,6 +239,14 @@ def _home(p: Primitive, modules: list[types.ModuleType]) -> int | None:
     if own or rules:
         return None
     return next((i for i, m in enumerate(modules) if _holds(m, p)), None)  # a function from elsewhere, without rules
+
+
+def _is_stale(p: Primitive) -> bool:
+    """Whether a primitive or its rules are from an earlier import of a module, or from an example that ran in a copy of its names."""
+    fns = [p.fn, *(rule.fn for rule in (p.forward, p.reverse) if rule is not None)]
+    spaces = [names for fn in fns if (names := getattr(inspect.unwrap(fn), "__globals__", None)) is not None]
+    modules = [(sys.modules.get(names.get("__name__", "")), names) for names in spaces]
+    return any(module is not None and vars(module) is not names for module, names in modules)
 
 
 def _holds(module: types.ModuleType | None, p: Primitive) -> bool:

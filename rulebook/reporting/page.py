@@ -40,15 +40,15 @@ details dl, details ul { margin: .3rem 0 .8rem; }
 figure { margin: .8rem 0 0; } figcaption { color: var(--dim); font-size: .9em; max-width: 46rem; }
 .plot { max-width: 100%; height: auto; } .plot text { fill: var(--dim); font: 12px system-ui, sans-serif; }
 .plot .power { font-size: 9px; } .plot .grid { stroke: var(--line); } .plot .curve { fill: none; stroke: var(--curve); stroke-width: 2; }
-.plot .point { fill: var(--curve); } .plot .level { stroke: var(--warn); stroke-dasharray: 5 4; }
+.plot .point { fill: var(--curve); } .plot .level { stroke-width: 1.5; stroke-dasharray: 5 4; }
+.plot .level0 { stroke: var(--bad); } .plot .level1 { stroke: var(--warn); }
 """
 _HEADER = ("primitive", "rules", "laws held", "points", "left out", "findings", "seconds", "outcome")
 _WORDS = {HELD: "ok", WRONG: "wrong", UNCHECKED: "not checked", SKIPPED: "skipped"}
 _CAPTION = (
-    "What the rule gives, minus what differences of the function give, by the size of their step. It falls with the step, until rounding "
-    "takes over, where a rule is right; where it settles, the rule is off by that much."
+    "How far differences of the function are from the expected value, by the size of their step: where they close in on it, as the step "
+    "falls and until rounding takes over, the expected value can be trusted."
 )
-_LEVEL = " Dashed: how well the differences know the value."
 
 
 def html(run: Run) -> str:
@@ -95,15 +95,19 @@ def _section(number: int, outcome: Outcome, run: Run) -> Iterator[str]:
     if outcome.remarks:
         items = "".join(f"<li>{escape(str(note))}</li>" for note in outcome.remarks)
         open_ = " open" if any(note.kind == "switched off" for note in outcome.remarks) else ""
-        yield f"<details{open_}><summary>{len(outcome.remarks)} notes</summary><ul>{items}</ul></details>"
+        yield f"<details{open_}><summary>{_counted(len(outcome.remarks), 'note')}</summary><ul>{items}</ul></details>"
     if outcome.report.held:
         rows = "".join(f"<dt><code>{escape(law)}</code></dt><dd>{_law(law, n, run)}</dd>" for law, n in outcome.report.held.items())
-        yield f"<details><summary>{len(outcome.report.held)} laws held</summary><dl>{rows}</dl></details>"
+        yield f"<details><summary>{_counted(len(outcome.report.held), 'law')} held</summary><dl>{rows}</dl></details>"
+
+
+def _counted(n: int, what: str) -> str:
+    return f"{n} {what}" if n == 1 else f"{n} {what}s"
 
 
 def _law(law: str, count: int, run: Run) -> str:
     title = run.laws.get(law, "")
-    return f'{escape(title)} <span class="dim">{count} times</span>'
+    return f'{escape(title)} <span class="dim">at {_counted(count, "point")}</span>'
 
 
 def _finding(finding: Finding) -> str:
@@ -124,11 +128,16 @@ def _finding(finding: Finding) -> str:
 
 
 def _figure(finding: Finding) -> str:
-    picture = ladder_plot(finding.ladder, finding.estimate)
-    if not picture:
-        return ""
-    caption = _CAPTION + (_LEVEL if 'class="level"' in picture else "")
-    return f"<figure>{picture}<figcaption>{caption}</figcaption></figure>"
+    picture = ladder_plot(finding.ladder, {"error of the rule": _gap(finding), "estimated error of the expected value": finding.estimate})
+    return f"<figure>{picture}<figcaption>{_CAPTION}</figcaption></figure>" if picture else ""
+
+
+def _gap(finding: Finding) -> float | None:
+    """How far the rule is from the expected value, where both are single numbers."""
+    try:
+        return abs(complex(finding.got) - complex(finding.expected))
+    except ValueError:
+        return None
 
 
 def _undecided(note: Note) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from html import escape
 
 __all__ = ["ladder_plot"]
 
@@ -14,24 +15,23 @@ _MOST_TICKS = 7
 Scale = Callable[[float], float]
 
 
-def ladder_plot(ladder: Sequence[tuple[float, float]], estimate: float | None = None) -> str:
+def ladder_plot(ladder: Sequence[tuple[float, float]], levels: Mapping[str, float | None]) -> str:
     """Both axes logarithmic; "" where fewer than two points can be drawn.
 
     Args:
         ladder: (step size, difference) pairs; what is not finite and positive is left out, as it has no logarithm.
-        estimate: a difference up to which the expected value is known, drawn as a dashed line.
+        levels: name -> a difference to compare with, drawn as a line of its own; None where it is not known.
     """
     points = sorted((h, d) for h, d in ladder if 0 < h < math.inf and 0 < d < math.inf)
     if len(points) < 2:
         return ""
-    level = estimate if estimate is not None and 0 < estimate < math.inf else None
+    known = {name: level for name, level in levels.items() if level is not None and 0 < level < math.inf}
     x_low, x_high = _decades([h for h, _ in points])
-    y_low, y_high = _decades([d for _, d in points] + ([] if level is None else [level]))
+    y_low, y_high = _decades([*(d for _, d in points), *known.values()])
     x = _scale(x_low, x_high, _LEFT, _WIDTH - _RIGHT)
     y = _scale(y_low, y_high, _HEIGHT - _BOTTOM, _TOP)
     parts = [*_grid(x_low, x_high, x, vertical=True), *_grid(y_low, y_high, y, vertical=False), *_labels()]
-    if level is not None:
-        parts.append(f'<line class="level" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y(level):.1f}" y2="{y(level):.1f}"/>')
+    parts += [part for i, name in enumerate(levels) if name in known for part in _level(i, name, y(known[name]))]
     drawn = [(x(h), y(d)) for h, d in points]
     parts.append(f'<polyline class="curve" points="{" ".join(f"{a:.1f},{b:.1f}" for a, b in drawn)}"/>')
     parts += [
@@ -42,6 +42,15 @@ def ladder_plot(ladder: Sequence[tuple[float, float]], estimate: float | None = 
         f'<svg class="plot" viewBox="0 0 {_WIDTH} {_HEIGHT}" width="{_WIDTH}" height="{_HEIGHT}" role="img" '
         f'aria-label="difference against step size">{"".join(parts)}</svg>'
     )
+
+
+def _level(number: int, name: str, at: float) -> Iterator[str]:
+    """A line across the picture with its name; names alternate between the ends, so that lines close together stay readable."""
+    left = number % 2 == 0
+    label = at + 14 if at < _TOP + 14 else at - 5
+    yield f'<line class="level level{number}" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{at:.1f}" y2="{at:.1f}"/>'
+    end = f'x="{_LEFT + 5}" text-anchor="start"' if left else f'x="{_WIDTH - _RIGHT - 5}" text-anchor="end"'
+    yield f'<text {end} y="{label:.1f}">{escape(name)}</text>'
 
 
 def _decades(values: Sequence[float]) -> tuple[int, int]:
