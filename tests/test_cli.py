@@ -119,8 +119,17 @@ def test_what_has_nothing_to_check_is_told_and_fails_a_strict_check(write, run):
     name = write(a=NO_RULE, b="import no_such_package_anywhere", c=RIGHT)
     status, out, _ = run("check", name)
     assert status == 0
-    assert f"skipped: target '{name}.b'. Expected: a module that can be imported Got: No module named" in out
+    assert f"skipped: target '{name}', {name}.b. Expected: modules that can be imported Got: No module named" in out
     assert run("check", name, "--strict")[0] == 2
+    assert run("check", f"{name}.a")[0] == 2
+
+
+def test_modules_that_lack_one_package_are_told_together(write, run):
+    name = write(a="import no_such_package_anywhere", b="import no_such_package_anywhere", c="import no_other_package_anywhere")
+    status, out, _ = run("check", name)
+    assert status == 2 and "; nothing was checked" in out
+    assert f"skipped: target '{name}', {name}.a, {name}.b. Expected: modules that can be imported Got: No module named" in out
+    assert f"{name}.a and 1 more" in out and f"\n{name}.c " in out
 
 
 @pytest.mark.parametrize(

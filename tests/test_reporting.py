@@ -53,7 +53,12 @@ def test_the_status_of_outcomes_and_of_the_run():
     assert run().status == 1
     assert Run(outcomes()[1:]).status == 2
     assert Run([outcomes()[1], outcomes()[3]]).status == 0
-    assert Run([]).status == 0
+
+
+def test_a_run_that_checked_nothing_is_no_success():
+    for of in (Run([]), Run([outcomes()[3]])):
+        assert of.status == 2
+        assert "; nothing was checked\n" in text(of)
 
 
 def test_a_strict_run_fails_for_what_was_not_decided():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from rulebook.checking import Plan, known_laws, need_laws
@@ -14,8 +15,8 @@ from rulebook.engines import engine_names, load_engine
 from rulebook.errors import RulebookError
 from rulebook.primitive import Primitive
 from rulebook.reporting import FORMATS, Outcome, Run, html
-from rulebook.targets import Target, Unimported
-from rulebook.testing.report import Note, Report
+from rulebook.targets import Target
+from rulebook.testing.report import Report
 
 __all__ = ["add"]
 
@@ -79,7 +80,7 @@ def _run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     jobs = options.jobs or default_jobs(len(primitives) * plan.seeds)
     with quiet(), Progress(len(primitives)) as progress:
         outcomes = check_all(primitives, options.targets, plan, jobs, progress.step)
-    outcomes += [_unimported(u, plan) for target in targets for u in target.unimported]
+    outcomes += [outcome for target in targets for outcome in _unimported(target, plan)]
     run = Run(outcomes, known_laws(), options.targets, options.engines, plan.without, plan.seed, plan.seeds, plan.strict)
     run.verbose = options.verbose
     run.seconds = time.perf_counter() - began
@@ -106,9 +107,12 @@ def _plan(options: argparse.Namespace, targets: list[Target], parser: argparse.A
     return Plan(options.seed, options.seeds, options.strict, options.budget, options.only, without, options.engines, explicit)
 
 
-def _unimported(missing: Unimported, plan: Plan) -> Outcome:
-    """A module that was not looked into: nothing is known of it, which a strict check does not let pass."""
-    report = Report(missing.module, seed=plan.seed, strict=plan.strict)
-    report.note(Note("unchecked", f"not imported: {missing.why}"))
-    error = RulebookError(f"target {missing.module!r}.", "a module that can be imported", missing.why, "install what it needs")
-    return Outcome(missing.module, report, problem=str(error), skipped=True)
+def _unimported(target: Target, plan: Plan) -> Iterator[Outcome]:
+    """The modules that were not looked into, by what they lack: nothing is known of them, which a strict check does not let pass."""
+    modules: dict[str, list[str]] = {}
+    for missing in target.unimported:
+        modules.setdefault(missing.why, []).append(missing.module)
+    for why, names in modules.items():
+        name = names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
+        error = RulebookError(f"target {target.text!r}, {', '.join(names)}.", "modules that can be imported", why, "install what they need")
+        yield Outcome(name, Report(name, seed=plan.seed, strict=plan.strict), problem=str(error), skipped=True)

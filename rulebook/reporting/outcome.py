@@ -89,9 +89,9 @@ class Run:
 
     @property
     def status(self) -> int:
-        """The exit status: 1 if a rule is wrong, else 2 if one could not be checked, else 0."""
+        """The exit status: 1 if a rule is wrong, else 2 if one could not be checked or nothing was, else 0."""
         found = {o.status for o in self.outcomes}
-        return 1 if WRONG in found else 2 if UNCHECKED in found else 0
+        return 1 if WRONG in found else 2 if UNCHECKED in found or HELD not in found else 0
 
     def count(self, status: str) -> int:
         """How many outcomes have a status."""

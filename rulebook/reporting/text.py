@@ -77,7 +77,8 @@ def verdict(run: Run) -> str:
     counts = [f"{run.count(HELD)} hold", f"{run.count(WRONG)} wrong"]
     counts += [f"{k} {word}" for k, word in ((run.count(UNCHECKED), "not checked"), (run.count(SKIPPED), "skipped")) if k]
     seeds = f"seed {run.seed}" if run.seeds == 1 else f"seeds {run.seed} to {run.seed + run.seeds - 1}"
-    return f"{n} {'primitive' if n == 1 else 'primitives'}: {', '.join(counts)} ({seeds}, {run.seconds:.1f} s)"
+    nothing = "" if run.count(HELD) + run.count(WRONG) else "; nothing was checked"
+    return f"{n} {'primitive' if n == 1 else 'primitives'}: {', '.join(counts)} ({seeds}, {run.seconds:.1f} s){nothing}"
 
 
 def _hidden(run: Run) -> str:
