@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import pickle
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -294,8 +295,17 @@ def _identical(one: Tree, two: Tree) -> bool:
 
 def _same_bits(u: Any, v: Any) -> bool:
     if not isinstance(u, (np.ndarray, np.generic, float, int, complex)):
-        return bool(u == v) or type(u) is type(v)
-    return np.array_equal(np.asarray(u), np.asarray(v), equal_nan=np.asarray(u).dtype.kind in "fc")
+        return type(u) is type(v) and (u is v or _pickled(u) == _pickled(v))
+    a, b = np.asarray(u), np.asarray(v)
+    return a.dtype == b.dtype and a.shape == b.shape and (a.tobytes() == b.tobytes() if a.dtype != object else bool(np.all(a == b)))
+
+
+def _pickled(value: Any) -> bytes:
+    """The state of an object that is no array; nothing where it cannot be told."""
+    try:
+        return pickle.dumps(value)
+    except Exception:
+        return b""
 
 
 def observe(form: str, rule: Callable[..., Any], trial: Trial) -> list[Event]:

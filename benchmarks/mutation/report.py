@@ -9,7 +9,7 @@ from typing import Any
 
 from benchmarks.mutation.oracle import CHANGED, EQUIVALENT, HIDDEN
 from benchmarks.mutation.pool import Outcome
-from benchmarks.mutation.worker import UNUSABLE, Original
+from benchmarks.mutation.worker import UNDECIDED, UNUSABLE, Original
 
 __all__ = ["Summary"]
 
@@ -58,6 +58,7 @@ class Summary:
             "equivalent": sum(o.kind == EQUIVALENT for o in self.outcomes),
             "hidden by the accuracy": sum(o.kind == HIDDEN for o in self.outcomes),
             "no function": sum(o.kind == UNUSABLE for o in self.outcomes),
+            "undecided": sum(o.kind == UNDECIDED for o in self.outcomes),
             "endless": sum(o.out_of_time == "oracle" for o in self.outcomes),
             "out of time in the checker": sum(o.out_of_time == "checker" for o in self.outcomes),
             "checker raised": sum(bool(o.raised) for o in self.outcomes),
@@ -84,6 +85,11 @@ class Summary:
                 f"\n{title}: {o.mutant.form} of {o.mutant.subject}, {o.mutant.operator}\n{o.mutant.diff}\n  {o.where or o.text}"
                 for o in chosen
             ]
+        lines += [
+            f"\nundecided: {o.mutant.form} of {o.mutant.subject}\n{o.mutant.diff}\n  {o.where}"
+            for o in self.outcomes
+            if o.kind == UNDECIDED
+        ]
         lines += [f"\nright rule refused: {o.job.subject}\n{o.text or o.raised or o.where}" for o in self.refused]
         lines += [
             f"\nchecker raised: {o.mutant.form} of {o.mutant.subject}\n{o.mutant.diff}\n  {o.raised}" for o in self.outcomes if o.raised

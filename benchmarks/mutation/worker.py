@@ -14,9 +14,10 @@ from benchmarks.mutation.oracle import CHANGED, Oracle
 from benchmarks.mutation.rights import subjects
 from benchmarks.mutation.subject import Subject
 
-__all__ = ["RIGHT", "UNUSABLE", "Original", "examine", "work"]
+__all__ = ["RIGHT", "UNDECIDED", "UNUSABLE", "Original", "examine", "work"]
 
 RIGHT = "right"
+UNDECIDED = "undecided"  # the oracle itself failed
 UNUSABLE = "no function"  # it does not compile, or not into one function
 
 Say = Callable[[str, dict[str, Any]], None]
@@ -56,7 +57,11 @@ def examine(subject: Subject, mutant: Mutant, oracle: Oracle, seed: int, check_a
     except Exception as error:
         say("done", {"kind": UNUSABLE, "where": f"{type(error).__name__}: {error}"})
         return
-    verdict = oracle.judge(candidate)
+    try:
+        verdict = oracle.judge(candidate)
+    except Exception as error:
+        say("done", {"kind": UNDECIDED, "where": f"{type(error).__name__}: {error}"})
+        return
     found: dict[str, Any] = {"kind": verdict.kind, "where": verdict.where}
     say("judged", found)
     if verdict.kind == CHANGED or check_all:
