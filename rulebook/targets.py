@@ -7,6 +7,7 @@ import functools
 import gc
 import importlib
 import inspect
+import os
 import pkgutil
 import sys
 import traceback
@@ -41,6 +42,11 @@ class Place:
 
     file: str
     line: int
+
+    def __str__(self) -> str:
+        """File and line, from the current folder where it is below that."""
+        here = os.getcwd() + os.sep
+        return f"{self.file.removeprefix(here)}:{self.line}"
 
 
 @dataclass(frozen=True)

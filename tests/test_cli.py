@@ -96,6 +96,7 @@ def test_a_wrong_rule_gives_status_1_and_is_told_in_full(write, run):
     name = write(a=RIGHT, b=WRONG)
     status, out, _ = run("check", name)
     assert status == 1
+    assert f"\n{name}.b.square  {name}{os.sep}b.py:4\n  rrule of {name}.b.square, law '" in out
     assert f"rrule of {name}.b.square, law 'duality'" in out and "Do: " in out
     assert f"skipped: check of {name}.b.Holder.method. Expected: a rule Got: none" in out
 

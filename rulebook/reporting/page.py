@@ -86,7 +86,7 @@ def _cell(tag: str, content: str, kind: str = "") -> str:
 def _section(number: int, outcome: Outcome, run: Run) -> Iterator[str]:
     """Everything about one primitive."""
     place = outcome.places.get("")
-    where = f' <span class="dim">{escape(place.file)}:{place.line}</span>' if place else ""
+    where = f' <span class="dim">{escape(str(place))}</span>' if place else ""
     yield f'<h2 id="p{number}"><code>{escape(outcome.name)}</code>{where}</h2>'
     if outcome.problem:
         yield f'<div class="card undecided"><pre>{escape(outcome.problem)}</pre></div>'

@@ -44,7 +44,7 @@ def _block(outcome: Outcome) -> str:
     """What is wrong with one primitive, under its name and place."""
     told = [outcome.problem] if outcome.problem and outcome.status == UNCHECKED else [str(failure) for failure in outcome.failures]
     place = outcome.places.get("")
-    head = outcome.name + (f"  {place.file}:{place.line}" if place else "")
+    head = outcome.name + (f"  {place}" if place else "")
     return "\n".join([head, *(textwrap.indent(each, "  ") for each in told)]) if told else ""
 
 
