@@ -9,7 +9,7 @@ from tests.checker_corpus.model import Entry, Family
 
 __all__ = ["Entry", "entries"]
 
-_NOT_FAMILIES = ("model", "oracle", "conftest")
+_NOT_FAMILIES = ("model", "oracle", "protocol", "conftest")
 
 
 def entries() -> list[Entry]:

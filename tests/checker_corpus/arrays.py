@@ -136,9 +136,9 @@ def prod(x):
 
 
 def others(x):
-    left = np.concatenate(([1.0], np.cumprod(x[:-1])))
-    right = np.concatenate((np.cumprod(x[:0:-1])[::-1], [1.0]))
-    return left * right
+    left = np.concatenate((np.ones(1, x.dtype), np.cumprod(x[:-1])))
+    right = np.concatenate((np.cumprod(x[:0:-1])[::-1], np.ones(1, x.dtype)))
+    return (left * right)[: x.size]
 
 
 def with_zeros(rng):

@@ -244,3 +244,42 @@ phases.wrong("wide", "dtype", "complex128 always", pushforward=lambda y, p, t: p
 phases.wrong("holomorphic", "conj", "as if z/|z| were holomorphic", pullback=lambda y, p, c: (c / (2 * np.abs(p[0])),))
 phases.wrong("no_conj", "conj", pullback=lambda y, p, c: ((c - y * np.real(y * c)) / np.abs(p[0]),))
 phases.wrong("plus", "sign", pushforward=lambda y, p, t: (t[0] + y * np.real(np.conj(y) * t[0])) / np.abs(p[0]))
+
+
+# projection onto a simplex
+
+
+def simplex(x):
+    u = np.sort(x)[::-1]
+    shift = (np.cumsum(u) - 1) / np.arange(1, x.size + 1)
+    k = np.nonzero(u > shift)[0][-1]
+    return np.maximum(x - shift[k], 0.0)
+
+
+def on_support(y, t):
+    active = y > 0
+    return active * (t - np.sum(active * t) / np.sum(active))
+
+
+balls = Family(
+    "simplex",
+    "an active set; self-adjoint",
+    f=simplex,
+    cases=lambda rng: (rng.standard_normal(5) * rng.choice([0.3, 1.0]),),
+    pushforward=lambda y, p, t: on_support(y, t[0]),
+    pullback=lambda y, p, c: (on_support(y, c),),
+)
+balls.wrong("mask_only", "dropped term", pullback=lambda y, p, c: ((y > 0) * c,))
+balls.wrong(
+    "whole_mean",
+    "wrong branch",
+    "the mean over all entries",
+    pullback=lambda y, p, c: ((y > 0) * (c - c.mean()),),
+    pushforward=lambda y, p, t: (y > 0) * (t[0] - t[0].mean()),
+)
+balls.wrong(
+    "sign_of_x",
+    "wrong branch",
+    "support from the sign of x",
+    pushforward=lambda y, p, t: on_support(p[0], t[0]) if np.any(p[0] > 0) else on_support(y, t[0]),
+)

@@ -186,8 +186,8 @@ leak = Family(
     "a kink at zero, and zeros among the points",
     f=leaky,
     cases=lambda rng: rb.case(np.round(rng.standard_normal(shapes(rng)), 1), slope=float(rng.choice([0.0, 0.1, 0.3]))),
-    pushforward=lambda y, primals, tangents, *, slope: np.where(primals[0] > 0, 1.0, slope) * tangents[0],
-    pullback=lambda y, primals, y_bar, *, slope: (np.where(primals[0] > 0, 1.0, slope) * y_bar,),
+    pushforward=lambda y, primals, tangents, *, slope: np.where(primals[0] > 0, tangents[0], slope * tangents[0]),
+    pullback=lambda y, primals, y_bar, *, slope: (np.where(primals[0] > 0, y_bar, slope * y_bar),),
 )
 leak.right(
     "other_side",
@@ -230,13 +230,14 @@ def clip_cases(rng):
 
 def clip_push(y, primals, tangents):
     x, low, high = primals
-    return np.where(x < low, tangents[1], np.where(x > high, tangents[2], tangents[0]))
+    return np.where(np.maximum(x, low) > high, tangents[2], np.where(x < low, tangents[1], tangents[0]))
 
 
 def clip_pull(y, primals, y_bar):
     x, low, high = primals
-    inside = (x >= low) & (x <= high)
-    return y_bar * inside, np.sum(y_bar * (x < low)), np.sum(y_bar * (x > high))
+    above = np.maximum(x, low) > high
+    below = ~above & (x < low)
+    return y_bar * ~(above | below), np.sum(y_bar * below), np.sum(y_bar * above)
 
 
 clips = Family("clip", "two kinks; 0-d bounds with sums", f=clip, cases=clip_cases, pushforward=clip_push, pullback=clip_pull)

@@ -75,7 +75,7 @@ idle = Family(
     pushforward=lambda y, p, t: 2.0 * t[1],
     pullback=lambda y, p, c: (rb.ZeroTangent(), 2.0 * c),
 )
-idle.right("zeros", "zeros in full", pullback=lambda y, p, c: (np.zeros(3), 2.0 * c))
+idle.right("zeros", "zeros in full", pullback=lambda y, p, c: (np.zeros_like(p[0]), 2.0 * c))
 idle.wrong("given", "swapped", "cotangents exchanged", pullback=lambda y, p, c: (2.0 * c, None))
 idle.wrong("to_both", "swapped", pullback=lambda y, p, c: (2.0 * c, 2.0 * c))
 idle.wrong("order", "swapped", pushforward=lambda y, p, t: 2.0 * t[0])

@@ -291,7 +291,14 @@ lus = Family(
 lus.wrong("trans", "transpose", "lu_solve without trans=1", kind="trans")
 lus.wrong("stale", "stale", "the latest call's factors", kind="stale")
 lus.wrong("overwrite", "accumulates", "the factors are changed by each pullback", kind="overwrite")
-lus.wrong("bare", "structure", rrule=lambda a, b: (scipy.linalg.solve(a, b), lambda c: [np.zeros((3, 3)), np.zeros(3)]))
+lus.wrong(
+    "bare",
+    "structure",
+    rrule=lambda a, b: (
+        scipy.linalg.solve(a, b),
+        lambda c: [-np.outer(np.linalg.solve(a.T, c), np.linalg.solve(a, b)), np.linalg.solve(a.T, c)],
+    ),
+)
 lus.wrong(
     "project",
     "broadcast sum",

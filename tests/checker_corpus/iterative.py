@@ -14,8 +14,8 @@ def kepler(mean, e, *, tol=1e-8):
         step = (big - e * np.sin(big) - mean) / (1 - e * np.cos(big))
         big = big - step
         if np.max(np.abs(step), initial=0.0) < tol:
-            break
-    return big
+            return big
+    raise ArithmeticError("no convergence")
 
 
 def orbit_cases(rng):
@@ -82,9 +82,9 @@ def settle(a, *, tol=1e-8):
     for _ in range(500):
         new = np.cos(a * x) / 2 + a / 4
         if np.max(np.abs(new - x), initial=0.0) < tol:
-            break
+            return new
         x = new
-    return new
+    raise ArithmeticError("no convergence")
 
 
 def settle_slope(a, y):
@@ -130,7 +130,8 @@ fixed.wrong(
 
 
 def cube_root(a):
-    low, high = -np.ones_like(a) * (1 + np.abs(a)), np.ones_like(a) * (1 + np.abs(a))
+    high = np.exp2(np.ceil(np.log2(np.abs(a) + 1e-300) / 3 + 1))
+    low = -high
     for _ in range(40):
         mid = (low + high) / 2
         below = mid**3 < a

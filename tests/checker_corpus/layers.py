@@ -321,7 +321,7 @@ smooths.wrong("default", "static", pushforward=lambda y, p, t, *, width: smooth(
 
 
 def gather_sum(x, *, weights=(0.5, 1.0, -2.0)):
-    return np.array([np.sum(np.multiply(weights, x)), np.sum(x)])
+    return np.array([np.dot(weights, x), np.sum(x)])
 
 
 def linear_rules(forth=lambda t: t, back=lambda c: c, spread=lambda x_bar: x_bar):

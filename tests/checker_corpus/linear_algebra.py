@@ -112,7 +112,7 @@ dets = Family(
     "two results, the first piecewise constant",
     f=slogdet,
     cases=lambda rng: (rng.standard_normal((3, 3)),),
-    pushforward=lambda y, primals, tangents: (np.zeros(()), np.trace(np.linalg.solve(primals[0], tangents[0]))),
+    pushforward=lambda y, primals, tangents: (np.zeros_like(y[0]), np.trace(np.linalg.solve(primals[0], tangents[0]))),
     pullback=lambda y, primals, y_bar: (y_bar[1] * np.linalg.inv(primals[0]).T,),
 )
 dets.wrong("untransposed", "transpose", pullback=lambda y, p, c: (c[1] * np.linalg.inv(p[0]),))
@@ -120,7 +120,9 @@ dets.wrong("det", "wrong branch", "times the sign", pullback=lambda y, p, c: (y[
 dets.wrong("first_cotangent", "swapped", "takes the other result's cotangent", pullback=lambda y, p, c: (c[0] * np.linalg.inv(p[0]).T,))
 dets.wrong("both_cotangents", "swapped", "adds the sign's cotangent", pullback=lambda y, p, c: ((c[0] + c[1]) * np.linalg.inv(p[0]).T,))
 dets.wrong("one_tangent", "structure", "one tangent for two results", pushforward=lambda y, p, t: np.trace(np.linalg.solve(p[0], t[0])))
-dets.wrong("list", "structure", "a list of tangents", pushforward=lambda y, p, t: [np.zeros(()), np.trace(np.linalg.solve(p[0], t[0]))])
+dets.wrong(
+    "list", "structure", "a list of tangents", pushforward=lambda y, p, t: [np.zeros_like(y[0]), np.trace(np.linalg.solve(p[0], t[0]))]
+)
 
 # matrix product chain
 

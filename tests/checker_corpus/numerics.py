@@ -17,7 +17,7 @@ def field_u(u, k):
 
 
 def field_k(u):
-    return np.array([[u[0], -u[0] * u[1]], [0.0, 0.0]])
+    return np.array([[u[0], -u[0] * u[1]], [0.0, 0.0]], u.dtype)
 
 
 def euler(u0, k, *, steps=20, h=0.05):
@@ -363,42 +363,4 @@ uppers.wrong(
     "the sign of the diagonal is forgotten in the primal",
     rrule=lambda a: (np.linalg.qr(a)[1], lambda c: qr_pull(qr_r(a), (a,), c)),
     pullback=None,
-)
-
-# projection onto a simplex
-
-
-def simplex(x):
-    u = np.sort(x)[::-1]
-    shift = (np.cumsum(u) - 1) / np.arange(1, x.size + 1)
-    k = np.nonzero(u > shift)[0][-1]
-    return np.maximum(x - shift[k], 0.0)
-
-
-def on_support(y, t):
-    active = y > 0
-    return active * (t - np.sum(active * t) / np.sum(active))
-
-
-balls = Family(
-    "simplex",
-    "an active set; self-adjoint",
-    f=simplex,
-    cases=lambda rng: (rng.standard_normal(5) * rng.choice([0.3, 1.0]),),
-    pushforward=lambda y, p, t: on_support(y, t[0]),
-    pullback=lambda y, p, c: (on_support(y, c),),
-)
-balls.wrong("mask_only", "dropped term", pullback=lambda y, p, c: ((y > 0) * c,))
-balls.wrong(
-    "whole_mean",
-    "wrong branch",
-    "the mean over all entries",
-    pullback=lambda y, p, c: ((y > 0) * (c - c.mean()),),
-    pushforward=lambda y, p, t: (y > 0) * (t[0] - t[0].mean()),
-)
-balls.wrong(
-    "sign_of_x",
-    "wrong branch",
-    "support from the sign of x",
-    pushforward=lambda y, p, t: on_support(p[0], t[0]) if np.any(p[0] > 0) else on_support(y, t[0]),
 )
