@@ -16,11 +16,10 @@ from benchmarks.mutation.__main__ import main
 from benchmarks.mutation.mutants import Mutant, changes, mutants, numbered
 from benchmarks.mutation.oracle import CHANGED, EQUIVALENT, HIDDEN, Oracle
 from benchmarks.mutation.pool import Outcome, run
-from benchmarks.mutation.protocol import has_tangent
 from benchmarks.mutation.report import Summary
 from benchmarks.mutation.rights import subjects
 from benchmarks.mutation.source import UnreadableError, parse, rebuild
-from benchmarks.mutation.subject import Subject, normal, subject
+from benchmarks.mutation.subject import Subject, has_tangent, normal, subject
 from benchmarks.mutation.subjects import own
 from benchmarks.mutation.worker import RIGHT, UNUSABLE, Original, examine
 from rulebook import trees
@@ -362,6 +361,21 @@ def test_a_small_element_beside_a_large_one_is_compared_by_its_own_size():
     scales = (lambda rng: (np.array([1e12, 1.0, 1e-12]) * rng.uniform(1, 2, 3),),)
     right = subject(graded, pullback=graded_pullback, cases=scales)
     assert judge(right, "pullback", ("2 * primals[0] * y_bar", "(2 * primals[0] + 1e-20) * y_bar")).kind == CHANGED
+
+
+def test_explicit_cases_are_moved_within_their_space():
+    space = lambda i, t: (t + t.T) / 2
+    right = subject(graded, pullback=graded_pullback, cases=[(np.diag([1.0, 2.0, 3.0]) + 1.0,)], tangent_space=space)
+    rng = np.random.default_rng(0)
+    points = [right.parts().point(0, rng).args[0] for _ in range(20)]
+    assert len({p.tobytes() for p in points}) > 5
+    assert all(np.array_equal(p, p.T) for p in points)
+    assert (
+        judge(
+            subject(graded, pullback=graded_pullback, cases=[(np.ones(2),)]), "pullback", ("2 * primals[0]", "_keep(1, 2 * primals[0])")
+        ).kind
+        == CHANGED
+    )
 
 
 # running

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.mutation.protocol import Event, Trial, has_tangent, observe, prepare, tree_map
-from benchmarks.mutation.subject import Subject
+from benchmarks.mutation.protocol import Event, Trial, observe, prepare
+from benchmarks.mutation.subject import Subject, has_tangent, tree_map
 from rulebook import trees
 
 __all__ = ["CHANGED", "EQUIVALENT", "HIDDEN", "Oracle", "Verdict"]

@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.mutation.subject import FORWARD, Parts, Point
+from benchmarks.mutation.subject import FORWARD, Parts, Point, has_tangent, tree_map
 from rulebook import trees
 from rulebook.engines import NumpyArrays
 from rulebook.errors import RulebookError, RuleOutputError
 from rulebook.tangents import NotImplementedTangent, Thunk, is_zero
 
-__all__ = ["Event", "Trial", "handed", "has_tangent", "observe", "prepare"]
+__all__ = ["Event", "Trial", "handed", "observe", "prepare"]
 
 Tree = Any
 Held = list[tuple[str, Any, Tree]]
@@ -47,17 +47,6 @@ class Trial:
     seeds: list[Any]
     y: Any
     other: Trial | None = None
-
-
-def has_tangent(x: Any) -> bool:
-    """Whether a leaf can be perturbed."""
-    return isinstance(x, (float, complex, np.ndarray, np.generic)) and np.asarray(x).dtype.kind in "fc"
-
-
-def tree_map(fn: Callable[[Any], Any], tree: Tree) -> Tree:
-    """A container with each leaf replaced."""
-    leaves, structure = trees.flatten(tree)
-    return structure.unflatten(iter([fn(leaf) for leaf in leaves]))
 
 
 def handed(tree: Tree) -> Tree:

@@ -9,14 +9,37 @@ from typing import Any
 import numpy as np
 
 import rulebook as rb
+from rulebook import trees
+from rulebook.errors import RuleOutputError
 from rulebook.signature import Signature
 
-__all__ = ["FORMS", "FORWARD", "Parts", "Point", "Subject", "normal", "option", "subject"]
+__all__ = ["FORMS", "FORWARD", "Parts", "Point", "Subject", "has_tangent", "normal", "option", "subject", "tree_map"]
 
 FORMS = ("frule", "rrule", "pushforward", "pullback")
 FORWARD = ("frule", "pushforward")
 
+NEAR = 1e-3  # how far explicit cases are moved, relatively
+
 Draw = Callable[[np.random.Generator], Any]
+
+
+def has_tangent(x: Any) -> bool:
+    """Whether a leaf can be perturbed."""
+    return isinstance(x, (float, complex, np.ndarray, np.generic)) and np.asarray(x).dtype.kind in "fc"
+
+
+def tree_map(fn: Callable[[Any], Any], tree: Any) -> Any:
+    """A container with each leaf replaced."""
+    leaves, structure = trees.flatten(tree)
+    return structure.unflatten(iter([fn(leaf) for leaf in leaves]))
+
+
+def _sum(primal: Any, step: Any) -> Any:
+    """A primal and a step of its structure, added leaf by leaf in the dtype of the primal."""
+    leaves, structure = trees.flatten(primal)
+    steps = trees.flatten_like(structure, step, lambda path, expected, got: RuleOutputError(path, expected, got, ""))
+    moved = [x if t is None else (np.asarray(x) + t).astype(np.asarray(x).dtype)[()] for x, t in zip(leaves, steps, strict=True)]
+    return structure.unflatten(iter(moved))
 
 
 @dataclass(frozen=True)
@@ -49,7 +72,17 @@ class Parts:
         case = self.cases[i % len(self.cases)]
         drawn = case(rng) if callable(case) else case
         args, static = (drawn, {}) if isinstance(drawn, tuple) else (drawn.args, drawn.static)
-        return Point(*self.signature.bind(tuple(args), static))
+        args, static = self.signature.bind(tuple(args), static)
+        return Point(args if callable(case) else self._near(args, rng), static)
+
+    def _near(self, args: tuple[Any, ...], rng: np.random.Generator) -> tuple[Any, ...]:
+        """An explicit case, most times moved a little: a rule is no rule for one point."""
+        if rng.random() < 0.3:
+            return args
+        steps = tuple(tree_map(lambda x: NEAR * np.abs(x) * rng.standard_normal(np.shape(x)) if has_tangent(x) else None, a) for a in args)
+        if self.tangent_space is not None:
+            steps = tuple(None if t is None else self.tangent_space(k, t) for k, t in enumerate(steps))
+        return tuple(_sum(a, t) for a, t in zip(args, steps, strict=True))
 
     def to_check(self, form: str | None = None, mutant: Callable[..., Any] | None = None) -> Any:
         """The `rulebook.testing.Rule`, with one rule function replaced by a mutant of it."""
