@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 import rulebook as rb
-from tests.checker_corpus_b.model import Family
+from tests.checker_corpus_b.model import Family, listed
 
 family = Family()
 
@@ -182,7 +182,7 @@ def _arrhenius(v):
         n = rng.integers(2, 5)
         return rng.uniform(250, 2500), np.sort(10.0 ** rng.uniform(-12, 13, n))[::-1].copy(), rng.uniform(2e3, 2.5e5, n)
 
-    return {"f": arrhenius, "pushforward": pushforward, "pullback": pullback, "cases": [cases]}
+    return {"f": arrhenius, "pushforward": pushforward, "pullback": pullback, "cases": listed(cases, 2), "_vary": cases}
 
 
 def flash(z, k, *, steps=60):
@@ -229,7 +229,7 @@ def _flash(v):
         k[0], k[1] = np.exp(rng.uniform(0.3, 2)), np.exp(-rng.uniform(0.3, 2))
         return rng.dirichlet(np.ones(n)), k
 
-    return {"f": flash, "pushforward": pushforward, "pullback": pullback, "cases": [cases]}
+    return {"f": flash, "pushforward": pushforward, "pullback": pullback, "cases": listed(cases, 2), "_vary": cases}
 
 
 def debye_hueckel(charge, ionic_strength, *, a=0.509, size=0.0):
@@ -325,4 +325,4 @@ def _decay(v):
         n = rng.integers(2, 4)
         return rb.case(rng.uniform(0, 2, n), 10.0 ** rng.uniform(-3, 1, n), t=[1.0, 0.3, 2.0][rng.integers(3)])
 
-    return {"f": decay_chain, "pullback": pullback, "cases": [cases]}
+    return {"f": decay_chain, "pullback": pullback, "cases": listed(cases, 2), "_vary": cases}

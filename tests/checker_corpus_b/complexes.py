@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 import rulebook as rb
-from tests.checker_corpus_b.model import Family
+from tests.checker_corpus_b.model import Family, listed
 
 family = Family()
 
@@ -72,7 +72,7 @@ def _mobius(v):
     def cases(rng):
         return _z(rng, 3), 0.4 * _z(rng, 3), 0.15 * _z(rng, 3)
 
-    return {"f": mobius, "pushforward": pushforward, "pullback": pullback, "cases": [cases]}
+    return {"f": mobius, "pushforward": pushforward, "pullback": pullback, "cases": listed(cases, 2), "_vary": cases}
 
 
 def polar(z):
@@ -138,7 +138,7 @@ def _impedance(v):
         w = 10.0 ** rng.uniform(1, 5, rng.integers(1, 4))
         return w, rng.uniform(1, 100), 10.0 ** rng.uniform(-5, -1), 10.0 ** rng.uniform(-9, -4)
 
-    return {"f": impedance, "pushforward": pushforward, "pullback": pullback, "cases": [cases]}
+    return {"f": impedance, "pushforward": pushforward, "pullback": pullback, "cases": listed(cases, 2), "_vary": cases}
 
 
 def expectation(state, operator):
@@ -171,7 +171,7 @@ def _expectation(v):
         n = rng.integers(2, 4)
         return _z(rng, n), _z(rng, n, n)
 
-    return {"f": expectation, "pullback": pullback, "cases": [cases]}
+    return {"f": expectation, "pullback": pullback, "cases": listed(cases, 2), "_vary": cases}
 
 
 def structure_factor(positions, weights, k):
@@ -208,7 +208,7 @@ def _structure_factor(v):
         n, m = rng.integers(2, 5), rng.integers(1, 4)
         return rng.normal(size=n), rng.uniform(0.1, 2, n), rng.normal(size=m) * 3
 
-    return {"f": structure_factor, "rrule": rrule, "cases": [cases]}
+    return {"f": structure_factor, "rrule": rrule, "cases": listed(cases, 2), "_vary": cases}
 
 
 def hilbert_envelope(x):

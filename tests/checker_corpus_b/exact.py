@@ -111,3 +111,52 @@ def _colebrook(reynolds, roughness):
     c = 2 / np.log(reynolds * 0 + 10)
     inner = lambda x: roughness / 3.7 + 2.51 * x / reynolds
     return newton(lambda x: (x + c * np.log(inner(x))) / (1 + c * 2.51 / reynolds / inner(x)), reynolds * 0 + 6) ** -2
+
+
+@exact("pagerank")
+def _pagerank(links, *, damping, tol):
+    m = links / links.sum(0)
+    x = m[:, 0] * 0 + 1 / (m[0, 0] * 0 + len(m))
+    for _ in range(400):
+        x = damping * (m @ x) + (1 - damping * (x[0] * 0 + 1)) / len(m)
+    return x
+
+
+@exact("power-iteration")
+def _leading(a, *, tol):
+    return np.linalg.eigvalsh((a + a.T) / 2)[:-3:-1]
+
+
+@exact("conjugate-gradients")
+def _cg(a, b, *, tol):
+    return np.linalg.solve(a, b)
+
+
+@exact("riccati")
+def _riccati(a, b, q, r, *, tol):
+    p = q
+    for _ in range(60):  # doubling: quadratic convergence
+        if _ == 0:
+            g, f, h = b @ np.linalg.solve(r, b.T), a, q
+        w = np.linalg.inv(np.eye(len(a)) + g @ h)
+        f, g, h = f @ w @ f, g + f @ w @ g @ f.T, h + f.T @ h @ w @ f
+        if np.abs(h - p).max() <= 1e-15 * np.abs(h).max():
+            break
+        p = h
+    return h
+
+
+@exact("inverse-root")
+def _inverse_root(a, *, tol):
+    return np.cbrt(a) ** -1
+
+
+@exact("risk-parity")
+def _equal_share(weights, *, tol):
+    s = np.diag(weights**2) + 0.3 * np.multiply.outer(weights, weights)
+    x = 1 / weights
+    for _ in range(400):
+        for i in range(len(x)):
+            b = s[i] @ x - s[i, i] * x[i]
+            x[i] = (-b + np.sqrt(b * b + 4 * s[i, i])) / (2 * s[i, i])
+    return x

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 import rulebook as rb
-from tests.checker_corpus_b.model import Family
+from tests.checker_corpus_b.model import Family, listed
 
 family = Family()
 
@@ -261,7 +261,12 @@ def _homography(v):
         h[2] = [0.05 * rng.normal(), 0.05 * rng.normal(), 1.0]
         return h, rng.normal(size=(rng.integers(1, 5), 2))
 
-    return {"f": homography, "cases": [cases], **({"pushforward": pushforward} if v == "forward" else {"pullback": pullback})}
+    return {
+        "f": homography,
+        "cases": listed(cases, 2),
+        "_vary": cases,
+        **({"pushforward": pushforward} if v == "forward" else {"pullback": pullback}),
+    }
 
 
 def convolve_fft(a, b):

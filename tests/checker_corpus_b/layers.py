@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 import rulebook as rb
-from tests.checker_corpus_b.model import Family
+from tests.checker_corpus_b.model import Family, listed
 
 family = Family()
 
@@ -153,7 +153,7 @@ def _lstm(v):
         params = {"w": rng.normal(size=(4 * n, m)), "u": rng.normal(size=(4 * n, n)), "b": rng.normal(size=4 * n)}
         return rng.normal(size=m), (rng.normal(size=n), rng.normal(size=n)), params
 
-    return {"f": lstm, "rrule": rrule, "cases": [cases]}
+    return {"f": lstm, "rrule": rrule, "cases": listed(cases, 2), "_vary": cases}
 
 
 _MODES = {"zeros": "constant", "reflect": "reflect", "wrap": "wrap", "edge": "edge"}
@@ -281,7 +281,7 @@ def _batch_norm(v):
         n, c = rng.integers(2, 6), rng.integers(1, 4)
         return rng.normal(size=(n, c)), rng.normal(size=c), rng.normal(size=c)
 
-    return {"f": batch_norm, "rrule": rrule, "cases": [cases]}
+    return {"f": batch_norm, "rrule": rrule, "cases": listed(cases, 2), "_vary": cases}
 
 
 def embedding(table, index, *, padding=None):

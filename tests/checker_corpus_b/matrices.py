@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 import rulebook as rb
-from tests.checker_corpus_b.model import Family
+from tests.checker_corpus_b.model import Family, listed
 
 family = Family()
 
@@ -136,7 +136,7 @@ def _lyapunov(v):
         q = rng.normal(size=(n, n))
         return a, sym(q) if rng.random() < 0.5 else q
 
-    return {"f": lyapunov, "pushforward": pushforward, "pullback": pullback, "cases": [cases]}
+    return {"f": lyapunov, "pushforward": pushforward, "pullback": pullback, "cases": listed(cases, 2), "_vary": cases}
 
 
 def sqrtm(a):
@@ -174,7 +174,14 @@ def _sqrtm(v):
     def cases(rng):
         return (_spd(rng, rng.integers(2, 5)),)
 
-    return {"f": sqrtm, "pushforward": pushforward, "pullback": pullback, "cases": [cases], "tangent_space": symmetric}
+    return {
+        "f": sqrtm,
+        "pushforward": pushforward,
+        "pullback": pullback,
+        "cases": listed(cases, 2),
+        "_vary": cases,
+        "tangent_space": symmetric,
+    }
 
 
 def ground_state(h):
@@ -253,7 +260,7 @@ def _procrustes(v):
         w, _ = np.linalg.qr(rng.normal(size=(n, n)))
         return ((u * rng.uniform(0.2, 3.0, n)) @ w,)
 
-    return {"f": procrustes, "frule": frule, "pullback": pullback, "cases": [cases]}
+    return {"f": procrustes, "frule": frule, "pullback": pullback, "cases": listed(cases, 2), "_vary": cases}
 
 
 def thomas(lower, diagonal, upper, rhs):

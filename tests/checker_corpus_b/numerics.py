@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 import rulebook as rb
-from tests.checker_corpus_b.model import Family
+from tests.checker_corpus_b.model import Family, listed
 
 family = Family()
 
@@ -234,7 +234,7 @@ def _spline(v):
         n = rng.integers(3, 7)
         return rng.normal(size=n), rng.uniform(0, n - 1, rng.integers(1, 4))
 
-    return {"f": spline, "pushforward": pushforward, "pullback": pullback, "cases": [cases]}
+    return {"f": spline, "pushforward": pushforward, "pullback": pullback, "cases": listed(cases, 2), "_vary": cases}
 
 
 def sparse_matvec(data, rows, cols, x, *, shape):

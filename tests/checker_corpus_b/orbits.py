@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 import rulebook as rb
-from tests.checker_corpus_b.model import Family
+from tests.checker_corpus_b.model import Family, listed
 
 family = Family()
 
@@ -141,7 +141,7 @@ def _ecef(v):
         n = rng.integers(1, 4)
         return rng.uniform(-1.5, 1.5, n), rng.uniform(-3, 3, n), rng.uniform(-100, 9000, n)
 
-    return {"f": to_ecef, "pullback": pullback, "cases": [cases]}
+    return {"f": to_ecef, "pullback": pullback, "cases": listed(cases, 2), "_vary": cases}
 
 
 def rodrigues(w, x):
@@ -234,7 +234,7 @@ def _quaternion(v):
     def cases(rng):
         return rng.normal(size=4), rng.normal(size=(rng.integers(1, 5), 3))
 
-    return {"f": rotate, "rrule": rrule, "cases": [cases]}
+    return {"f": rotate, "rrule": rrule, "cases": listed(cases, 2), "_vary": cases}
 
 
 def gravity(position, mass, *, softening=1e-2, G=1.0):

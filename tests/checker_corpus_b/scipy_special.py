@@ -10,7 +10,7 @@ import scipy.special as sp
 import scipy.stats
 
 import rulebook as rb
-from tests.checker_corpus_b.model import Family
+from tests.checker_corpus_b.model import Family, listed
 
 family = Family()
 
@@ -320,4 +320,4 @@ def _student(v):
     def cases(rng):
         return rng.standard_t(3, rng.integers(1, 6)), rng.normal() * 0.3, rng.normal() * 0.5, np.float64(10.0 ** rng.uniform(0, 1.8))
 
-    return {"f": student_nll, "pullback": pullback, "cases": [cases]}
+    return {"f": student_nll, "pullback": pullback, "cases": listed(cases, 2), "_vary": cases}

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 import rulebook as rb
-from tests.checker_corpus_b.model import Family
+from tests.checker_corpus_b.model import Family, listed
 
 family = Family()
 
@@ -154,7 +154,7 @@ def _kalman(v):
         p, r = rng.normal(size=(n, n)), rng.normal(size=(m, m))
         return rng.normal(size=n), p @ p.T + 0.5 * np.eye(n), rng.normal(size=m), rng.normal(size=(m, n)), r @ r.T + 0.5 * np.eye(m)
 
-    out: dict[str, Any] = {"f": kalman, "frule": frule, "rrule": rrule, "cases": [cases]}
+    out: dict[str, Any] = {"f": kalman, "frule": frule, "rrule": rrule, "cases": listed(cases, 2), "_vary": cases}
     if v == "":
         del out["frule"]
     return out
