@@ -36,6 +36,8 @@ class Rule:
         jit: outside jit, the JAX bridge may compile fn.
     """
 
+    given_output: bool  # whether the caller evaluates the primal
+
     def __init__(self, kind: str, fn: Callable[..., Any], *, host: bool = False, symbolic_zeros: bool = False, jit: bool = True) -> None:
         self.kind = kind
         self.fn = fn

@@ -1,75 +1,70 @@
-"""Jumps of a function that iterates until a tolerance is met: proof that its values carry that error."""
+"""The error of a function that iterates until a tolerance is met, seen in its values alone.
+
+Next to a point a solver takes as many steps as at the point, so that its error is smooth there and shows in no difference.
+Over a longer way the number of steps changes, and the result jumps by about the tolerance.  A high difference of values at
+equal distances h is made of the smooth part, which falls with a high power of h, and of jumps and rounding, which stay.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import comb
 
 import numpy as np
 
-from rulebook.testing.spaces import Array, Space
+from rulebook.testing.spaces import Array
 
 __all__ = ["largest_jump"]
 
 _SAMPLES = 33
 _ORDER = 8
-_HALVINGS = 30
-_LARGEST = 1e-5  # relative; a larger jump is a branch of the function, no tolerance
+_ZOOM = 4.0
+_ZOOMS = 7
+_PEAK = comb(_ORDER - 1, _ORDER // 2)  # of the difference of that order across a unit jump
+_LARGEST = 1e-5  # relative; more is a branch of the function and no tolerance
+_ROUGH = 16.0  # times rounding, which differences of that order enlarge by three
 
 
-def largest_jump(g: Callable[[float], Array | None], finite: Array, space: Space) -> float:
-    """The relative size of a discontinuity on the way from t = -r to r; 0.0 where none is found.
-
-    The values at equal distances are differenced until what is smooth in them has gone; where they then are largest is
-    halved again and again.  At a jump the difference of the two ends stays what it is, elsewhere it vanishes.
+def largest_jump(g: Callable[[float], Array | None], finite: Array, noise: Array) -> float:
+    """The relative size of the jumps on the way from t = -r to r; 0.0 where there are none.
 
     Args:
         g: values along a line.
         finite: the elements to look at.
-        space: that the values are from.
+        noise: the part of each element that rounding may be.
     """
-    for reach in (2.0**-4, 0.25, 0.6, 2.0**-8):
-        t = np.linspace(-reach, reach, _SAMPLES)
-        values = [g(float(s)) for s in t]
-        if any(v is None or not np.isfinite(v[finite]).all() for v in values):
-            continue
-        table = np.where(finite, np.array(values), 0)
-        size = np.maximum(np.abs(table).max(axis=0), 1e-300)
-        found = _bisect(g, t, table, size, finite)
+    for reach in (2.0**-4, 0.25, 0.6, 1.0, 2.0**-8):
+        found = _follow(g, finite, noise, reach)
         if found:
             return found
     return 0.0
 
 
-def _bisect(g: Callable[[float], Array | None], t: Array, table: Array, size: Array, finite: Array) -> float:
-    rough = np.abs(np.diff(table, _ORDER, axis=0)) / size
-    k, element = np.unravel_index(int(np.argmax(rough)), rough.shape)
-    best = 0.0
-    for start in (k + 3, k + 4, k + 2, k + 5):  # a jump shows most in the middle of a difference
-        best = max(best, _jump_between(g, float(t[start]), float(t[start + 1]), int(element), float(size[element])))
-    return best if 1e-14 < best < _LARGEST else 0.0
-
-
-def _jump_between(g: Callable[[float], Array | None], a: float, b: float, element: int, size: float) -> float:
-    """The jump of one element that remains as the interval shrinks, relative to its size."""
-    ga, gb = g(a), g(b)
-    if ga is None or gb is None:
-        return 0.0
-    slope = abs(gb[element] - ga[element]) / (b - a)
-    for _ in range(_HALVINGS):
-        middle = (a + b) / 2
-        gm = g(middle)
-        if gm is None:
+def _follow(g: Callable[[float], Array | None], finite: Array, noise: Array, reach: float) -> float:
+    """Zoom in on the roughest place; what its roughness comes to when it no longer falls."""
+    middle = 0.0
+    element: int | None = None
+    seen: list[float] = []
+    unit = 0.0
+    for _ in range(_ZOOMS):
+        t = middle + np.linspace(-reach, reach, _SAMPLES)
+        values = [g(float(s)) for s in t]
+        if any(v is None or not np.isfinite(v[finite]).all() for v in values):
             return 0.0
-        expected = slope * (b - a) / 2
-        if abs(abs(gm[element] - ga[element]) - expected) > abs(abs(gb[element] - gm[element]) - expected):
-            b, gb = middle, gm
+        table = np.where(finite, np.array(values), 0)
+        size = np.maximum(np.abs(table).max(axis=0), 1e-300)
+        floor = _ROUGH * np.maximum(noise, np.finfo(float).eps) * size
+        rough = np.abs(np.diff(table, _ORDER, axis=0)) / (floor * _PEAK)
+        if element is None:
+            k, column = np.unravel_index(int(np.argmax(rough)), rough.shape)
+            element = int(column)
         else:
-            a, ga = middle, gm
-    left = abs(gb[element] - ga[element])
-    width = 64 * (b - a)
-    before, after = g(a - width), g(b + width)
-    if before is None or after is None:
-        return 0.0
-    # beside a jump the function goes on as before; beside a pole it does not
-    around = abs(ga[element] - before[element]) + abs(after[element] - gb[element])
-    return float(left / size) if left > 10 * around + 64 * np.finfo(float).eps * size else 0.0
+            k = np.argmax(rough[:, element])
+        seen.append(float(rough[k, element]))
+        if seen[-1] < 1:
+            return 0.0
+        unit = float(floor[element] / size[element])
+        middle, reach = float(t[int(k) + _ORDER // 2]), reach / _ZOOM
+    last = seen[-3:]
+    steady = min(last) > 0.2 * max(last)
+    return max(last) * unit if steady and max(last) > 1 and max(last) * unit < _LARGEST else 0.0

@@ -11,8 +11,9 @@ from rulebook.testing.verdicts import Broken, short
 
 __all__ = ["Plan"]
 
-_POINTS = 96  # shared by the cases
-_DEEP = 8
+_LOOKED_AT = 64  # of which the remarkable ones are chosen
+_POINTS = 192  # shared by the cases
+_DEEP = 6
 
 
 class Plan:
@@ -40,7 +41,7 @@ class Plan:
         return self._problem
 
     def _draw(self) -> Broken | None:
-        each = max(8, _POINTS // len(self.sources))
+        each = max(16, _POINTS // len(self.sources))
         for source in self.sources:
             for k in range(each if source.drawn else 1):
                 try:
@@ -57,7 +58,7 @@ class Plan:
 
     def points(self) -> Iterator[tuple[Point, bool]]:
         """(point, whether it is checked deeply): a few remarkable ones first, then the others, then variations of fixed cases."""
-        chosen = by_novelty(self._drawn, _DEEP)
+        chosen = by_novelty(self._drawn[:_LOOKED_AT], _DEEP)
         for i in chosen[:3]:
             yield self._drawn[i], True
         rest = set(range(len(self._drawn))) - set(chosen)

@@ -23,12 +23,14 @@ class Point:
         args: the primals.
         statics: every static, with defaults.
         origin: where they come from, as `case 0, draw 7` or `case 1, signs changed`.
+        rng: goes on from the random numbers of the point.
         declared: whether the author gave the point or draws it; else it was varied from one.
     """
 
     args: tuple[Any, ...]
     statics: dict[str, Any]
     origin: str
+    rng: np.random.Generator
     declared: bool = True
 
 
@@ -56,15 +58,12 @@ class Source:
         self._signature = signature
         self._seed = seed
 
-    def generator(self, k: int) -> np.random.Generator:
-        """The random numbers of the k-th point."""
-        return np.random.default_rng([self._seed, self.index, k])
-
     def point(self, k: int) -> Point:
         """The k-th draw; the fixed call itself where nothing is drawn."""
-        found = as_case(self._case(self.generator(k)) if self.drawn else self._case)
+        rng = np.random.default_rng([self._seed, self.index, k])
+        found = as_case(self._case(rng) if self.drawn else self._case)
         args, statics = self._signature.bind(tuple(found.args), found.static)
-        return Point(args, dict(statics), f"case {self.index}, draw {k}" if self.drawn else f"case {self.index}")
+        return Point(args, dict(statics), f"case {self.index}, draw {k}" if self.drawn else f"case {self.index}", rng)
 
 
 def _sign(a: Any) -> str:
@@ -78,6 +77,8 @@ def _of_array(where: int, a: Any) -> list[Any]:
         a = a.real
     if a.dtype.kind not in "fiu" or not a.size:
         return found
+    if not np.isfinite(a).all():
+        return [*found, (where, "not finite")]
     found.append((where, _sign(a)))
     found.append((where, "decade", int(np.floor(np.log10(np.abs(a).max() + 1e-300)) // 2)))
     if a.size > 1:

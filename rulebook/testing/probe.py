@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+import time
+from collections.abc import Callable, Iterable
 from functools import cached_property
 from typing import Any
 
@@ -21,6 +23,9 @@ SLACK = 1e3
 _JITTERS = 3
 # A sample of three underestimates the largest error; a sum of n roundings of one sign exceeds the typical one.
 _JITTER_SLACK = 50.0
+_LEAST_TOLERANCE = 1e-9  # taken for an iteration whose accuracy is not declared
+_LINES = 3  # per point, along which jumps are looked for
+_PATIENCE = 1.0  # seconds spent on that
 _BASIS = 24  # spaces up to this size are swept by their basis
 
 
@@ -31,10 +36,14 @@ class Probe:
         trial: the point.
         rng: draws the directions.
         deep: sweep the bases and take every difference, instead of one direction each.
+        others: gives the function at some other points.
     """
 
-    def __init__(self, trial: Trial, rng: np.random.Generator, deep: bool) -> None:
+    def __init__(
+        self, trial: Trial, rng: np.random.Generator, deep: bool, others: Callable[[], Iterable[Trial]] = tuple
+    ) -> None:
         self.trial = trial
+        self.others = others
         self.subject = trial.subject
         self.rng = rng
         self.deep = deep
@@ -65,8 +74,7 @@ class Probe:
     def cotangents(self) -> Array:
         """The directions W, one per row, as V."""
         space = self.trial.outputs
-        relative = 1.0 / space.element_scale(np.where(self.finite, self.trial.y, 0))
-        relative = np.where(np.isfinite(relative), relative, 1.0)
+        relative = 1.0 / np.clip(space.element_scale(np.where(self.finite, self.trial.y, 0)), 1e-50, 1e50)
         rows = [space.draw(self.rng) * relative]
         if self.deep:
             rows.append(space.draw(self.rng))
@@ -166,6 +174,12 @@ class Probe:
         """The absolute error of each element of J v."""
         return self.noise_of(lambda x, u: self.trial.push(rule, u, x), v, self.tangents[0])
 
+    def terms(self, rule: forms.Forward, row: int) -> Array:
+        """About the sum of the moduli of the terms that each element of J v is made of: they may cancel along one of V."""
+        v = self.tangents[row]
+        signs = self.rng.choice([-1.0, 1.0], (_JITTERS, len(v)))
+        return np.abs([self.trial.push(rule, self.trial.project(v * s)) for s in signs]).sum(axis=0)
+
     def pull_noise(self, rule: forms.Reverse, w: Array) -> Array:
         """The absolute error of each element of J* w."""
 
@@ -180,15 +194,29 @@ class Probe:
         A solver may take the same number of steps at all neighbours of a point, so that its error does not show
         under rounding; over a longer way the number changes and the result jumps by about the tolerance.
         """
-        if self.subject.accuracy:
+        if self.subject.accuracy or self.subject.looked_for_jumps:
             return False
-        if self.subject.jump is None:
-            self.subject.jump = largest_jump(lambda t: self.trial.f(self.trial.x + t * self.tangents[0]), self.finite, self.trial.outputs)
-        if self.subject.jump == 0.0:
-            self.subject.jump = None  # another point may show it
-            return False
-        self.subject.accuracy = self.subject.jump
-        return True
+        self.subject.looked_for_jumps = True
+        began = time.process_time()
+        for trial in itertools.chain([self.trial], self.others()):
+            jump = self._jump_at(trial)
+            if jump:
+                # the part of an iteration's error that jumps is the smaller one; how much smaller, its values do not tell
+                self.subject.accuracy = max(jump, _LEAST_TOLERANCE)
+                return True
+            if time.process_time() - began > _PATIENCE:
+                break
+        return False
+
+    def _jump_at(self, trial: Trial) -> float:
+        noise = Probe(trial, self.rng, False).noise / np.maximum(np.abs(trial.y), 1e-300)
+        finite = np.isfinite(trial.y)
+        for _ in range(_LINES):
+            v = trial.project(trial.inputs.draw(self.rng) * trial.inputs.element_scale(trial.x))
+            jump = largest_jump(lambda t, v=v: trial.f(trial.x + t * v), finite, noise)  # type: ignore[misc]
+            if jump:
+                return jump
+        return 0.0
 
     # -- differences -----------------------------------------------------------------------------------
 

@@ -55,6 +55,15 @@ class Space:
         self.eps = np.concatenate([np.zeros(0), *(np.full(a.size, float(np.finfo(a.dtype).eps)) for a in arrays)])
         self.real = np.concatenate([np.zeros(0, bool), *(np.full(a.size, a.dtype.kind == "f") for a in arrays)])
 
+    @classmethod
+    def of(cls, known: dict[Any, Space], leaves: Sequence[Any], paths: Sequence[str]) -> Space:
+        """The space of some leaves, made once for all that are alike."""
+        key = tuple([(type(leaf), getattr(leaf, "shape", None), getattr(leaf, "dtype", None)) for leaf in leaves]), *paths
+        space = known.get(key)
+        if space is None:
+            space = known[key] = cls(leaves, paths)
+        return space
+
     def pack(self, values: Sequence[Any]) -> Array:
         """One vector from the arrays of the leaves that have a tangent."""
         if len(values) == 1:

@@ -9,6 +9,7 @@ from rulebook import forms
 from rulebook.errors import RuleMissingError, RuleSignatureError
 from rulebook.normal import NormalForm
 from rulebook.primitive import Primitive
+from rulebook.testing.spaces import Space
 from rulebook.trees import Structure
 
 __all__ = ["Rule", "Subject"]
@@ -107,9 +108,10 @@ class Subject:
         self.fn = self.primitive.fn
         self.signature = self.primitive.signature
         self.accuracy = self.primitive.accuracy or 0.0
-        self.jump: float | None = None  # of an iteration whose accuracy was not declared, once it has been seen
+        self.looked_for_jumps = False  # of an iteration whose accuracy is not declared
         self.tangent_space = self.primitive.tangent_space
         self.forms: dict[Structure, NormalForm] = {}  # what rules without opaque arguments are run with
+        self.spaces: dict[Any, Space] = {}
         self.cases: list[Any] = self.primitive.cases
         if not self.forward and not self.reverse:
             wanted = " or ".join(directions)

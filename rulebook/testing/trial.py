@@ -74,7 +74,7 @@ class Trial:
         self.leaves = [normal_leaf(leaf) for leaf in leaves]
         names = subject.signature.primal_names(len(point.args))
         self.paths = [p for name, child in zip(names, self.structure.children, strict=True) for p in trees.leaf_paths(child, name)]
-        self.inputs = Space(self.leaves, self.paths)
+        self.inputs = Space.of(subject.spaces, self.leaves, self.paths)
         self.x = self.inputs.pack([self.leaves[i] for i in self.inputs.at])
         self._copy_statics = not all(isinstance(v, _FIXED) for v in self.statics.values())
         self.last_statics = self.statics  # what the rule that ran last was given
@@ -84,7 +84,7 @@ class Trial:
         self.missing: dict[forms.Rule, Array] = {}
         self.y_leaves, self.y_structure = self._evaluate()
         self.y_paths = trees.leaf_paths(self.y_structure, "y")
-        self.outputs = Space(self.y_leaves, self.y_paths)
+        self.outputs = Space.of(subject.spaces, self.y_leaves, self.y_paths)
         self._single = self.y_structure is trees.LEAF and len(self.outputs.at) == 1
         self.y = self.outputs.pack([self.y_leaves[i] for i in self.outputs.at])
 

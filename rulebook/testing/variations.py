@@ -61,7 +61,7 @@ _CHANGES: dict[str, Change] = {
     "negated": lambda rng, a: -a,
     "shifted": _shift,
     "scales mixed": _mixed,
-    "enlarged": lambda rng, a: a * 10.0 ** rng.uniform(0.3, 1.5),
+    "enlarged": lambda rng, a: a * 10.0 ** rng.uniform(0.3, 1.0),
     "reduced": lambda rng, a: a * 10.0 ** rng.uniform(-6, -1),
     "values repeated": _repeat,
     "sorted": _sort,
@@ -92,9 +92,11 @@ def varied(points: list[Point], sources: list[Source], subject: Subject, seed: i
             yield found, True
 
 
-def _rebuilt(point: Point, what: str, leaves: list[Any], structure: trees.Structure, statics: dict[str, Any] | None = None) -> Point:
+def _rebuilt(
+    point: Point, what: str, leaves: list[Any], structure: trees.Structure, rng: Rng, statics: dict[str, Any] | None = None
+) -> Point:
     args = structure.unflatten(iter(leaves))
-    return Point(args, point.statics if statics is None else statics, f"{point.origin}, {what}", declared=False)
+    return Point(args, point.statics if statics is None else statics, f"{point.origin}, {what}", rng, declared=False)
 
 
 def _changed(point: Point, subject: Subject, what: str, change: Change, rng: Rng) -> Point:
@@ -109,7 +111,7 @@ def _changed(point: Point, subject: Subject, what: str, change: Change, rng: Rng
     moved = structure.unflatten(iter(leaves))
     if subject.tangent_space is not None:
         moved = tuple(_within(subject, i, old, new) for i, (old, new) in enumerate(zip(point.args, moved, strict=True)))
-    return Point(tuple(moved), point.statics, f"{point.origin}, {what}", declared=False)
+    return Point(tuple(moved), point.statics, f"{point.origin}, {what}", rng, declared=False)
 
 
 def _within(subject: Subject, i: int, old: Any, new: Any) -> Any:
@@ -140,7 +142,7 @@ def _resized(point: Point, subject: Subject, size: int, rng: Rng) -> Point | Non
             shape = tuple(size if n == old else n for n in leaf.shape)
             made = np.resize(leaf, shape) if leaf.size else np.zeros(shape, leaf.dtype)
             leaves[i] = (made * (1 + 0.2 * rng.uniform(-1, 1, shape))).astype(leaf.dtype) if moves(leaf) else made
-    return _rebuilt(point, f"length {old} made {size}", leaves, structure)
+    return _rebuilt(point, f"length {old} made {size}", leaves, structure, rng)
 
 
 def _other_options(point: Point, points: list[Point], subject: Subject) -> Iterator[Point]:
@@ -150,7 +152,7 @@ def _other_options(point: Point, points: list[Point], subject: Subject) -> Itera
         if len({repr(p.statics.get(name)) for p in points}) > 1:
             continue
         for other in _alternatives(subject.fn, name, value)[:_MOST_STATICS]:
-            yield _rebuilt(point, f"{name}={other!r}", leaves, structure, {**point.statics, name: other})
+            yield _rebuilt(point, f"{name}={other!r}", leaves, structure, point.rng, {**point.statics, name: other})
 
 
 def _alternatives(fn: Callable[..., Any], name: str, value: Any) -> list[Any]:

@@ -14,6 +14,7 @@ from rulebook.testing.spaces import Array
 from rulebook.testing.verdicts import Broken, Inconclusive, LeftOut, short
 
 _TRUST = 10.0  # an estimate is believed up to this many of its estimated errors
+_DIGITS = 1e-10  # relative; differences are not asked for more
 _ROWS = 8  # directions along which differences are taken at one point
 
 
@@ -50,7 +51,7 @@ class Forward(Law):
             lambda estimate: (estimate.value, np.where(known, estimate.error, np.inf)),
             got,
             lambda expected: np.abs(got) + np.abs(expected),
-            lambda: probe.push_noise(rule, probe.tangents[row]),
+            lambda: probe.push_noise(rule, probe.tangents[row]) + _DIGITS * probe.terms(rule, row),
             probe.trial.outputs.eps,
             lambda outputs: outputs,
         )
@@ -173,7 +174,7 @@ class _Comparison:
     def _far(self, expected: Array, error: Array) -> Array:
         gap = np.abs(self.got - expected)
         known = np.isfinite(error) & np.isfinite(expected)
-        return known & ~(gap <= _TRUST * error + SLACK * self.eps * self.scale(expected))
+        return known & ~(gap <= _TRUST * error + (SLACK * self.eps + _DIGITS) * self.scale(expected))
 
     def _vague(self, expected: Array, error: Array) -> Array:
         """Where the differences say nothing: their error is as large as the numbers."""
@@ -190,7 +191,7 @@ class _Comparison:
         """A difference that a second ladder sees as well, beyond the rule's own noise, where the function has a derivative."""
         second, other_error = self.of(self.probe.second_opinion(self.row)[0])
         bad = self._far(expected, error) & self._far(second, other_error)
-        bad &= ~np.isfinite(self.got) | (np.abs(second - expected) <= _TRUST * (error + other_error) + SLACK * self.eps * self.scale(expected))
+        bad &= ~np.isfinite(self.got) | (np.abs(second - expected) <= _TRUST * (error + other_error) + (SLACK * self.eps + _DIGITS) * self.scale(expected))
         if not bad.any():
             raise Inconclusive("two ladders of differences do not agree")
         slack = _TRUST * error

@@ -14,16 +14,22 @@ from rulebook.testing.trial import fresh
 from rulebook.testing.verdicts import Broken, LeftOut, short
 
 
-def _changed(before: Any, after: Any) -> str | None:
-    """The path of the first array, list or dict of `before` that differs in `after`; None if all are as they were."""
+def _changed(before: Any, after: Any, generators: bool = False) -> str | None:
+    """The path of the first array (generator) of `before` that differs in `after`; None if all are as they were."""
     leaves, structure = trees.flatten(before)
     now, structure_now = trees.flatten(after)
     if structure != structure_now:
         return ""
     for path, a, b in zip(trees.leaf_paths(structure), leaves, now, strict=True):
-        if isinstance(a, (np.ndarray, np.generic)) and not (np.array_equal(a, b, equal_nan=a.dtype.kind in "fc") and np.asarray(a).dtype == np.asarray(b).dtype):
+        if isinstance(a, (np.ndarray, np.generic)) and not _equal(a, np.asarray(b)):
+            return path
+        if generators and isinstance(a, np.random.Generator) and a.bit_generator.state != b.bit_generator.state:
             return path
     return None
+
+
+def _equal(a: Any, b: Any) -> bool:
+    return a.dtype == b.dtype and bool(np.array_equal(a, b, equal_nan=a.dtype.kind in "fc"))
 
 
 class Untouched(Law):
@@ -37,60 +43,63 @@ class Untouched(Law):
     order = 12
 
     def check(self, probe: Probe) -> None:
-        """Run every rule on copies and compare them afterwards."""
-        self._function(probe)
+        """Run every rule on copies and compare them afterwards; a generator may be drawn from if the function does so."""
+        still = self._function(probe)
         for forward in probe.subject.forward:
-            self._forward(probe, forward)
+            self._forward(probe, forward, still)
         for reverse in probe.subject.reverse:
-            self._reverse(probe, reverse)
+            self._reverse(probe, reverse, still)
 
-    def _compare(self, probe: Probe, rule: forms.Rule | None, before: Any, after: Any, what: str) -> None:
-        for i, (a, b) in enumerate(zip(before, after, strict=True)):
-            path = _changed(a, b)
-            if path is not None:
-                names = probe.subject.signature.primal_names(len(before)) if len(before) == len(probe.trial.structure.children) else ("",)
-                name = f"{what}{names[i] if what else names[i]}{path}" if len(names) > i else f"{what}{path}"
-                raise Broken(self.id, rule, "the values that were passed", "others, written in place", argument=name.strip())
+    def _arguments(self, probe: Probe, rule: forms.Rule | None, args: tuple[Any, ...], generators: bool = False) -> None:
+        names = probe.subject.signature.primal_names(len(args))
+        for name, a, b in zip(names, probe.trial.args(), args, strict=True):
+            self._compare(rule, name, a, b, generators)
+
+    def _compare(self, rule: forms.Rule | None, name: str, before: Any, after: Any, generators: bool = False) -> None:
+        path = _changed(before, after, generators)
+        if path is not None:
+            raise Broken(self.id, rule, "what was passed", "other values, written in place", argument=f"{name}{path}")
 
     def _statics(self, rule: forms.Rule | None, before: dict[str, Any], after: dict[str, Any]) -> None:
         for key, value in before.items():
-            same_kind = isinstance(value, (np.ndarray, list, dict, set, tuple))
-            if same_kind and (_changed(value, after[key]) is not None or (not isinstance(value, np.ndarray) and repr(value) != repr(after[key]))):
+            if isinstance(value, np.ndarray):
+                self._compare(rule, f"static {key}", value, after[key])
+            elif isinstance(value, (list, dict, set)) and repr(value) != repr(after[key]):
                 raise Broken(self.id, rule, "the option that was passed", "another, changed in place", argument=f"static {key}")
 
-    def _function(self, probe: Probe) -> None:
+    def _function(self, probe: Probe) -> bool:
+        """Whether the function leaves all generators as they are."""
         trial = probe.trial
         args = trial.args()
         try:
             trial.subject.fn(*args, **trial.fresh_statics())
         except Exception as error:
             raise LeftOut("the function raises at its second call") from error
-        before = trial.args()
-        if any(_changed(a, b) is not None for a, b in zip(before, args, strict=True)):
-            if not trial.point.declared:
-                raise LeftOut("the function changes its arguments")
-            self._compare(probe, None, before, args, "")
+        if not trial.point.declared and _changed(trial.args(), args) is not None:
+            raise LeftOut("the function changes its arguments")
+        self._arguments(probe, None, args)
+        return _changed(trial.args(), args, generators=True) is None
 
-    def _forward(self, probe: Probe, rule: forms.Forward) -> None:
+    def _forward(self, probe: Probe, rule: forms.Forward, still: bool) -> None:
         trial = probe.trial
         args, dots, y = trial.args(), trial.tangent_args(probe.tangents[0]), trial.y_tree()
         trial.joint(rule, dots, args, y)
         statics = trial.last_statics
-        self._compare(probe, rule, trial.args(), args, "")
-        self._compare(probe, rule, trial.tangent_args(probe.tangents[0]), dots, "x_dot of ")
-        self._compare(probe, rule, (trial.y_tree(),), (y,), "y")
+        self._arguments(probe, rule, args, still)
+        self._compare(rule, "the tangents", trial.tangent_args(probe.tangents[0]), dots)
+        self._compare(rule, "y", trial.y_tree(), y)
         self._statics(rule, trial.fresh_statics(), statics)
 
-    def _reverse(self, probe: Probe, rule: forms.Reverse) -> None:
+    def _reverse(self, probe: Probe, rule: forms.Reverse, still: bool) -> None:
         trial = probe.trial
         started = trial.start(rule)
         statics = trial.last_statics
         y = fresh_tree(started.y)
         y_bar = trial.cotangent_tree(probe.cotangents[0])
         trial.pull_tree(rule, started, y_bar)
-        self._compare(probe, rule, trial.args(), started.args, "")
-        self._compare(probe, rule, (trial.cotangent_tree(probe.cotangents[0]),), (y_bar,), "y_bar")
-        self._compare(probe, rule, (y,), (started.y,), "y")
+        self._arguments(probe, rule, started.args, still)
+        self._compare(rule, "y_bar", trial.cotangent_tree(probe.cotangents[0]), y_bar)
+        self._compare(rule, "y", y, started.y)
         self._statics(rule, trial.fresh_statics(), statics)
 
 

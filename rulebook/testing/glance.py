@@ -1,0 +1,83 @@
+"""A quick look at a point: most points of a right rule are plain, and need no more."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from rulebook import forms
+from rulebook.testing.spaces import Array
+from rulebook.testing.trial import Trial
+
+__all__ = ["plain"]
+
+_STEP = 1e-5
+_CLOSE = 1e-5  # relative; what differs by more is looked at closely
+_DUAL = 1e-12
+
+
+def plain(trial: Trial, rng: np.random.Generator) -> bool:
+    """Whether y, the tangents and the cotangents along one direction each are evidently right.
+
+    One difference of one step and one pairing are compared; whatever is not plain is for the laws to judge.
+
+    Raises:
+        Broken: a rule raises, or returns what has another form than it should.
+    """
+    if not np.isfinite(trial.y).all():
+        return False
+    v, w = _directions(trial, rng)
+    slope = _slope(trial, v)
+    if slope is None:
+        return False
+    error = 4e-16 / _STEP * np.abs(trial.y) + 1e-300
+    pushed = [_pushed(trial, rule, v) for rule in trial.subject.forward]
+    if any(p is None or not (np.abs(p - slope) <= _CLOSE * np.abs(p) + error).all() for p in pushed):
+        return False
+    pulled = [_pulled(trial, rule, w) for rule in trial.subject.reverse]
+    return all(x_bar is not None and _paired(trial, x_bar, v, w, slope, pushed) for x_bar in pulled)
+
+
+def _directions(trial: Trial, rng: np.random.Generator) -> tuple[Array, Array]:
+    v = trial.project(trial.inputs.draw(rng) * trial.inputs.element_scale(trial.x))
+    return v, trial.outputs.draw(rng) / np.clip(trial.outputs.element_scale(trial.y), 1e-50, 1e50)
+
+
+def _slope(trial: Trial, v: Array) -> Array | None:
+    plus, minus = trial.f(trial.x + _STEP * v), trial.f(trial.x - _STEP * v)
+    return None if plus is None or minus is None else (plus - minus) / (2 * _STEP)
+
+
+def _same_y(trial: Trial, rule: forms.Rule, y: object) -> bool:
+    if rule.given_output:
+        return True
+    leaves, got = trial.fit_y(rule, y)
+    return len(leaves) == len(trial.outputs.at) and bool((got == trial.y).all())
+
+
+def _pushed(trial: Trial, rule: forms.Forward, v: Array) -> Array | None:
+    y, y_dot = trial.joint(rule, trial.tangent_args(v))
+    if rule in trial.missing or not _same_y(trial, rule, y):
+        return None
+    return trial.fit_tangent(rule, y_dot)
+
+
+def _pulled(trial: Trial, rule: forms.Reverse, w: Array) -> Array | None:
+    started = trial.start(rule)
+    if not _same_y(trial, rule, started.y):
+        return None
+    return trial.pull(rule, started, w)
+
+
+def _paired(trial: Trial, x_bar: Array, v: Array, w: Array, slope: Array, pushed: list[Array | None]) -> bool:
+    products = np.real(np.conj(x_bar) * v)
+    got, size = products.sum(), np.abs(products).sum()
+    weighed = np.real(np.conj(w) * slope)
+    noise = 4e-16 / _STEP * (np.abs(w) @ np.abs(trial.y))
+    if not abs(got - weighed.sum()) <= _CLOSE * (size + np.abs(weighed).sum()) + noise:
+        return False
+    for y_dot in pushed:
+        assert y_dot is not None
+        ahead = np.real(np.conj(w) * y_dot)
+        if not abs(got - ahead.sum()) <= _DUAL * (size + np.abs(ahead).sum()):
+            return False
+    return True
