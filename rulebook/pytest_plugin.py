@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from rulebook.checking import Plan, known_laws, need_laws, problem_of, reports_of
-from rulebook.errors import RulebookError
+from rulebook.errors import RulebookError, RuleCheckError
 from rulebook.primitive import Primitive
 from rulebook.reporting.outcome import Outcome, merged
 from rulebook.targets import Place, TargetError, TargetImportError, find, places_of
@@ -66,6 +66,8 @@ def _plan(config: pytest.Config) -> Plan:
         need_laws(list(without), "rulebook_without")
     except RulebookError as error:
         raise pytest.UsageError(str(error)) from None
+    if config.getoption("--rulebook-seed") < 0:
+        raise pytest.UsageError("--rulebook-seed: a seed is one of 0, 1, 2, ...")
     return Plan(seed=config.getoption("--rulebook-seed"), strict=config.getoption("--rulebook-strict"), without=without)
 
 
@@ -211,7 +213,7 @@ class LawItem(_RuleItem):
         """Check it.
 
         Raises:
-            RulebookError: it does not hold.
+            RuleCheckError: it does not hold.
         """
         plan = self.parent.rules.plan
         if self.name in plan.without:
@@ -222,7 +224,7 @@ class LawItem(_RuleItem):
             self.add_report_section("call", "rulebook notes", "\n".join(notes))
         failures = [str(f) for f in Outcome(self.name, report).failures if self._answers_for(f.law)]
         if failures:
-            raise RulebookError("\n".join(failures))
+            raise RuleCheckError("\n".join(failures))
         if self.name != POINTS and self.name not in report.held:
             pytest.skip("; ".join(notes) or f"see {self.parent.nodeid}::{POINTS}")
 

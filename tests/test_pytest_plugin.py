@@ -192,6 +192,12 @@ def test_a_strict_project_and_notes(pytester, write):
     result.stdout.fnmatch_lines(["*rulebook notes*", "left out: *"])
 
 
+def test_a_seed_is_no_negative_number(pytester, write):
+    result = pytester.runpytest(f"--rulebook={write(a=WRONG)}", "--rulebook-seed=-1")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*--rulebook-seed: a seed is one of 0, 1, 2, ...*"])
+
+
 def test_the_seed_reaches_the_checker(pytester, write):
     name = write(a=WRONG)
     result = pytester.runpytest(f"rulebook://{name}::{name}.a.square::case0::duality", "--rulebook-seed=41")

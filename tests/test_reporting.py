@@ -100,9 +100,10 @@ def test_findings_and_problems_are_told_in_full_under_the_primitive():
     assert "skipped: check of m.norule. Got: none" in told
 
 
-def test_notes_are_told_when_asked_for_and_a_law_that_is_switched_off_always():
+def test_notes_are_told_when_asked_for_and_what_was_left_out_always():
     assert "noise hides it" not in text(run())
-    assert "2 notes, shown with -v" in text(run())
+    assert "1 note, shown with -v" in text(run())
+    assert "m.lyap: unchecked: 7 points, as time ran out" in text(run())
     assert "m.lyap: switched off: law 'zero': slow <here>" in text(run())
     told = text(run(verbose=True))
     assert "m.kepler: inconclusive: rrule of m.kepler, law 'linearity': noise hides it" in told and "-v" not in told
@@ -195,9 +196,10 @@ def test_github_marks_the_line_of_the_rule(monkeypatch):
     )
     assert lines[1].count("::") == 2 and '<b> & "q"%0Aline, 100%25: ' in lines[1]
     assert lines[3] == "::notice title=m.lyap%2C law zero::switched off: law 'zero': slow <here>"
-    assert lines[4] == "::error title=m.nocase was not checked::check of m.nocase.%0AExpected: calls%0AGot: none%0ADo: give some"
-    assert lines[5].startswith("::notice title=m.norule was not checked::")
-    assert lines[6].startswith("primitive") and lines[-1].startswith("4 primitives: 1 hold, 1 wrong")
+    assert lines[4] == "::warning title=m.lyap::unchecked: 7 points, as time ran out"
+    assert lines[5] == "::error title=m.nocase was not checked::check of m.nocase.%0AExpected: calls%0AGot: none%0ADo: give some"
+    assert lines[6].startswith("::notice title=m.norule was not checked::")
+    assert lines[7].startswith("primitive") and lines[-1].startswith("4 primitives: 1 hold, 1 wrong")
 
 
 def test_github_escapes_properties_and_leaves_files_elsewhere_whole(monkeypatch):

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from rulebook.reporting.outcome import UNCHECKED, Outcome, Run
+from rulebook.reporting.outcome import TOLD, UNCHECKED, Outcome, Run
 from rulebook.reporting.text import table, verdict
 from rulebook.targets import Place
 from rulebook.testing.report import Finding, Note
@@ -31,8 +31,10 @@ def _annotations(outcome: Outcome, root: Path) -> Iterator[str]:
     for failure in outcome.failures:
         yield _command("error", outcome.place_of(failure.rule), root, _title(outcome, failure), str(failure))
     for note in outcome.remarks:
-        if note.kind == "switched off":
-            yield _command("notice", outcome.place_of(note.rule), root, _title(outcome, note), str(note))
+        if note.kind in TOLD:
+            yield _command(
+                "notice" if note.kind == "switched off" else "warning", outcome.place_of(note.rule), root, _title(outcome, note), str(note)
+            )
 
 
 def _title(outcome: Outcome, about: Finding | Note) -> str:

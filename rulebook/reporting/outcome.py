@@ -9,13 +9,14 @@ from dataclasses import dataclass, field
 from rulebook.targets import Place
 from rulebook.testing.report import Finding, Note, Report
 
-__all__ = ["HELD", "SKIPPED", "UNCHECKED", "UNDECIDED", "WRONG", "Outcome", "Run", "merged"]
+__all__ = ["HELD", "SKIPPED", "TOLD", "UNCHECKED", "UNDECIDED", "WRONG", "Outcome", "Run", "merged"]
 
 HELD = "ok"
 WRONG = "wrong"
 UNCHECKED = "unchecked"  # it should have been checked and could not be
 SKIPPED = "skipped"  # there is nothing to check
 UNDECIDED = ("inconclusive", "unchecked")  # the notes that fail a strict check
+TOLD = ("switched off", "unchecked")  # the notes that are told without being asked for: something was left out
 
 
 @dataclass

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from html import escape
 
 from rulebook import __version__
-from rulebook.reporting.outcome import HELD, SKIPPED, UNCHECKED, WRONG, Outcome, Run
+from rulebook.reporting.outcome import HELD, SKIPPED, TOLD, UNCHECKED, WRONG, Outcome, Run
 from rulebook.reporting.plot import ladder_plot
 from rulebook.reporting.text import verdict
 from rulebook.testing.report import Finding, Note
@@ -94,7 +94,7 @@ def _section(number: int, outcome: Outcome, run: Run) -> Iterator[str]:
         yield _finding(failure) if isinstance(failure, Finding) else _undecided(failure)
     if outcome.remarks:
         items = "".join(f"<li>{escape(str(note))}</li>" for note in outcome.remarks)
-        open_ = " open" if any(note.kind == "switched off" for note in outcome.remarks) else ""
+        open_ = " open" if any(note.kind in TOLD for note in outcome.remarks) else ""
         yield f"<details{open_}><summary>{_counted(len(outcome.remarks), 'note')}</summary><ul>{items}</ul></details>"
     if outcome.report.held:
         rows = "".join(f"<dt><code>{escape(law)}</code></dt><dd>{_law(law, n, run)}</dd>" for law, n in outcome.report.held.items())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator, Sequence
 
-from rulebook.reporting.outcome import HELD, SKIPPED, UNCHECKED, WRONG, Outcome, Run
+from rulebook.reporting.outcome import HELD, SKIPPED, TOLD, UNCHECKED, WRONG, Outcome, Run
 
 __all__ = ["columns", "table", "text", "verdict"]
 
@@ -62,12 +62,12 @@ def _row(outcome: Outcome) -> tuple[str, ...]:
 
 
 def _remarks(run: Run) -> Iterator[str]:
-    """What was not checked and which laws are switched off is always told; the other notes are for those who ask."""
+    """What was left out is always told; the other notes are for those who ask."""
     for outcome in run.outcomes:
         if outcome.problem and outcome.status == SKIPPED:
             yield f"skipped: {' '.join(outcome.problem.splitlines())}"
         for note in outcome.remarks:
-            if run.verbose or note.kind == "switched off":
+            if run.verbose or note.kind in TOLD:
                 yield f"{outcome.name}: {note}"
 
 
@@ -83,5 +83,5 @@ def verdict(run: Run) -> str:
 
 def _hidden(run: Run) -> str:
     """That there are more notes."""
-    n = 0 if run.verbose else sum(note.kind != "switched off" for o in run.outcomes for note in o.remarks)
+    n = 0 if run.verbose else sum(note.kind not in TOLD for o in run.outcomes for note in o.remarks)
     return f"\n{n} {'note' if n == 1 else 'notes'}, shown with -v" if n else ""
