@@ -10,9 +10,9 @@ from typing import Any
 
 from rulebook import forms, testing
 from rulebook.errors import RulebookError
+from rulebook.places import places_of
 from rulebook.primitive import Primitive
 from rulebook.reporting.outcome import Outcome, merged
-from rulebook.targets import places_of
 from rulebook.testing.report import Report
 
 __all__ = ["Plan", "UnknownLawError", "check_primitive", "known_laws", "need_laws", "problem_of", "reports_of"]

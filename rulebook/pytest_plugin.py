@@ -15,9 +15,10 @@ import pytest
 
 from rulebook.checking import Plan, known_laws, need_laws, problem_of, reports_of
 from rulebook.errors import RulebookError, RuleCheckError
+from rulebook.places import Place, places_of
 from rulebook.primitive import Primitive
 from rulebook.reporting.outcome import Outcome, merged
-from rulebook.targets import Place, TargetError, TargetImportError, find, places_of
+from rulebook.targets import TargetError, TargetImportError, find
 from rulebook.testing.report import Report
 
 __all__ = ["Rules"]
@@ -77,17 +78,17 @@ class _Node(pytest.Collector):
     def __init__(self, *, rules: Rules, below: Sequence[_Path], **kw: Any) -> None:
         super().__init__(**kw)
         self.rules = rules
-        self._below = below
+        self.below = below
 
     def wanted(self, names: Iterable[str]) -> Iterator[tuple[str, list[_Path]]]:
         """The names that were asked for, each with what was asked for below it; all where nothing was."""
         names = list(names)
-        everything = not self._below or () in self._below
-        for path in self._below:
+        everything = not self.below or () in self.below
+        for path in self.below:
             if path and path[0] not in names:
                 raise self.CollectError(f"not found: {self.nodeid}::{path[0]}\n(there is {', '.join(names)})")
         for name in names:
-            below = [path[1:] for path in self._below if path[:1] == (name,)]
+            below = [path[1:] for path in self.below if path[:1] == (name,)]
             if below or everything:
                 yield name, [()] if everything else below
 
@@ -101,9 +102,10 @@ class TargetNode(_Node):
             target = find(self.name)
         except (TargetError, TargetImportError) as error:
             raise self.CollectError(str(error)) from None
-        primitives = {name: p for name, p in target.primitives.items() if id(p) not in self.rules.taken}
+        named = {path[0] for path in self.below if path}
+        primitives = {name: p for name, p in target.primitives.items() if name in named or id(p) not in self.rules.taken}
         self.rules.taken.update(map(id, primitives.values()))
-        unimported = {f"{u.module}": f"not imported: {u.why}" for u in target.unimported}
+        unimported = {u.module: f"not imported: {u.why}" for u in target.unimported}
         for name, below in self.wanted([*primitives, *unimported]):
             if name in primitives:
                 yield PrimitiveNode.from_parent(

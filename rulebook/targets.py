@@ -7,20 +7,20 @@ import functools
 import gc
 import importlib
 import inspect
-import os
 import pkgutil
 import sys
 import traceback
 import types
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import Any
 
 from rulebook.errors import EngineMissingError, RulebookError
+from rulebook.places import places_of
 from rulebook.primitive import Primitive, registered
 
-__all__ = ["Place", "Target", "TargetError", "TargetImportError", "Unimported", "find", "find_all", "place_of", "places_of"]
+__all__ = ["Target", "TargetError", "TargetImportError", "Unimported", "find", "find_all"]
 
 
 class TargetError(RulebookError, LookupError):
@@ -29,24 +29,6 @@ class TargetError(RulebookError, LookupError):
 
 class TargetImportError(RulebookError, ImportError):
     """A TARGET whose own code fails while it is imported; the text ends with the traceback of that code."""
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a function is written.
-
-    Attributes:
-        file: its path.
-        line: the first line, from 1.
-    """
-
-    file: str
-    line: int
-
-    def __str__(self) -> str:
-        """File and line, from the current folder where it is below that."""
-        here = os.getcwd() + os.sep
-        return f"{self.file.removeprefix(here)}:{self.line}"
 
 
 @dataclass(frozen=True)
@@ -266,29 +248,6 @@ def _holds(module: types.ModuleType | None, p: Primitive) -> bool:
     except AttributeError:
         return False
     return found is p
-
-
-# -- places ------------------------------------------------------------------------------------
-
-
-def place_of(fn: Callable[..., Any]) -> Place | None:
-    """Where a function is written; None where there is no Python text.
-
-    Example:
-        >>> place_of(place_of).line > 1
-        True
-    """
-    while (inner := getattr(fn, "__wrapped__", None) or getattr(fn, "func", None)) is not None:
-        fn = inner
-    method: Any = type(fn).__call__  # of an object that can be called
-    code = getattr(fn, "__code__", None) or getattr(method, "__code__", None)
-    return None if code is None else Place(code.co_filename, code.co_firstlineno)
-
-
-def places_of(p: Primitive) -> dict[str, Place]:
-    """Where a primitive (under "") and its rules (under their kinds) are written."""
-    parts = [("", p.fn)] + [(rule.kind, rule.fn) for rule in (p.forward, p.reverse) if rule is not None]
-    return {kind: place for kind, fn in parts if (place := place_of(fn)) is not None}
 
 
 def _line(p: Primitive, module: types.ModuleType) -> int:

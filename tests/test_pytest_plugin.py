@@ -102,6 +102,14 @@ def test_a_part_of_a_node_id_runs_what_is_below_it(pytester, write):
     assert len(ids(pytester.runpytest(*both, "--collect-only", "-q"))) == PER_CASE + 1
 
 
+def test_a_primitive_of_two_targets_runs_once_unless_it_is_named(pytester, write):
+    name = write(a=WRONG)
+    both = (f"--rulebook={name}.a:square", f"--rulebook={name}", "--collect-only", "-q", "-k", "duality")
+    assert ids(pytester.runpytest(*both)) == [f"rulebook://{name}.a:square::{name}.a.square::case0::duality"]
+    named = [f"rulebook://{target}::{name}.a.square::case0::duality" for target in (f"{name}.a:square", name)]
+    assert ids(pytester.runpytest(*named, "--collect-only", "-q")) == named
+
+
 def test_a_node_id_narrows_what_the_option_names(pytester, write):
     name = write(a=WRONG)
     pytester.makepyfile("def test_it(): pass")

@@ -11,9 +11,9 @@ from xml.etree import ElementTree
 
 import pytest
 
+from rulebook.places import Place
 from rulebook.reporting import FORMATS, Outcome, Run, as_json, github, html, junit, merged, text
 from rulebook.reporting.plot import ladder_plot
-from rulebook.targets import Place
 from rulebook.testing import Finding, Note, Report
 
 LADDER = tuple((10.0**-k, 1.5 * 100.0**-k) for k in range(1, 7))

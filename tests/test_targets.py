@@ -9,7 +9,8 @@ import sys
 
 import pytest
 
-from rulebook.targets import Place, TargetError, TargetImportError, Unimported, find, find_all, place_of, places_of
+from rulebook.places import Place, place_of, places_of
+from rulebook.targets import TargetError, TargetImportError, Unimported, find, find_all
 from tests.targets_tools import NO_CASE, RIGHT, WRONG, package
 
 _numbers = itertools.count()

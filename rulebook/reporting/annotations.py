@@ -6,9 +6,9 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from rulebook.places import Place
 from rulebook.reporting.outcome import TOLD, UNCHECKED, Outcome, Run
 from rulebook.reporting.text import table, verdict
-from rulebook.targets import Place
 from rulebook.testing.report import Finding, Note
 
 __all__ = ["github"]
@@ -32,9 +32,8 @@ def _annotations(outcome: Outcome, root: Path) -> Iterator[str]:
         yield _command("error", outcome.place_of(failure.rule), root, _title(outcome, failure), str(failure))
     for note in outcome.remarks:
         if note.kind in TOLD:
-            yield _command(
-                "notice" if note.kind == "switched off" else "warning", outcome.place_of(note.rule), root, _title(outcome, note), str(note)
-            )
+            level = "notice" if note.kind == "switched off" else "warning"
+            yield _command(level, outcome.place_of(note.rule), root, _title(outcome, note), str(note))
 
 
 def _title(outcome: Outcome, about: Finding | Note) -> str:

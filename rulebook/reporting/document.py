@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from rulebook import __version__
+from rulebook.places import Place
 from rulebook.reporting.outcome import HELD, SKIPPED, UNCHECKED, WRONG, Outcome, Run
-from rulebook.targets import Place
 
 __all__ = ["SCHEMA", "as_json", "dump"]
 

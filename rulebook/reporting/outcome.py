@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from rulebook.targets import Place
+from rulebook.places import Place
 from rulebook.testing.report import Finding, Note, Report
 
 __all__ = ["HELD", "SKIPPED", "TOLD", "UNCHECKED", "UNDECIDED", "WRONG", "Outcome", "Run", "merged"]
