@@ -55,13 +55,14 @@ class Parts:
 
     Args:
         made: what `rulebook.testing.Rule` takes.
+        accuracy: of the function, where that does not say it.
     """
 
-    def __init__(self, made: dict[str, Any]) -> None:
+    def __init__(self, made: dict[str, Any], accuracy: float = 0.0) -> None:
         self.made = made
         self.f: Callable[..., Any] = made["f"]
         self.rules: dict[str, Callable[..., Any]] = {k: made[k] for k in FORMS if made.get(k) is not None}
-        self.accuracy: float = made.get("accuracy") or 0.0
+        self.accuracy: float = made.get("accuracy") or accuracy
         self.tangent_space: Callable[[int, Any], Any] | None = made.get("tangent_space")
         self.signature = Signature(self.f, getattr(self.f, "__name__", "f"))
         cases = made["cases"]
@@ -98,14 +99,16 @@ class Subject:
     Attributes:
         name: how tables call it.
         make: gives its parts, with fresh state at each call.
+        accuracy: of the function, where the rule does not declare it.
     """
 
     name: str
     make: Callable[[], dict[str, Any]]
+    accuracy: float = 0.0
 
     def parts(self) -> Parts:
         """Fresh parts."""
-        return Parts(self.make())
+        return Parts(self.make(), self.accuracy)
 
 
 def subject(f: Callable[..., Any], **parts: Any) -> Subject:
