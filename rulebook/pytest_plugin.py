@@ -157,15 +157,13 @@ class CaseNode(_Node):
         return [item.name for item in self.session.items if item.parent is self]
 
     def report(self, name: str) -> Report:
-        """What there is to say about one item: from the check of all of them, where that reached it, else from its own.
+        """What there is to say about one item: from the check of all laws, where that reached it, else from a check of its own.
 
+        All laws are checked even for one item: laws draw their directions in turn, and an item has to fail alone as it failed among others.
         A check ends at the first point where a law does not hold; the other laws have then seen too few points.
         """
-        laws = [law for law in self.selected() if law in self.laws and law not in self.rules.plan.without]
-        if laws == [name]:
-            return self._check(laws)
         if self._whole is None:
-            self._whole = self._check(laws)
+            self._whole = self._check(())
         findings = {finding.law for finding in self._whole.findings}
         return self._whole if name == POINTS or not findings or name in findings else self._check([name])
 
