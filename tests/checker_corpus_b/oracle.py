@@ -1,4 +1,4 @@
-"""Verify every entry without any rule checker: `python -m tests.checker_corpus_b.oracle [-v] [id prefix ...]`.
+"""Verify every entry without any rule checker: `python -m tests.checker_corpus_b.oracle [-v] [--right] [id prefix ...]`.
 
 A right rule must agree, at 200 draws of its own cases, with differences of eighth order (in long double where the function takes it)
 over a range of steps, or of an exact twin in `exact`; a wrong one must break the protocol, or differ from its right sibling, beyond
@@ -274,12 +274,12 @@ def verify_wrong(kw, right, points):
 
 def main(argv):
     verbose = "-v" in argv
-    wanted = tuple(a for a in argv if a != "-v")
+    wanted = tuple(a for a in argv if not a.startswith("-"))
     bad = 0
     all_ = entries()
     rights = {e.id.split("/")[0]: e.build for e in reversed(all_) if e.right}
     for e in all_:
-        if wanted and not e.id.startswith(wanted):
+        if (wanted and not e.id.startswith(wanted)) or ("--right" in argv and not e.right):
             continue
         kw = e.build()
         points = draws(kw["f"], kw["cases"])
