@@ -7,9 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from rulebook import forms
 from rulebook.primitive import Primitive
 
-__all__ = ["Place", "place_of", "places_of"]
+__all__ = ["Place", "place_of", "places_of", "written_rules"]
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,17 @@ def place_of(fn: Callable[..., Any]) -> Place | None:
     return None if code is None else Place(code.co_filename, code.co_firstlineno)
 
 
+def written_rules(p: Primitive) -> list[forms.Rule]:
+    """The rules that somebody wrote for a primitive; those that rulebook makes, as for `rb.non_differentiable`, have no place to go to."""
+    rules = [rule for rule in (p.forward, p.reverse) if rule is not None]
+    return [rule for rule in rules if not _is_ours(getattr(rule.fn, "__module__", None) or "")]
+
+
+def _is_ours(module: str) -> bool:
+    return module.startswith("rulebook.") and not module.startswith("rulebook.rules")
+
+
 def places_of(p: Primitive) -> dict[str, Place]:
     """Where a primitive (under "") and its rules (under their kinds) are written."""
-    parts = [("", p.fn)] + [(rule.kind, rule.fn) for rule in (p.forward, p.reverse) if rule is not None]
+    parts = [("", p.fn), *((rule.kind, rule.fn) for rule in written_rules(p))]
     return {kind: place for kind, fn in parts if (place := place_of(fn)) is not None}

@@ -17,7 +17,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from rulebook.errors import EngineMissingError, RulebookError
-from rulebook.places import places_of
+from rulebook.places import places_of, written_rules
 from rulebook.primitive import Primitive, registered
 
 __all__ = ["Target", "TargetError", "TargetImportError", "Unimported", "find", "find_all"]
@@ -218,7 +218,7 @@ def _free_name(name: str, taken: dict[str, Primitive]) -> str:
 def _home(p: Primitive, modules: list[types.ModuleType]) -> int | None:
     """Which of the modules defines a primitive: the one that has it beside its function, else the one of its rules."""
     names = [m.__name__ for m in modules]
-    rules = [getattr(rule.fn, "__module__", None) for rule in (p.forward, p.reverse) if rule is not None]
+    rules = [getattr(rule.fn, "__module__", None) for rule in written_rules(p)]
     module = getattr(p.fn, "__module__", None)
     own = _holds(sys.modules.get(module or ""), p)
     home = module if own else next(filter(None, rules), module)
@@ -226,12 +226,12 @@ def _home(p: Primitive, modules: list[types.ModuleType]) -> int | None:
         return names.index(home)
     if own or rules:
         return None
-    return next((i for i, m in enumerate(modules) if _holds(m, p)), None)  # a function from elsewhere, without rules
+    return next((i for i, m in enumerate(modules) if _holds(m, p)), None)  # a function from elsewhere, without written rules
 
 
 def _is_stale(p: Primitive) -> bool:
     """Whether a primitive or its rules are from an earlier import of a module, or from an example that ran in a copy of its names."""
-    fns = [p.fn, *(rule.fn for rule in (p.forward, p.reverse) if rule is not None)]
+    fns = [p.fn, *(rule.fn for rule in written_rules(p))]
     spaces = [names for fn in fns if (names := getattr(inspect.unwrap(fn), "__globals__", None)) is not None]
     modules = [(sys.modules.get(names.get("__name__", "")), names) for names in spaces]
     return any(module is not None and vars(module) is not names for module, names in modules)

@@ -56,6 +56,12 @@ def test_functions_from_elsewhere_belong_where_their_rules_are(write):
     assert [p.fn.__name__ for p in find(name).primitives.values()] == ["det"]
 
 
+def test_rules_that_nobody_wrote_have_no_place(write):
+    name = write(a="import numpy as np, rulebook as rb\nfloor = rb.non_differentiable(rb.primitive(np.linalg.matrix_rank))\n")
+    (floor,) = find(name).primitives.values()
+    assert floor.forward is not None and "non_differentiable" not in places_of(floor)
+
+
 def test_what_an_earlier_import_left_does_not_count(write):
     name = write(a=RIGHT)
     before = find(name).primitives
