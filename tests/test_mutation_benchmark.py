@@ -14,7 +14,7 @@ pytest.importorskip("scipy")
 
 from benchmarks.mutation.__main__ import main
 from benchmarks.mutation.mutants import Mutant, changes, mutants, numbered
-from benchmarks.mutation.oracle import CHANGED, EQUIVALENT, HIDDEN, Oracle
+from benchmarks.mutation.oracle import CHANGED, EQUIVALENT, FAINT, HIDDEN, Oracle
 from benchmarks.mutation.pool import Outcome, run
 from benchmarks.mutation.report import Summary
 from benchmarks.mutation.rights import subjects
@@ -325,6 +325,12 @@ def test_what_only_the_accuracy_hides_is_told_apart():
     assert judge(dottie, "rrule", ("(1 + a * s)", "(1.01 + a * s)")).kind == CHANGED
 
 
+def test_what_is_barely_more_than_rounding_is_told_apart():
+    sinc = BY_NAME["elementwise.sinc"]
+    assert judge(sinc, "frule", ("x ** 5 / 840", "x ** 5 / 850"), 60).kind == FAINT
+    assert judge(sinc, "frule", ("x ** 5 / 840", "x ** 5 / 20")).kind == CHANGED
+
+
 def clamp(x):
     return np.maximum(x, 0.0)
 
@@ -413,6 +419,7 @@ def test_the_numbers_of_a_run():
         Outcome(mutant, out_of_time="oracle"),
         Outcome(mutant, kind=EQUIVALENT, killed=True, text="a law"),
         Outcome(mutant, kind=HIDDEN),
+        Outcome(mutant, kind=FAINT, killed=True),
         Outcome(mutant, kind=UNUSABLE),
     ]
     rights = [
@@ -429,7 +436,7 @@ def test_the_numbers_of_a_run():
     assert "survivor: rrule of a.b, other constant\n- return 1\n+ return 2\n  y_dot" in text
     assert "equivalent but refused" in text
     assert "right rule refused: a.c\nthe finding" in text
-    assert json.loads(json.dumps(summary.to_dict()))["numbers"]["mutants"] == 8
+    assert json.loads(json.dumps(summary.to_dict()))["numbers"]["mutants"] == 9
 
 
 def test_the_command(capsys, tmp_path):

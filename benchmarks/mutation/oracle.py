@@ -17,10 +17,11 @@ from benchmarks.mutation.protocol import Event, Trial, observe, prepare
 from benchmarks.mutation.subject import Subject, has_tangent, tree_map
 from rulebook import trees
 
-__all__ = ["CHANGED", "EQUIVALENT", "HIDDEN", "Oracle", "Verdict"]
+__all__ = ["CHANGED", "EQUIVALENT", "FAINT", "HIDDEN", "Oracle", "Verdict"]
 
 CHANGED = "changed"
 EQUIVALENT = "equivalent"
+FAINT = "changed by less than 1e-12"
 HIDDEN = "hidden by the accuracy"
 
 SAFETY = 64  # how many times the measured rounding still is rounding
@@ -82,41 +83,51 @@ class Oracle:
 
     def judge(self, mutant: Callable[..., Any]) -> Verdict:
         """Whether a mutant does anything else than the original, at up to n points."""
-        hidden = ""
+        hidden = faint = ""
         for i in range(self._n):
             place = self._place(i)
             if place is None:
                 break
             seen = observe(self.form, mutant, place.trial)
-            where = self._difference(place, seen, 0.0)
+            where, size = self._difference(place, seen, 0.0)
             if where and self.parts.accuracy:
-                hidden, where = where, self._difference(place, seen, self.parts.accuracy)
-            if where and not self._at_kink(place.trial, mutant):
+                hidden = where
+                where, size = self._difference(place, seen, self.parts.accuracy)
+            if not where or self._at_kink(place.trial, mutant):
+                continue
+            if size > 1e-12:
                 return Verdict(CHANGED, where, i + 1)
-        return Verdict(HIDDEN if hidden else EQUIVALENT, hidden, len(self.places))
+            faint = where
+        return Verdict(FAINT if faint else HIDDEN if hidden else EQUIVALENT, faint or hidden, len(self.places))
 
-    def _difference(self, place: Place, mutant: list[Event], accuracy: float) -> str:
-        """The first event that tells a mutant from the original; "" if there is none."""
+    def _difference(self, place: Place, mutant: list[Event], accuracy: float) -> tuple[str, float]:
+        """The event that tells a mutant from the original, and the relative difference: the largest; "" if there is none."""
         if len(place.events) != len(mutant):
-            return next((f"{b.what}: {b.value}" for a, b in zip(place.events, mutant, strict=False) if a.what != b.what), "fewer events")
+            return next(
+                (f"{b.what}: {b.value}" for a, b in zip(place.events, mutant, strict=False) if a.what != b.what), "fewer events"
+            ), np.inf
+        where, worst = "", 0.0
         for k, (a, b) in enumerate(zip(place.events, mutant, strict=True)):
             if a.what != b.what or type(a.value) is not type(b.value) or (isinstance(a.value, str) and a.value != b.value):
-                return f"{b.what}: {b.value if isinstance(b.value, str) else 'a value'}"
+                return f"{b.what}: {b.value if isinstance(b.value, str) else 'a value'}", np.inf
             if isinstance(a.value, str) or a.value.tobytes() == b.value.tobytes():
                 continue
-            if self._apart(place, k, b.value, accuracy):
-                return f"{a.what}: differs by {_largest(a.value, b.value):.1e}"
-        return ""
+            size = self._apart(place, k, b.value, accuracy)
+            if size > worst:
+                where, worst = f"{a.what}: differs by {size:.1e}", size
+        return where, worst
 
-    def _apart(self, place: Place, k: int, b: Any, accuracy: float) -> bool:
-        """Whether two arrays differ by more than rounding, where the original is finite."""
+    def _apart(self, place: Place, k: int, b: Any, accuracy: float) -> float:
+        """By how much two arrays differ relatively, at most, where it is more than rounding and the original is finite."""
         a = place.events[k].value
         relative = max(float(np.finfo(a.dtype).eps), accuracy)
         noise = self._rounding(place, relative)[k]
         with np.errstate(all="ignore"):
             size = np.max(np.abs(a), initial=0.0) if accuracy else np.abs(a)
-            allowed = SAFETY * (noise + relative * size)
-            return bool(np.any(np.isfinite(a) & ~(np.abs(a - b) <= allowed)))
+            gap = np.abs(a - b)
+            apart = np.isfinite(a) & ~(gap <= SAFETY * (noise + relative * size))
+            ratio = np.where(np.isfinite(gap), gap / np.maximum(np.abs(a), np.finfo(a.dtype).tiny), np.inf)
+        return float(np.max(ratio[apart], initial=0.0))
 
     def _rounding(self, place: Place, relative: float) -> list[Any]:
         """For each event, how far its elements move when what the rule is given moves by a few roundings."""
@@ -133,7 +144,7 @@ class Oracle:
         for relative in (1e-6, 1e-6, 1e-5):
             near = moved(trial, rng, relative, zeros=1.0)
             place = Place(near, observe(self.form, self.rule, near))
-            if self._difference(place, observe(self.form, mutant, near), self.parts.accuracy):
+            if self._difference(place, observe(self.form, mutant, near), self.parts.accuracy)[0]:
                 return False
         return self._kink(trial)
 
@@ -194,8 +205,3 @@ def _spread(event: Event, moved: list[Event]) -> Any:
                 gap = np.abs(other.value - event.value)
                 spread = np.maximum(spread, np.where(np.isfinite(gap), gap, 0.0))
     return spread
-
-
-def _largest(a: Any, b: Any) -> float:
-    with np.errstate(all="ignore"):
-        return float(np.max(np.abs(a - b) / np.maximum(np.abs(a), np.finfo(a.dtype).tiny), initial=0.0))

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from benchmarks.mutation.oracle import CHANGED, EQUIVALENT, HIDDEN
+from benchmarks.mutation.oracle import CHANGED, EQUIVALENT, FAINT, HIDDEN
 from benchmarks.mutation.pool import Outcome
 from benchmarks.mutation.worker import UNDECIDED, UNUSABLE, Original
 
@@ -56,6 +56,8 @@ class Summary:
             "killed": len(self.changed) - len(self.survivors),
             "kill rate": self.kill_rate,
             "equivalent": sum(o.kind == EQUIVALENT for o in self.outcomes),
+            "changed by less than 1e-12": sum(o.kind == FAINT for o in self.outcomes),
+            "of these killed": sum(o.kind == FAINT and bool(o.killed) for o in self.outcomes),
             "hidden by the accuracy": sum(o.kind == HIDDEN for o in self.outcomes),
             "no function": sum(o.kind == UNUSABLE for o in self.outcomes),
             "undecided": sum(o.kind == UNDECIDED for o in self.outcomes),

@@ -10,7 +10,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from benchmarks.mutation.mutants import Mutant
-from benchmarks.mutation.oracle import CHANGED, Oracle
+from benchmarks.mutation.oracle import CHANGED, FAINT, Oracle
 from benchmarks.mutation.rights import subjects
 from benchmarks.mutation.subject import Subject
 
@@ -64,7 +64,7 @@ def examine(subject: Subject, mutant: Mutant, oracle: Oracle, seed: int, check_a
         return
     found: dict[str, Any] = {"kind": verdict.kind, "where": verdict.where}
     say("judged", found)
-    if verdict.kind == CHANGED or check_all:
+    if verdict.kind in (CHANGED, FAINT) or check_all:
         found |= check(subject, mutant, seed)
     say("done", found)
 
