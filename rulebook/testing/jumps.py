@@ -66,5 +66,16 @@ def _follow(g: Callable[[float], Array | None], finite: Array, noise: Array, rea
         unit = float(floor[element] / size[element])
         middle, reach = float(t[int(k) + _ORDER // 2]), reach / _ZOOM
     last = seen[-3:]
-    steady = min(last) > 0.2 * max(last)
-    return max(last) * unit if steady and max(last) > 1 and max(last) * unit < _LARGEST else 0.0
+    jump = max(last) * unit
+    if min(last) < 0.2 * max(last) or not jump < _LARGEST:
+        return 0.0
+    return jump if jump > _ROUGH * _rounding(g, middle + 0.37 * reach, element or 0) else 0.0
+
+
+def _rounding(g: Callable[[float], Array | None], t: float, element: int) -> float:
+    """How one element answers to rounding the argument there, relative to its size; infinite where it is not defined."""
+    values = [g(t + k * 3e-16) for k in range(4)]
+    if any(v is None for v in values):
+        return np.inf
+    found = np.array([v[element] for v in values if v is not None])
+    return float(np.ptp(np.abs(found)) / max(np.abs(found).max(), 1e-300))

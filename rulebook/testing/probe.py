@@ -231,9 +231,15 @@ class Probe:
             return False
         return bool((np.abs(y - trial.y)[self.finite] <= SLACK * self.noise[self.finite]).all())
 
-    def ladder(self, row: int, *, start: float = 2.0**-7, ratio: float = 4.0, levels: int = 3, quick: bool = False) -> Ladder:
-        """The differences along one of V; quick: with the least noise that there can be."""
-        trial, v = self.trial, self.tangents[row]
+    def ladder(self, row: int, **options: Any) -> Ladder:
+        """The differences along one of V (see `ladder_along`)."""
+        return self.ladder_along(self.tangents[row], **options)
+
+    def ladder_along(
+        self, v: Array, *, start: float = 2.0**-7, ratio: float = 4.0, levels: int = 3, quick: bool = False
+    ) -> Ladder:
+        """The differences along a vector; quick: with the least noise that there can be."""
+        trial = self.trial
         lift = self.lifts
         noise = self._least_noise(lift) if quick or lift else self.noise
         y = trial.y if not lift else trial.f(trial.x, lift=True)
@@ -289,3 +295,17 @@ class Probe:
         found: Array = both & (np.abs(above.value - below.value) > 10 * (above.error + below.error) + 1e-6 * size)
         return found
 
+    def additive(self, row: int) -> Array:
+        """The elements of the result whose derivative along one of V is the sum of those along its halves, as a derivative is.
+
+        Where several arguments tie, a function may have a derivative along every line and still none.
+        """
+        whole = self.refined(row)[0]
+        even = np.ones(len(whole.value), bool)
+        for _ in range(_JITTERS):
+            half = self.trial.project(np.where(self.rng.random(self.trial.inputs.n) < 0.5, self.tangents[row], 0))
+            parts = [refine(self.ladder_along(u)) for u in (half, self.tangents[row] - half)]
+            gap = np.abs(whole.value - parts[0].value - parts[1].value)
+            size = np.abs(whole.value) + np.abs(parts[0].value) + np.abs(parts[1].value)
+            even &= ~(gap > 10 * (whole.error + parts[0].error + parts[1].error) + 1e-6 * size)
+        return even

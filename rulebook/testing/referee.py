@@ -151,7 +151,7 @@ def refine(ladder: Ladder, wanted: float = 1e-9) -> Estimate:
     for _ in range(_ROUNDS):
         unsure = poor(best) & _drowned(best)
         useless = unsure & (best.error > 1e-3 * np.abs(best.value).max(initial=0.0))
-        if not unsure.any() or (ladder.steps[0] > 0.1 and not useless.any()):
+        if not unsure.any() or ladder.steps[0] > 1.0 or (ladder.steps[0] > 0.1 and not useless.any()):
             break  # steps as large as the arguments are a last resort: they leave domains
         ladder.extend(up=2)
         found = ladder.estimate()

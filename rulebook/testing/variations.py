@@ -62,6 +62,7 @@ _CHANGES: dict[str, Change] = {
     "shifted": _shift,
     "scales mixed": _mixed,
     "enlarged": lambda rng, a: a * 10.0 ** rng.uniform(0.3, 1.0),
+    "far out": lambda rng, a: a * 10.0 ** rng.uniform(2, 3),
     "reduced": lambda rng, a: a * 10.0 ** rng.uniform(-6, -1),
     "values repeated": _repeat,
     "sorted": _sort,
@@ -83,6 +84,10 @@ def varied(points: list[Point], sources: list[Source], subject: Subject, seed: i
             for number, (what, change) in enumerate(_CHANGES.items()):
                 rng = np.random.default_rng([seed, 3, source.index, turn, number])
                 yield _changed(point, subject, what, change, rng), turn == 0 and number in (0, 1)
+        for number in range(_ROUNDS):
+            flat = _flattened(point, subject, np.random.default_rng([seed, 5, source.index, number]))
+            if flat is not None:
+                yield flat, False
         for number, size in enumerate(_SIZES):
             found = _resized(point, subject, size, np.random.default_rng([seed, 4, source.index, number]))
             if found is not None:
@@ -143,6 +148,17 @@ def _resized(point: Point, subject: Subject, size: int, rng: Rng) -> Point | Non
             made = np.resize(leaf, shape) if leaf.size else np.zeros(shape, leaf.dtype)
             leaves[i] = (made * (1 + 0.2 * rng.uniform(-1, 1, shape))).astype(leaf.dtype) if moves(leaf) else made
     return _rebuilt(point, f"length {old} made {size}", leaves, structure, rng)
+
+
+def _flattened(point: Point, subject: Subject, rng: Rng) -> Point | None:
+    """A point with one axis of one array cut to length one, which broadcasts."""
+    leaves, structure = trees.flatten(point.args)
+    axes = [(i, axis) for i, leaf in enumerate(leaves) if moves(leaf) for axis, n in enumerate(np.shape(leaf)) if n > 1]
+    if len(leaves) < 2 or not axes or subject.tangent_space is not None:
+        return None
+    i, axis = axes[int(rng.integers(len(axes)))]
+    leaves[i] = np.take(leaves[i], [0], axis)
+    return _rebuilt(point, f"axis {axis} of array {i} made 1", leaves, structure, rng)
 
 
 def _other_options(point: Point, points: list[Point], subject: Subject) -> Iterator[Point]:

@@ -12,7 +12,7 @@ from rulebook.testing.probe import SLACK, Probe
 from rulebook.testing.spaces import Array, Space
 from rulebook.testing.verdicts import Broken, Iterates, short
 
-__all__ = ["Law", "differ", "report_at"]
+__all__ = ["Law", "differ", "report_at", "underflow"]
 
 
 class Law(ABC):
@@ -60,7 +60,7 @@ def differ(probe: Probe, got: Array, expected: Array, scale: Array, noise: Calla
         Iterates: what differs does so by no more than the error of an iteration that has just been discovered.
     """
     gap = np.abs(got - expected)
-    tolerance = SLACK * np.maximum(eps, probe.subject.accuracy) * scale + _UNDERFLOW
+    tolerance = SLACK * np.maximum(eps, probe.subject.accuracy) * scale + underflow(eps)
     bad = ~(gap <= tolerance)
     if bad.any():
         bad &= ~(gap <= tolerance + noise())
@@ -69,7 +69,11 @@ def differ(probe: Probe, got: Array, expected: Array, scale: Array, noise: Calla
     return bad
 
 
-_UNDERFLOW = 1e-300  # products below lose their digits
+def underflow(eps: float | Array) -> float:
+    """The size below which products lose their digits, in the precision that has this unit roundoff."""
+    return 1e-300 if np.max(eps, initial=0.0) < 1e-10 else 1e-36
+
+
 # Differences below this may come from an iteration that stops at a tolerance; above, no honest solver's do.
 _SMALL = 1e-4
 

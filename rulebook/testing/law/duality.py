@@ -74,14 +74,15 @@ class Duality(Law):
 
         if not differ(probe, b, a, scale, noise, eps).any():
             return
-        if (probe.kinks(i) & (w != 0)).any():
-            raise LeftOut("the derivatives from both sides differ")
+        if ((probe.kinks(i) | ~probe.additive(i)) & (w != 0)).any():
+            raise LeftOut("the function has no derivative there")
         raise Broken(
             "duality",
             reverse,
             f"<y_bar, J x_dot> = {short(float(a[0]))}, by the {forward.kind}",
             f"<J* y_bar, x_dot> = {short(float(b[0]))}",
             argument=_named(probe, i, j),
+            values=(a, b),
         )
 
 

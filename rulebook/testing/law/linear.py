@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from rulebook.testing.law.base import Law, report_at
+from rulebook.testing.law.base import Law, report_at, underflow
 from rulebook.testing.probe import Probe
 from rulebook.testing.spaces import Array, Space
 
@@ -51,7 +51,7 @@ class Linearity(Law):
                 got = linear(a * u + b * v)
                 expected = a * ju + b * jv
                 scale = np.abs(a * ju) + np.abs(b * jv)
-                tolerance = np.maximum(_SLACK, 1e3 * np.maximum(space.eps, probe.subject.accuracy)) * scale
+                tolerance = np.maximum(_SLACK, 1e3 * np.maximum(space.eps, probe.subject.accuracy)) * scale + underflow(space.eps)
                 bad = ~(np.abs(got - expected) <= tolerance) & np.isfinite(scale)
                 if bad.any():
                     bad &= ~(np.abs(got - expected) <= tolerance + abs(a) * self._rounding(noise, u) + abs(b) * self._rounding(noise, v))
