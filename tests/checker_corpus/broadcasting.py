@@ -194,7 +194,7 @@ lse.wrong(
     "the weights of a maximum where values are large",
     pushforward=lambda y, p, t, *, axis, keepdims: (
         np.sum(
-            np.where(np.abs(p[0]) > 30, p[0] == p[0].max(axis=axis, keepdims=True), weights(p[0], axis)) * t[0],
+            np.where(np.abs(p[0]) > 3, p[0] == p[0].max(axis=axis, keepdims=True), weights(p[0], axis)) * t[0],
             axis=axis,
             keepdims=keepdims,
         )

@@ -32,7 +32,6 @@ from tests.checker_corpus.protocol import (
     random_like,
     reverse,
     tree_map,
-    varied,
 )
 
 STENCIL = ((1, 4 / 5), (2, -1 / 5), (3, 4 / 105), (4, -1 / 280))
@@ -67,9 +66,9 @@ def verify_wrong(entry: Entry, right: Entry, noise: float, n: int = 120) -> str:
     points = list(draws(probe, n, 7, None if entry.at_cases else entry.vary))
     if not entry.at_cases and entry.vary is None:
         rng = np.random.default_rng(3)
-        points = [varied(points[i % len(points)], rng) for i in range(n)]
+        points = [nearby(probe, points[i % len(points)], int(rng.integers(1 << 30))) for i in range(n)]
     for i, case in enumerate(points):
-        other = nearby(probe, case, i) if explicit and entry.at_cases else points[(i + 1) % len(points)]
+        other = points[(i + 1) % len(points)]
         try:
             logs = [protocol(e.make.parts(), case, other, i) for e in (right, entry)]
         except Exception:  # the variation is outside the function's domain

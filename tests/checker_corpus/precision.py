@@ -88,9 +88,6 @@ mixed = Family(
     pushforward=lambda y, p, t: np.sum(p[1] * t[0] + p[0] * t[1]),
     pullback=lambda y, p, c: ((p[1] * c).astype(np.float32), p[0] * c),
 )
-mixed.wrong(
-    "narrow", "precision", "the weights' cotangent in float32", pullback=lambda y, p, c: ((p[1] * c).astype(np.float32), p[0] * f32(c))
-)
 mixed.wrong("swapped", "swapped", pullback=lambda y, p, c: (p[0] * f32(c), p[1] * c))
 mixed.wrong("narrow_tangent", "dtype", pushforward=lambda y, p, t: f32(np.sum(p[1] * t[0] + p[0] * t[1])))
 mixed.wrong("mean", "factor", pushforward=lambda y, p, t: np.mean(p[1] * t[0] + p[0] * t[1]))

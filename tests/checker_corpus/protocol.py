@@ -129,6 +129,7 @@ def settle(leaf: Any, x: Any) -> Any:
     if isinstance(leaf, NotImplementedTangent):
         return "not implemented"
     if x is None:
+        leaf = None if is_zero(leaf) else leaf
         return (str(np.asarray(leaf).dtype), np.shape(leaf), np.array(leaf, copy=True)) if leaf is not None else None
     if not has_tangent(x):
         return "integer: " + ("none" if is_zero(leaf) else "given")
@@ -164,7 +165,7 @@ def has_reverse(parts: dict[str, Any]) -> bool:
 def protocol(parts: dict[str, Any], one: Case, two: Case, seed: int) -> list[tuple[str, Any]]:
     log: list[tuple[str, Any]] = []
     pulls: list[Any] = []
-    kept: list[tuple[str, Any]] = []
+    kept: list[tuple[str, Any, Any]] = []
     for turn, case in enumerate((one, two, one)):
         rng = np.random.default_rng((seed, turn % 2))
         args, static = handed(case.args), copy.deepcopy(case.static)
@@ -179,7 +180,7 @@ def protocol(parts: dict[str, Any], one: Case, two: Case, seed: int) -> list[tup
                 try:
                     out = forward(parts, args, tangents, static)
                     record(f"{turn} forward y", out[0], log)
-                    kept += [(f"{turn} y_dot", out[1]), (f"{turn} forward y", out[0])]
+                    kept += [(f"{turn} y_dot", out[1], y), (f"{turn} forward y", out[0], y)]
                     record(f"{turn} y_dot", out[1], log, None if trees.leaves_of(out[1]) else y)
                     log.append((f"{turn} y_dot dtypes", dtypes(out[1], y)))
                 except Exception as error:
@@ -203,8 +204,8 @@ def protocol(parts: dict[str, Any], one: Case, two: Case, seed: int) -> list[tup
         record(f"later {turn} y", y2, log)
     if has_forward(parts) and has_reverse(parts):
         crossed(parts, one, two, seed, log)
-    for what, value in kept:  # what was returned may not change later
-        record(f"later {what}", value, log)
+    for what, value, like in kept:  # what was returned may not change later
+        record(f"later {what}", value, log, like)
     return log
 
 
@@ -244,7 +245,7 @@ def pull_once(what: str, pull: Any, args: Any, y_bar: Any, log: list[tuple[str, 
         if not isinstance(found, tuple) or len(found) != len(args):
             raise ValueError(f"not {len(args)} cotangents but {type(found).__name__}")
         if kept is not None and not any(isinstance(leaf, Thunk | NotImplementedTangent) for leaf in trees.leaves_of(found)):
-            kept.append((what, found))
+            kept.append((what, found, args))
         for i, (x, x_bar) in enumerate(zip(args, found, strict=True)):
             if isinstance(x_bar, NotImplementedTangent):
                 log.append((f"{what} {i}", "not implemented"))
