@@ -59,6 +59,17 @@ def test_the_example_is_wrong_as_told_and_every_key_is_told(tmp_path, monkeypatc
     assert source != right and cli.main(["check", "right_of_the_page"]) == 0
 
 
+def test_the_keys_of_list_and_bench_are_told(tmp_path, monkeypatch, capsys):
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "listed_of_the_page.py").write_text(re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)[0])
+    importlib.invalidate_caches()
+    for command, key, more in (("list", "primitives", ()), ("bench", "rows", ("--engines", "dual", "--seconds", "0.001"))):
+        assert cli.main([command, "listed_of_the_page", "--format", "json", *more]) == 0
+        read = json.loads(capsys.readouterr().out)
+        told = set(re.findall(r"`([a-z_]+)`", _section(f"`rulebook {command} TARGET...`")))
+        assert {*read, *read[key][0]} <= told
+
+
 def test_the_settings_are_toml():
     (settings,) = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
     assert set(tomllib.loads(settings)["tool"]["pytest"]["ini_options"]) == {"rulebook_targets", "rulebook_without"}
