@@ -12,10 +12,10 @@ from xml.etree import ElementTree
 
 import pytest
 
-from rulebook import checking, cli
+from rulebook import checking, cli, testing
 from rulebook.cli import pool, progress
 from rulebook.cli.timing import calls_of, interleaved
-from rulebook.testing import laws
+from rulebook.testing import Finding, Report, laws
 from tests.targets_tools import NO_CASE, RIGHT, WRONG, package
 
 _numbers = itertools.count()
@@ -173,6 +173,22 @@ def test_a_law_that_is_switched_off_is_told_in_every_format(write, run):
     for how in ("text", "json", "junit", "github"):
         status, out, _ = run("check", f"{name}.a:cube", "--without", "zero = too slow", "--format", how)
         assert status == 0 and "switched off" in out and "too slow" in out, how
+
+
+@pytest.mark.parametrize(("asked", "passed"), [((), None), (("dual",), ["dual"])])
+def test_engines_add_what_their_check_finds(write, run, monkeypatch, asked, passed):
+    calls = []
+
+    def engines_of(p, engines, **options):
+        calls.append((engines, options["seed"]))
+        return Report(p.name, findings=[Finding("scalar_rule of x", "bridge", "the bridge uses the rule", "1", "2", "mend it")])
+
+    monkeypatch.setattr(testing, "check_engines", engines_of, raising=False)
+    name = write(a=RIGHT)
+    assert run("check", f"{name}.a:cube", "--seed", "7")[0] == 0 and not calls
+    status, out, _ = run("check", f"{name}.a:cube", "--seed", "7", "--engines", *asked)
+    assert status == 1 and "law 'bridge' (the bridge uses the rule)" in out
+    assert calls == [(passed, 7)]
 
 
 def test_seeds(write, run):
