@@ -21,7 +21,7 @@ _ORDER = 8
 _ZOOM = 4.0
 _ZOOMS = 7
 _PEAK = comb(_ORDER - 1, _ORDER // 2)  # of the difference of that order across a unit jump
-_LARGEST = 1e-5  # relative; more is a branch of the function and no tolerance
+_SMALLEST, _LARGEST = 1e-13, 1e-5  # relative; less is a change of method within rounding, more a branch of the function
 _ROUGH = 16.0  # times rounding, which differences of that order enlarge by three
 
 
@@ -67,7 +67,7 @@ def _follow(g: Callable[[float], Array | None], finite: Array, noise: Array, rea
         middle, reach = float(t[int(k) + _ORDER // 2]), reach / _ZOOM
     last = seen[-3:]
     jump = max(last) * unit
-    if min(last) < 0.2 * max(last) or not jump < _LARGEST:
+    if min(last) < 0.2 * max(last) or not _SMALLEST < jump < _LARGEST:
         return 0.0
     return jump if jump > _ROUGH * _rounding(g, middle + 0.37 * reach, element or 0) else 0.0
 

@@ -27,6 +27,13 @@ def moves(leaf: Any) -> bool:
     return isinstance(leaf, (np.ndarray, np.generic, float, complex)) and np.asarray(leaf).dtype.kind in "fc"
 
 
+def _kind(leaf: Any) -> Any:
+    """What decides about the space of a leaf: its type, shape and dtype, and how it lies in memory."""
+    if isinstance(leaf, np.ndarray):
+        return leaf.shape, leaf.dtype, leaf.flags.fnc
+    return type(leaf)
+
+
 class Space:
     """The vectors over those leaves of a container that have a tangent.
 
@@ -47,6 +54,7 @@ class Space:
         arrays = [np.asarray(leaves[i]) for i in self.at]
         self.shapes = [a.shape for a in arrays]
         self.dtypes = [a.dtype for a in arrays]
+        self._fortran = [isinstance(leaves[i], np.ndarray) and leaves[i].flags.fnc for i in self.at]
         self._scalars = [not isinstance(leaves[i], np.ndarray) for i in self.at]
         ends = np.cumsum([0, *(a.size for a in arrays)])
         self.slices = [slice(int(a), int(b)) for a, b in zip(ends[:-1], ends[1:], strict=True)]
@@ -58,7 +66,7 @@ class Space:
     @classmethod
     def of(cls, known: dict[Any, Space], leaves: Sequence[Any], paths: Sequence[str]) -> Space:
         """The space of some leaves, made once for all that are alike."""
-        key = tuple([(type(leaf), getattr(leaf, "shape", None), getattr(leaf, "dtype", None)) for leaf in leaves]), *paths
+        key = tuple([_kind(leaf) for leaf in leaves]), *paths
         space = known.get(key)
         if space is None:
             space = known[key] = cls(leaves, paths)
@@ -73,15 +81,15 @@ class Space:
     def unpack(self, vector: Array, lift: bool = False) -> list[Any]:
         """Fresh arrays (scalars where the leaf is one) from a vector; in double precision where lifted."""
         if len(self.at) == 1 and self.dtypes[0] == vector.dtype:
-            value = vector.reshape(self.shapes[0]).copy()
+            value = vector.reshape(self.shapes[0]).copy("F" if self._fortran[0] else "C")
             return [value[()] if self._scalars[0] else value]
         made = []
-        for part, shape, dtype, scalar in zip(self.slices, self.shapes, self.dtypes, self._scalars, strict=True):
+        for part, shape, dtype, scalar, fortran in zip(self.slices, self.shapes, self.dtypes, self._scalars, self._fortran, strict=True):
             a = vector[part]
             if dtype.kind == "f" and a.dtype.kind == "c":
                 a = a.real
             value = np.array(a, np.result_type(dtype, np.float64) if lift else dtype).reshape(shape)
-            made.append(value[()] if scalar else value)
+            made.append(value[()] if scalar else np.asfortranarray(value) if fortran else value)
         return made
 
     def spread(self, values: Sequence[Any]) -> list[Any]:

@@ -32,7 +32,7 @@ def fresh(value: Any) -> Any:
     if isinstance(value, _FIXED):
         return value
     if isinstance(value, np.ndarray) and value.dtype != object:
-        return value.copy()
+        return value.copy("K")  # some rules depend on how an array lies in memory
     try:
         return copy.deepcopy(value)
     except Exception:
