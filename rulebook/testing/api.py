@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from rulebook.forms import FORWARD, REVERSE
 from rulebook.primitive import Case
 from rulebook.testing.report import Report
 from rulebook.testing.runner import Options, check
 from rulebook.testing.subject import Subject
+
+_SHORT = 64  # elements of an array that is written out
 
 __all__ = ["check_frule", "check_rrule", "check_rules"]
 
@@ -18,10 +22,20 @@ def _check(f: Any, directions: tuple[str, ...], args: tuple[Any, ...], static: d
     subject = Subject(f, directions)
     if args or static:
         subject.cases = [Case(args, static)]
+        subject.given = "".join([f", {_written(a)}" for a in args] + [f", {k}={_written(v)}" for k, v in static.items()])
     report = check(subject, options)
     if raise_:
         report.raise_if_wrong()
     return report
+
+
+def _written(value: Any) -> str:
+    """A value as it is written in Python, with numpy as it is imported by that name."""
+    if isinstance(value, np.ndarray):
+        return f"numpy.array({value.tolist()!r}, {value.dtype.str!r})" if value.size <= _SHORT else "..."
+    if isinstance(value, np.generic):
+        return repr(value.item())
+    return repr(value)
 
 
 def check_rules(

@@ -14,14 +14,19 @@ import numpy as np
 
 from rulebook.testing.spaces import Array
 
-__all__ = ["largest_jump"]
+__all__ = ["NEAR", "STRAY", "largest_jump"]
+
+# Values this near to each other differ by a parabola and by the function's roughness: rounding inside it, steps of a bisection.
+NEAR = 1e-8 * np.linspace(-1, 1, 9)
+_PARABOLAS = np.linalg.qr(np.vander(np.linspace(-1, 1, 9), 3))[0]
+STRAY = np.eye(9) - _PARABOLAS @ _PARABOLAS.T  # what of nine values no parabola explains
 
 _SAMPLES = 33
 _ORDER = 8
 _ZOOM = 4.0
 _ZOOMS = 7
 _PEAK = comb(_ORDER - 1, _ORDER // 2)  # of the difference of that order across a unit jump
-_SMALLEST, _LARGEST = 1e-13, 1e-5  # relative; less is a change of method within rounding, more a branch of the function
+_SMALLEST, _LARGEST = 1e-12, 1e-5  # relative; less is a change of method within rounding, more a branch of the function
 _ROUGH = 16.0  # times rounding, which differences of that order enlarge by three
 
 
@@ -73,9 +78,9 @@ def _follow(g: Callable[[float], Array | None], finite: Array, noise: Array, rea
 
 
 def _rounding(g: Callable[[float], Array | None], t: float, element: int) -> float:
-    """How one element answers to rounding the argument there, relative to its size; infinite where it is not defined."""
-    values = [g(t + k * 3e-16) for k in range(4)]
+    """The roughness of one element there, relative to its size; infinite where it is not defined."""
+    values = [g(t + float(s)) for s in NEAR]
     if any(v is None for v in values):
         return np.inf
     found = np.array([v[element] for v in values if v is not None])
-    return float(np.ptp(np.abs(found)) / max(np.abs(found).max(), 1e-300))
+    return float(np.abs(STRAY @ found).max() / max(np.abs(found).max(), 1e-300))

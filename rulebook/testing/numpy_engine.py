@@ -17,48 +17,63 @@ class NumpyEngine(Engine):
     name = "numpy"
 
     def owns(self, kind: type) -> bool:
+        """See Engine."""
         return issubclass(kind, np.ndarray)
 
     def bind(self, form: NormalForm) -> Callable[..., Any]:
+        """See Engine."""
         raise NotImplementedError
 
     def asarray(self, value: Any, like: Any = None) -> Any:
+        """See Engine."""
         return np.asarray(value)
 
     def zeros_like(self, value: Any) -> Any:
+        """See Engine."""
         return np.zeros_like(value)
 
     def has_tangent(self, value: Any) -> bool:
+        """See Engine."""
         return np.asarray(value).dtype.kind in "fc"
 
     def cast(self, value: Any, like: Any) -> Any:
+        """See Engine."""
         return NumpyArrays.cast(value, like)
 
     def is_complex(self, value: Any) -> bool:
+        """See Engine."""
         return np.iscomplexobj(value)
 
     def conj(self, value: Any) -> Any:
+        """See Engine."""
         return np.conj(value)
 
     def broadcast(self, value: Any, like: Any) -> Any:
+        """See Engine."""
         return np.broadcast_to(value, like.shape)
 
     def sum(self, value: Any, axes: tuple[int, ...]) -> Any:
+        """See Engine."""
         return NumpyArrays.sum(value, axes)
 
     def to_numpy(self, value: Any) -> Any:
+        """See Engine."""
         return value
 
     def stop_gradient(self, value: Any) -> Any:
+        """See Engine."""
         return value
 
     def is_active(self, value: Any) -> bool:
+        """See Engine."""
         return False
 
     def is_traced_error(self, error: Exception) -> bool:
+        """See Engine."""
         return False
 
     def jvp(self, fn: Any, primals: Any, tangents: Any) -> Any:
+        """See Engine."""
         raise NotImplementedError
 
     def vjp(self, fn: Any, primals: Any) -> Any:
@@ -67,13 +82,16 @@ class NumpyEngine(Engine):
         return y, self.transpose(lambda *x: tuple(a - b for a, b in zip(fn(*x), y, strict=True)), primals)
 
     def transpose(self, fn: Any, like: Any) -> Any:
+        """See Engine."""
         matrix = real_matrix(fn, like)
         return lambda bars: unstack(matrix.T @ stack(bars), like)
 
     def namespace(self) -> Any:
+        """See Engine."""
         return np
 
     def jacobian(self, fn: Any, x: Any) -> Any:
+        """See Engine."""
         raise NotImplementedError
 
 

@@ -32,8 +32,12 @@ class Plan:
         self.sources = [Source(i, c, subject.signature, seed) for i, c in chosen]
         self._seed = seed
         self._drawn: list[Point] = []
-        self._problem = self._draw() if self.sources else Broken(
-            "points", None, "a case to check at", "none", do="pass arguments, or give cases=[rb.case(...)] or a function of a generator"
+        self._problem = (
+            self._draw()
+            if self.sources
+            else Broken(
+                "points", None, "a case to check at", "none", do="pass arguments, or give cases=[rb.case(...)] or a function of a generator"
+            )
         )
 
     def problem(self) -> Broken | None:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from rulebook import forms
-from rulebook.testing.jumps import largest_jump
+from rulebook.testing.jumps import NEAR, STRAY, largest_jump
 from rulebook.testing.referee import Estimate, Ladder, refine
 from rulebook.testing.spaces import Array, Space
 from rulebook.testing.trial import Pull, Trial
@@ -25,7 +25,7 @@ _JITTERS = 3
 _JITTER_SLACK = 50.0
 _LEAST_TOLERANCE = 1e-9  # taken for an iteration whose accuracy is not declared
 _LINES = 3  # per point, along which jumps are looked for
-_PATIENCE = 1.0  # seconds spent on that
+_PATIENCE = 3.0  # seconds spent on that
 _BASIS = 24  # spaces up to this size are swept by their basis
 
 
@@ -39,9 +39,7 @@ class Probe:
         others: gives the function at some other points.
     """
 
-    def __init__(
-        self, trial: Trial, rng: np.random.Generator, deep: bool, others: Callable[[], Iterable[Trial]] = tuple
-    ) -> None:
+    def __init__(self, trial: Trial, rng: np.random.Generator, deep: bool, others: Callable[[], Iterable[Trial]] = tuple) -> None:
         self.trial = trial
         self.others = others
         self.subject = trial.subject
@@ -90,7 +88,8 @@ class Probe:
                 v[part] = (space.draw(self.rng) * scale)[part]
                 rows.append(v)
         few = space.n <= _BASIS
-        chosen = range(space.n) if few else sorted({0, space.n - 1, *self.rng.choice(space.n, 8, replace=False).tolist()})
+        ends = {0, space.n - 1, int(np.argmin(scale)), int(np.argmax(scale))} if space.n else set()
+        chosen = range(space.n) if few else sorted({*ends, *self.rng.choice(space.n, 8, replace=False).tolist()})
         for k in chosen:
             for unit in (1.0,) if space.real[k] else (1.0, 1.0j):
                 e = np.zeros(space.n, space.dtype)
@@ -133,11 +132,11 @@ class Probe:
         space, x = self.trial.inputs, self.trial.x
         amplitude = np.maximum(2 * space.eps, self.subject.accuracy)
         step: Array = space.draw(self.rng) * x * amplitude  # relative, as rounding is: what is zero stays zero
-        return x + self.trial.project(step)
+        return np.asarray(x + self.trial.project(step))
 
     @cached_property
     def noise(self) -> Array:
-        """The absolute error of each element of the function's result: how it answers to rounding its arguments."""
+        """The absolute error of each element of the function's result: how it answers to rounding its arguments, and its roughness."""
         trial = self.trial
         level = np.maximum(2 * trial.outputs.eps, self.subject.accuracy)
         noise = level * trial.outputs.element_scale(np.where(self.finite, trial.y, 0))
@@ -149,6 +148,9 @@ class Probe:
             y = trial.f(trial.x + trial.project(step))
             if y is not None:
                 noise = np.fmax(noise, 2 * np.abs(y - trial.y))
+        values = [trial.f(trial.x + t * self.tangents[0]) for t in NEAR] if not (space.eps > 1e-10).any() else [None]
+        if all(y is not None for y in values):
+            noise = np.fmax(noise, 2 * np.abs(STRAY @ np.array(values)).max(axis=0))
         return noise
 
     def noise_of(self, linear: Callable[[Array | None, Array], Array], u: Array, other: Array) -> Array:
@@ -168,7 +170,7 @@ class Probe:
         top = np.abs(other).max(initial=0.0)
         other = other * (np.abs(u).max(initial=0.0) / top if top > 0 else 0.0)
         noise = np.fmax(noise, np.abs(linear(None, u + other) - here - linear(None, other)))
-        return _JITTER_SLACK * noise
+        return np.asarray(_JITTER_SLACK * noise)
 
     def push_noise(self, rule: forms.Forward, v: Array) -> Array:
         """The absolute error of each element of J v."""
@@ -235,9 +237,7 @@ class Probe:
         """The differences along one of V (see `ladder_along`)."""
         return self.ladder_along(self.tangents[row], **options)
 
-    def ladder_along(
-        self, v: Array, *, start: float = 2.0**-7, ratio: float = 4.0, levels: int = 3, quick: bool = False
-    ) -> Ladder:
+    def ladder_along(self, v: Array, *, start: float = 2.0**-7, ratio: float = 4.0, levels: int = 3, quick: bool = False) -> Ladder:
         """The differences along a vector; quick: with the least noise that there can be."""
         trial = self.trial
         lift = self.lifts
@@ -246,7 +246,16 @@ class Probe:
         assert y is not None
         relative = np.maximum(self.subject.accuracy, 1e-15 if lift else 2 * trial.outputs.eps)
         relative = np.broadcast_to(relative, y.shape)
-        return Ladder(lambda t: trial.f(trial.x + t * v, lift), y, noise, relative, start, ratio, levels)
+        return Ladder(lambda t: trial.f(trial.x + t * v, lift), y, noise, relative, self._resolution, start, ratio, levels)
+
+    @cached_property
+    def _resolution(self) -> Array:
+        """What the largest numbers about may be rounded by: a sum of them that cancels is constant over steps of this size."""
+        space, y = self.trial.outputs, np.abs(np.where(self.finite, self.trial.y, 0))
+        found = np.zeros(space.n)
+        for part in space.slices:
+            found[part] = max(y[part].max(initial=0.0), np.abs(self.trial.x).max(initial=0.0))
+        return np.asarray(4 * space.eps * found)
 
     def _least_noise(self, lift: bool) -> Array:
         size = np.abs(np.where(self.finite, self.trial.y, 0))

@@ -45,18 +45,28 @@ class Ladder:
         y: g(0).
         noise: the absolute error of each element of g at 0.
         relative: the relative error of each element of g anywhere.
+        resolution: the step by which each element of g may move at least, where it has not moved at all.
         start: the largest step.
         ratio: of one step to the next.
         levels: how many steps at first.
     """
 
     def __init__(
-        self, g: Callable[[float], Array | None], y: Array, noise: Array, relative: Array, start: float, ratio: float, levels: int
+        self,
+        g: Callable[[float], Array | None],
+        y: Array,
+        noise: Array,
+        relative: Array,
+        resolution: Array,
+        start: float,
+        ratio: float,
+        levels: int,
     ) -> None:
         self.g = g
         self.y = y
         self.noise = noise
         self.relative = relative
+        self.resolution = resolution
         self.ratio = ratio
         self._start = start
         self._first, self._last = 0, levels
@@ -85,6 +95,10 @@ class Ladder:
         plus, minus = (np.array(part) for part in zip(*(self._pair(k) for k in range(self._first, self._last)), strict=True))
         h = self.steps[:, None]
         central = self._extrapolate((plus - minus) / (2 * h), 2, np.abs(plus) + np.abs(minus))
+        flat = ((plus == self.y) & (minus == self.y)).all(axis=0)
+        if flat.any():
+            floor = np.where(flat, self.resolution / self.steps[0], 0)
+            central = Estimate(central.value, np.maximum(central.error, floor), np.maximum(central.rounding, floor))
         if np.isfinite(central.error).all():
             return central
         missing = ~np.isfinite(central.error)
@@ -127,6 +141,7 @@ class Ladder:
         k = np.argmin(error, axis=0), np.arange(first.shape[1])
         return Estimate(np.concatenate(entries)[k], error[k], np.concatenate(floors)[k])
 
+
 def refine(ladder: Ladder, wanted: float = 1e-9) -> Estimate:
     """Take more steps as long as the estimated error falls: smaller ones where truncation makes it, larger ones where noise does.
 
@@ -166,4 +181,3 @@ def _drowned(estimate: Estimate) -> Array:
     """Where noise makes most of the error."""
     drowned: Array = np.isfinite(estimate.error) & (estimate.rounding > 0.1 * estimate.error)
     return drowned
-

@@ -75,7 +75,8 @@ class Note:
 
     Attributes:
         kind: "inconclusive" (noise hides it), "left out" (the function is not differentiable or defined there), "unchecked"
-            (time ran out, or nothing to check it with), "not implemented" (a NotImplementedTangent), "switched off", or "outside" (not among the cases).
+            (time ran out), "shortened" (fewer points, as the function is slow), "not implemented" (a NotImplementedTangent),
+            "switched off", or "outside" (found where no case is).
         text: one line.
         rule, law: as in Finding, or "".
         count: how often.
@@ -150,4 +151,5 @@ class Report:
         """
         if self.ok:
             return
-        raise RuleCheckError("\n".join(map(str, self.findings or [n for n in self.notes if n.kind in ("inconclusive", "unchecked")])))
+        undecided = [str(n) for n in self.notes if n.kind in ("inconclusive", "unchecked")]
+        raise RuleCheckError("\n".join([str(f) for f in self.findings] or undecided))

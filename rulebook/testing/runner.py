@@ -26,7 +26,7 @@ from rulebook.testing.verdicts import Broken, Inconclusive, Iterates, LeftOut, s
 
 __all__ = ["Options", "check"]
 
-_SOME = 12
+_SOME = 24  # one point in so many gets the laws that take more calls
 _OTHERS = 6
 _PLAIN, _CALM = 1e-6, 1e-9  # relative: the least error and the most noise of a finding at a point that nobody declared
 _PATIENCE = 1.0  # seconds, after which a slow function is checked at fewer points
@@ -54,8 +54,8 @@ class Options:
     only: Sequence[str] = ()
     case: int | None = None
 
-    def laws(self) -> list[Law]:
-        """The laws that these options leave.
+    def laws(self) -> frozenset[str]:
+        """The ids of the laws that these options leave.
 
         Raises:
             RuleSignatureError: there is no law of a name.
@@ -64,7 +64,7 @@ class Options:
         for name in (*self.without, *self.only):
             if name not in known:
                 raise RuleSignatureError("rulebook.testing.", f"a law among {', '.join(known)}", repr(name), "name a law that there is")
-        return [law for law in laws() if law.id not in self.without and (not self.only or law.id in self.only)]
+        return frozenset(name for name in known if name not in self.without and (not self.only or name in self.only))
 
 
 def check(subject: Subject, options: Options) -> Report:
@@ -89,7 +89,8 @@ class _Run:
         self.report = report
         self.deadline = began + options.budget
         self.soon = time.process_time() + min(_PATIENCE, options.budget / 2)
-        self.laws = options.laws()
+        self.wanted = options.laws()
+        self.quick = {law.id for law in laws() if law.quick}
         self.reasons: dict[str, int] = {}  # why points were left out
         self.tried = 0  # points that the author declared
 
@@ -118,9 +119,9 @@ class _Run:
             if self.report.findings:
                 return
         if spared:
-            self.report.note(Note("shortened", f"the function is slow: {spared} of {spared + self.tried} points were spared", count=spared))
+            self.report.note(Note("shortened", f"the function is slow: {spared} of {spared + self.tried} points were spared"))
         if left:
-            self.report.note(Note("unchecked", f"{left} points, as the budget of {self.options.budget:g} s ran out", count=left))
+            self.report.note(Note("unchecked", f"{left} points, as the budget of {self.options.budget:g} s ran out"))
         self._demand_points()
 
     def _others(self) -> Iterator[Trial]:
@@ -130,45 +131,67 @@ class _Run:
                 yield Trial(self.subject, point)
 
     def _point(self, point: Point, number: int, deep: bool) -> None:
+        """Look at one point: quickly at most, with every law where that is due or something is not plain."""
         try:
             trial = Trial(self.subject, point)
             finite = np.isfinite(trial.y)
             if trial.outputs.n and not (finite.any() if point.declared else finite.all()):
                 raise LeftOut("the result is not finite")
-            probe = Probe(trial, point.rng, deep, self._others)
+            settled = not deep and number % _SOME != 0 and self._plain(trial, point)
         except LeftOut as reason:
             self._leave_out(point, str(reason))
             return
         self.report.points += 1
-        if not deep and number % _SOME and not self.options.only and self._plain(trial, probe):
+        if settled:
+            self.report.held.update(name for name in self.wanted if name in self.quick)
             return
+        due = number % _SOME == 0
+        self._laws(Probe(trial, point.rng, deep or not due, self._others), due)
+
+    def _laws(self, probe: Probe, due: bool) -> None:
+        """Check every law at a point; all run, also those that are not wanted, so that the same random numbers meet each."""
         counted = True
-        for law in self.laws:
-            if not deep and (law.often == "deep" or (law.often == "some" and number % _SOME)):
+        for law in laws():
+            if not probe.deep and (law.often == "deep" or (law.often == "some" and not due)):
                 continue
             try:
                 probe = self._check(law, probe)
             except Broken as broken:
-                if not point.declared and not self._convincing(probe, broken):
-                    self.report.note(Note("outside", f"{broken.law} does not hold at {point.origin}, outside the declared cases", law=broken.law))
-                    return
-                self._found(broken, probe)
-                if broken.law in ("runs", "form", "no-tangent"):
+                if self._judge(broken, probe):
                     return
             except Inconclusive as reason:
-                self.report.note(Note("inconclusive", str(reason), law=law.id))
+                self._note(Note("inconclusive", str(reason), law=law.id))
             except LeftOut as reason:
                 if counted:
-                    self._leave_out(point, str(reason))
+                    self._leave_out(probe.trial.point, str(reason))
                     self.report.points -= 1
                     counted = False
             else:
-                self.report.held[law.id] += 1
+                self.report.held.update([law.id] if law.id in self.wanted else [])
+        self._unimplemented(probe.trial)
 
-    def _plain(self, trial: Trial, probe: Probe) -> bool:
+    def _unimplemented(self, trial: Trial) -> None:
+        for rule, why in trial.reasons.items():
+            self.report.note(Note("not implemented", why, f"{rule.kind} of {self.subject.name}"))
+
+    def _judge(self, broken: Broken, probe: Probe) -> bool:
+        """Report what is broken; whether the other laws cannot be checked at this point any more."""
+        point = probe.trial.point
+        if not point.declared and not self._convincing(probe, broken):
+            self._note(Note("outside", f"does not hold at {point.origin}, outside the declared cases", law=broken.law))
+            return True
+        if broken.law in self.wanted or broken.law == "points":
+            self._found(broken, probe)
+        return broken.law in ("runs", "form", "no-tangent")
+
+    def _note(self, note: Note) -> None:
+        if note.law in self.wanted:
+            self.report.note(note)
+
+    def _plain(self, trial: Trial, point: Point) -> bool:
         """Whether a quick look settles a point; what is raised there is judged by the laws."""
         try:
-            return plain(trial, probe.rng)
+            return plain(trial, point.rng)
         except (Broken, LeftOut):
             return False
 
@@ -177,8 +200,8 @@ class _Run:
         try:
             law.check(probe)
         except Iterates:
-            level = self.subject.accuracy
-            self.report.note(Note("inconclusive", f"the function jumps by {level:.0e} of its size: what is below that is not told; declare accuracy="))
+            level = f"{self.subject.accuracy:.0e}"
+            self.report.note(Note("inconclusive", f"the function jumps by {level} of its size, and less is not told: declare accuracy="))
             probe = Probe(probe.trial, probe.rng, probe.deep, self._others)
             law.check(probe)
         return probe
@@ -198,7 +221,8 @@ class _Run:
             return False
         expected, got = broken.values
         plain_error = ~(np.abs(got - expected) <= _PLAIN * (np.abs(got) + np.abs(expected)))
-        calm = probe.noise <= _CALM * probe.trial.outputs.element_scale(probe.trial.y)
+        terms = probe.trial.outputs.eps * np.abs(probe.trial.x).max(initial=0.0)  # rounded so, where they cancel
+        calm = probe.noise + terms <= _CALM * probe.trial.outputs.element_scale(probe.trial.y)
         return bool(plain_error.any() and np.isfinite(got).all() and calm.all())
 
     def _demand_points(self) -> None:
@@ -250,7 +274,7 @@ class _Run:
         return f"{self.subject.short}({', '.join(parts)})"
 
     def _again(self, broken: Broken) -> str:
+        name = self.subject.short if self.subject.short.isidentifier() else "f"
+        only = "" if broken.law == "points" else f", only=[{broken.law!r}]"
         case = "" if self.options.case is None else f", case={self.options.case}"
-        return f"rulebook.testing.check_rules({self.subject.short}, seed={self.options.seed}, only=[{broken.law!r}]{case})"
-
-
+        return f"rulebook.testing.check_rules({name}{self.subject.given}, seed={self.options.seed}{only}{case})"

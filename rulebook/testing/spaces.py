@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -57,7 +58,7 @@ class Space:
         self._fortran = [isinstance(leaves[i], np.ndarray) and leaves[i].flags.fnc for i in self.at]
         self._scalars = [not isinstance(leaves[i], np.ndarray) for i in self.at]
         ends = np.cumsum([0, *(a.size for a in arrays)])
-        self.slices = [slice(int(a), int(b)) for a, b in zip(ends[:-1], ends[1:], strict=True)]
+        self.slices = [slice(int(a), int(b)) for a, b in itertools.pairwise(ends)]
         self.n = int(ends[-1])
         self.dtype = np.result_type(np.float64, *self.dtypes)
         self.eps = np.concatenate([np.zeros(0), *(np.full(a.size, float(np.finfo(a.dtype).eps)) for a in arrays)])

@@ -62,7 +62,8 @@ class Rule:
         written = {"frule": frule, "pushforward": pushforward, "rrule": rrule, "pullback": pullback}
         for kind, rule in written.items():
             if rule is not None and not callable(rule):
-                raise RuleSignatureError(f"{kind} of {self.primitive.name}.", "a function", f"a {type(rule).__name__}", "pass the rule itself")
+                which = f"{kind} of {self.primitive.name}."
+                raise RuleSignatureError(which, "a function", f"a {type(rule).__name__}", "pass the rule itself")
         self.forward: list[forms.Forward] = []
         self.reverse: list[forms.Reverse] = []
         if frule is not None:
@@ -84,7 +85,7 @@ class Subject:
         fn: the function itself.
         primitive: it, or the unlisted one of a Rule.
         forward, reverse: the rules that are checked.
-        cases: where.
+        cases: where, and `given` the arguments that came with the check instead, as text.
     """
 
     def __init__(self, f: Any, directions: Sequence[str] = (forms.FORWARD, forms.REVERSE)) -> None:
@@ -113,6 +114,7 @@ class Subject:
         self.forms: dict[Structure, NormalForm] = {}  # what rules without opaque arguments are run with
         self.spaces: dict[Any, Space] = {}
         self.cases: list[Any] = self.primitive.cases
+        self.given = ""  # the arguments of the check itself, as they are written
         if not self.forward and not self.reverse:
             wanted = " or ".join(directions)
             raise RuleMissingError(

@@ -24,7 +24,9 @@ __all__ = ["Pull", "Trial"]
 
 _ENGINE = NumpyEngine()
 _MISSING = (None, NotImplementedTangent("raised RuleMissingError"))
-_FIXED = (str, bytes, int, float, complex, bool, type(None), type, types.FunctionType, types.BuiltinFunctionType, types.ModuleType, np.generic)
+_NUMBERS = (np.ndarray, np.generic, int, float, complex)
+_CODE = (type, types.FunctionType, types.BuiltinFunctionType, types.ModuleType)
+_FIXED = (str, bytes, int, float, complex, bool, type(None), np.generic, *_CODE)
 
 
 def fresh(value: Any) -> Any:
@@ -62,7 +64,7 @@ class Trial:
         inputs, outputs: the spaces of the arguments and of the result.
         x, y: their vectors.
         y_leaves, y_structure: the result of the function.
-        missing: for each rule, which elements of what it returns are not implemented.
+        missing: for each rule, which elements of what it returns are not implemented, and `reasons` what it says about that.
         calls: how often the function ran.
     """
 
@@ -82,6 +84,7 @@ class Trial:
         self._form: NormalForm | None = None
         self.calls = 0
         self.missing: dict[forms.Rule, Array] = {}
+        self.reasons: dict[forms.Rule, str] = {}
         self.y_leaves, self.y_structure = self._evaluate()
         self.y_paths = trees.leaf_paths(self.y_structure, "y")
         self.outputs = Space.of(subject.spaces, self.y_leaves, self.y_paths)
@@ -142,18 +145,16 @@ class Trial:
     def form(self) -> NormalForm:
         """What rule objects are run with."""
         if self._form is None:
-            known = self.subject.forms.get(self.structure)
-            if known is not None:
-                self._form = known
-                self._form.statics = self.statics
-                return known
-            opaque = {i: leaf for i, leaf in enumerate(self.leaves) if not isinstance(leaf, (np.ndarray, np.generic, int, float, complex))}
-            self._form = NormalForm(self.subject.primitive, _ENGINE, self.structure, opaque, self.statics)
-            if not opaque:
-                self.subject.forms[self.structure] = self._form
-        if self._copy_statics:
-            self._form.statics = self.last_statics = self.fresh_statics()
+            self._form = self.subject.forms.get(self.structure) or self._new_form()
+        self._form.statics = self.last_statics = self.fresh_statics()
         return self._form
+
+    def _new_form(self) -> NormalForm:
+        opaque = {i: leaf for i, leaf in enumerate(self.leaves) if not isinstance(leaf, _NUMBERS)}
+        form = NormalForm(self.subject.primitive, _ENGINE, self.structure, opaque, self.statics)
+        if not opaque:
+            self.subject.forms[self.structure] = form
+        return form
 
     def _run(self, rule: forms.Rule, call: Callable[[], Any]) -> Any:
         """Run the author's code; whatever it raises breaks a law."""
@@ -170,7 +171,8 @@ class Trial:
                 "form", rule, text.get("Expected", "what the contract asks for"), text.get("Got", which), do=text.get("Do", "")
             ) from error
         except (Exception, SystemExit) as error:
-            raise Broken("runs", rule, "a result, as the function gives one", f"{type(error).__name__}: {short(str(error), 200)}") from error
+            got = f"{type(error).__name__}: {short(str(error), 200)}"
+            raise Broken("runs", rule, "a result, as the function gives one", got) from error
 
     def tangent_args(self, v: Array) -> tuple[Any, ...]:
         """A vector as the tangents of the arguments."""
@@ -183,7 +185,9 @@ class Trial:
         """A vector as the cotangent of the result."""
         return self.y_structure.unflatten(iter(self.outputs.spread(self.outputs.unpack(w))))
 
-    def joint(self, rule: forms.Forward, tangents: tuple[Any, ...], args: tuple[Any, ...] | None = None, y: Any = None, symbolic: bool = True) -> tuple[Any, Any]:
+    def joint(
+        self, rule: forms.Forward, tangents: tuple[Any, ...], args: tuple[Any, ...] | None = None, y: Any = None, symbolic: bool = True
+    ) -> tuple[Any, Any]:
         """What a forward rule returns: (y, y_dot) as it is; a rule that is given y gets the function's."""
         args = self.args() if args is None else args
 
@@ -268,7 +272,7 @@ class Trial:
         return leaves, self.outputs.pack(values)
 
     def _same_kind(self, rule: forms.Rule, got: Any, want: Any, path: str) -> None:
-        if not isinstance(want, (np.ndarray, np.generic, int, float, complex)):
+        if not isinstance(want, _NUMBERS):
             return
         g, w = np.asarray(got), np.asarray(want)
         if g.shape != w.shape or g.dtype != w.dtype:
@@ -283,7 +287,7 @@ class Trial:
     def fit_tangent(self, rule: forms.Forward, y_dot: Any) -> Array:
         """The vector of a returned y_dot, which must have the structure, shapes and dtypes of y."""
         if isinstance(y_dot, NotImplementedTangent):
-            self._mark(rule, self.outputs, range(len(self.outputs.at)))
+            self._mark(rule, self.outputs, range(len(self.outputs.at)), y_dot)
             return np.zeros(self.outputs.n, self.outputs.dtype)
         single = self.y_structure is trees.LEAF and trees.is_leaf(y_dot)
         dots = [y_dot] if single else trees.flatten_like(self.y_structure, y_dot, self._fail(rule), "y_dot")
@@ -294,12 +298,13 @@ class Trial:
                 self._nothing(rule, dot, path, y)
             else:
                 if isinstance(dot, NotImplementedTangent):
-                    self._mark(rule, self.outputs, [len(values)])
+                    self._mark(rule, self.outputs, [len(values)], dot)
                 values.append(self._tangent(rule, dot, np.asarray(y), path))
         return self.outputs.pack(values)
 
-    def _mark(self, rule: forms.Rule, space: Space, leaves: Iterable[int]) -> None:
-        """Note which elements a rule does not implement."""
+    def _mark(self, rule: forms.Rule, space: Space, leaves: Iterable[int], why: NotImplementedTangent) -> None:
+        """Note which elements a rule does not implement, and what it says about that."""
+        self.reasons[rule] = why.why
         mask = self.missing.setdefault(rule, np.zeros(space.n, bool))
         for leaf in leaves:
             mask[space.slices[leaf]] = True
@@ -314,13 +319,11 @@ class Trial:
         return value
 
     def _array(self, rule: forms.Rule, value: Any, like: Any, path: str) -> Any:
-        if not isinstance(value, (np.ndarray, np.generic, int, float, complex)) or np.asarray(value).dtype.kind not in "fciub":
+        if not isinstance(value, _NUMBERS) or np.asarray(value).dtype.kind not in "fciub":
             raise Broken("form", rule, f"an array of shape {like.shape}", f"a {type(value).__name__}", argument=path)
         array = np.asarray(value)
         if array.shape != like.shape:
-            do = (
-                "return rb.project(x, x_bar) to sum over broadcast axes" if path.startswith("x_bar") else "give y_dot the shape of y"
-            )
+            do = "return rb.project(x, x_bar) to sum over broadcast axes" if path.startswith("x_bar") else "give y_dot the shape of y"
             raise Broken("form", rule, f"shape {like.shape}", f"shape {array.shape}", argument=path, do=do)
         return array
 
@@ -360,7 +363,7 @@ class Trial:
             bar = self._run(rule, bar.fn)
         shape = np.shape(leaf)
         if isinstance(bar, NotImplementedTangent):
-            self._mark(rule, self.inputs, [len(values)])
+            self._mark(rule, self.inputs, [len(values)], bar)
         if is_zero(bar) or isinstance(bar, NotImplementedTangent):
             values.append(np.zeros(shape))
         else:
@@ -379,4 +382,3 @@ class Trial:
             found = space(i, tangent) if tangent is not None else None
             made += trees.flatten(found)[0] if found is not None else []
         return self.inputs.pack(made) if len(made) == len(self.inputs.at) else v
-

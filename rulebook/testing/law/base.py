@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 
 from rulebook.testing.probe import SLACK, Probe
 from rulebook.testing.spaces import Array, Space
-from rulebook.testing.verdicts import Broken, Iterates, short
+from rulebook.testing.verdicts import Broken, Inconclusive, Iterates, LeftOut, short
 
-__all__ = ["Law", "differ", "report_at", "underflow"]
+__all__ = ["Law", "differ", "report_at", "settle", "underflow"]
 
 
 class Law(ABC):
@@ -24,6 +24,7 @@ class Law(ABC):
         proves: what follows if it holds.
         mend: what to do where it does not.
         order: smaller is earlier.
+        quick: whether a quick look at a point (see `glance`) covers it.
         often: at which points: "every", "some" (one in six and the deep ones), or "deep" (a few remarkable ones).
     """
 
@@ -33,6 +34,7 @@ class Law(ABC):
     mend: ClassVar[str]
     often: ClassVar[Literal["every", "some", "deep"]] = "every"
     order: ClassVar[int] = 50
+    quick: ClassVar[bool] = False
 
     @abstractmethod
     def check(self, probe: Probe) -> None:
@@ -61,9 +63,9 @@ def differ(probe: Probe, got: Array, expected: Array, scale: Array, noise: Calla
     """
     gap = np.abs(got - expected)
     tolerance = SLACK * np.maximum(eps, probe.subject.accuracy) * scale + underflow(eps)
-    bad = ~(gap <= tolerance)
+    bad: Array = ~(gap <= tolerance)
     if bad.any():
-        bad &= ~(gap <= tolerance + noise())
+        bad = bad & ~(gap <= tolerance + noise())
     if bad.any() and not (gap[bad] > _SMALL * scale[bad]).any() and probe.iterates():
         raise Iterates
     return bad
@@ -76,6 +78,34 @@ def underflow(eps: float | Array) -> float:
 
 # Differences below this may come from an iteration that stops at a tolerance; above, no honest solver's do.
 _SMALL = 1e-4
+
+
+def settle(checks: Iterable[Callable[[], None]]) -> None:
+    """Run checks of one law; what one of them cannot tell does not keep the others from telling.
+
+    Raises:
+        Broken: one does not hold; the first that names an element, if any does.
+        Inconclusive: none could tell.
+        LeftOut: none could tell, as the function has no derivative.
+    """
+    broken: Broken | None = None
+    unsure: Exception | None = None
+    held = False
+    for check in checks:
+        try:
+            check()
+        except Broken as found:
+            if found.element is not None:
+                raise
+            broken = broken or found
+        except (Inconclusive, LeftOut) as found:
+            unsure = found
+        else:
+            held = True
+    if broken is not None:
+        raise broken
+    if unsure is not None and not held:
+        raise unsure
 
 
 def report_at(

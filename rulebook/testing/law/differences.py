@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 
 from rulebook import forms
-from rulebook.testing.law.base import Law, differ, report_at, underflow
+from rulebook.testing.law.base import Law, differ, report_at, settle, underflow
 from rulebook.testing.probe import SLACK, Probe
 from rulebook.testing.referee import Estimate, Ladder
 from rulebook.testing.spaces import Array
@@ -18,13 +19,20 @@ _DIGITS = 1e-10  # relative; differences are not asked for more
 _ROWS = 8  # directions along which differences are taken at one point
 
 
-def _rows(probe: Probe) -> list[int]:
-    """The dense directions, those of single leaves, and some of single elements."""
+def _rows(probe: Probe, weight: Array) -> list[int]:
+    """The dense directions, those of single leaves, and of the single elements those that matter least and most, and some others.
+
+    Args:
+        probe: with its directions.
+        weight: how much each direction contributes; what contributes least is where errors hide.
+    """
     n = len(probe.tangents)
     first = 2 + (len(probe.trial.inputs.at) if len(probe.trial.inputs.at) > 1 else 0)
     if n <= max(first, _ROWS):
         return list(range(n))
-    return [*range(first), *(first + np.sort(probe.rng.choice(n - first, max(1, _ROWS - first), replace=False)))]
+    order = first + np.argsort(weight[first:], kind="stable")
+    some = probe.rng.choice(order[2:-1], max(1, _ROWS - first - 3), replace=False)
+    return [*range(first), *(int(i) for i in dict.fromkeys([*order[:2], order[-1], *some]))]
 
 
 class Forward(Law):
@@ -35,14 +43,17 @@ class Forward(Law):
     proves = "the forward rule belongs to this function, at every point and for every option that was drawn"
     mend = "compare with the derivation; the element and the factor named here say where"
     order = 20
+    quick = True
 
     def check(self, probe: Probe) -> None:
         """Compare J v with differences along v."""
-        for rule in probe.subject.forward:
-            known = probe.implemented(rule, probe.trial.outputs.n) & probe.finite
-            pushed = probe.pushed(rule)
-            for row in _rows(probe) if known.any() else ():
-                self._compare(probe, rule, row, pushed[row], known)
+        settle(check for rule in probe.subject.forward for check in self._checks(probe, rule))
+
+    def _checks(self, probe: Probe, rule: forms.Forward) -> Iterator[Callable[[], None]]:
+        pushed = probe.pushed(rule)
+        known = probe.implemented(rule, probe.trial.outputs.n) & probe.finite
+        for row in _rows(probe, np.abs(pushed).sum(axis=1)) if known.any() else ():
+            yield partial(self._compare, probe, rule, row, pushed[row], known)
 
     def _compare(self, probe: Probe, rule: forms.Forward, row: int, got: Array, known: Array) -> None:
         case = _Comparison(
@@ -74,14 +85,19 @@ class Reverse(Law):
     proves = "the reverse rule belongs to this function, at every point and for every option that was drawn"
     mend = "compare with the derivation; the element and the factor named here say where"
     order = 25
+    quick = True
 
     def check(self, probe: Probe) -> None:
         """Compare <J* w, v> with the differences along v, paired with w."""
-        for rule in probe.subject.reverse:
-            known = probe.implemented(rule, probe.trial.inputs.n)
-            for row in _rows(probe) if probe.trial.outputs.n else ():
-                if known[np.abs(probe.tangents[row]) > 0].all():
-                    self._compare(probe, rule, row, probe.pulled(rule))
+        if probe.trial.outputs.n:
+            settle(check for rule in probe.subject.reverse for check in self._checks(probe, rule))
+
+    def _checks(self, probe: Probe, rule: forms.Reverse) -> Iterator[Callable[[], None]]:
+        pulled = probe.pulled(rule)
+        missing = ~probe.implemented(rule, probe.trial.inputs.n)
+        for row in _rows(probe, np.abs(pulled[0]) @ np.abs(probe.tangents).T):
+            if not probe.tangents[row][missing].any():
+                yield partial(self._compare, probe, rule, row, pulled)
 
     def _compare(self, probe: Probe, rule: forms.Reverse, row: int, pulled: Array) -> None:
         w, v = probe.cotangents, probe.tangents[row]
@@ -102,7 +118,9 @@ class Reverse(Law):
         eps = max(probe.trial.inputs.eps.max(initial=0.0), probe.trial.outputs.eps.max(initial=0.0))
         values = np.abs(np.where(probe.finite, probe.trial.y, 0))
         touched = lambda outputs: ((w != 0) & outputs).any(axis=1)
-        found = _Comparison(probe, row, paired, got, lambda expected: size + terms, noise, np.full(len(w), eps), touched, np.abs(w) @ values).verdict()
+        found = _Comparison(
+            probe, row, paired, got, lambda expected: size + terms, noise, np.full(len(w), eps), touched, np.abs(w) @ values
+        ).verdict()
         if found is not None:
             expected, error, bad, ladder = found
             raise self._broken(probe, rule, row, got, expected, error, bad, ladder)
@@ -180,7 +198,8 @@ class _Comparison:
         known = np.isfinite(error) & np.isfinite(expected)
         if not self.probe.finite.all():  # 0 * inf of the elements that are not finite spoils sums
             known &= np.isfinite(self.got)
-        return known & ~(gap <= _TRUST * error + (SLACK * self.eps + _DIGITS) * self.scale(expected) + underflow(self.eps))
+        far: Array = known & ~(gap <= _TRUST * error + (SLACK * self.eps + _DIGITS) * self.scale(expected) + underflow(self.eps))
+        return far
 
     def _vague(self, expected: Array, error: Array) -> Array:
         """Where the differences say nothing: their error is as large as the numbers."""
@@ -198,12 +217,14 @@ class _Comparison:
         second, other_error = self.of(self.probe.second_opinion(self.row)[0])
         bad = self._far(expected, error) & self._far(second, other_error)
         certain = error <= 1e-3 * np.abs(expected) + 1e-6 * self.size
-        bad &= (~np.isfinite(self.got) & certain) | (np.abs(second - expected) <= _TRUST * (error + other_error) + (SLACK * self.eps + _DIGITS) * self.scale(expected))
+        alike = _TRUST * (error + other_error) + (SLACK * self.eps + _DIGITS) * self.scale(expected)
+        bad &= (~np.isfinite(self.got) & certain) | (np.abs(second - expected) <= alike)
         if not bad.any():
             raise Inconclusive("two ladders of differences do not agree")
         slack = _TRUST * error
         gap = np.abs(self.got - expected)
-        noisy = differ(self.probe, np.where(bad, self.got, 0), np.where(bad, expected, 0), self.scale(expected), lambda: self.noise() + slack, self.eps)
+        got, wanted = np.where(bad, self.got, 0), np.where(bad, expected, 0)
+        noisy = differ(self.probe, got, wanted, self.scale(expected), lambda: self.noise() + slack, self.eps)
         bad &= noisy & ~(gap <= slack)
         if not bad.any():
             return None

@@ -11,7 +11,7 @@ from rulebook.testing.law.base import Law, report_at
 from rulebook.testing.probe import Probe
 from rulebook.testing.spaces import Array
 from rulebook.testing.trial import fresh
-from rulebook.testing.verdicts import Broken, LeftOut, short
+from rulebook.testing.verdicts import Broken, LeftOut
 
 
 def _changed(before: Any, after: Any, generators: bool = False) -> str | None:
@@ -134,9 +134,8 @@ class Again(Law):
         y = trial.f(trial.x)
         if y is None or _unlike(y, trial.y, trial.outputs.eps, accuracy).any():
             got = "nothing" if y is None else "other values"
-            raise Broken(
-                self.id, None, "the function's result once more", got, argument="y", do="make the function deterministic: pass a seed or a numpy.random.Generator"
-            )
+            do = "make the function deterministic: pass a seed or a numpy.random.Generator"
+            raise Broken(self.id, None, "the function's result once more", got, argument="y", do=do)
         for forward in probe.subject.forward:
             self._forward(probe, forward)
         for reverse in probe.subject.reverse:
