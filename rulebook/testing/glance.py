@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from enum import Enum
+
 import numpy as np
 
 from rulebook import forms
 from rulebook.testing.spaces import Array
 from rulebook.testing.trial import Trial
+from rulebook.testing.verdicts import Broken, LeftOut
 
-__all__ = ["plain"]
+__all__ = ["Look", "look"]
 
 _STEP = 1e-5
 _CLOSE = 1e-5  # relative; what differs by more is looked at closely
@@ -17,28 +20,41 @@ _WIDE = 2.0**-4  # a step wide enough to see an element that adds little
 _ALIKE = 0.1
 
 
-def plain(trial: Trial, rng: np.random.Generator) -> bool:
+class Look(Enum):
+    """What a quick look at a point tells."""
+
+    PLAIN = "evidently right"
+    CLOSER = "the laws shall look along a direction or two"
+    DEEPER = "the laws shall look at single elements"
+
+
+def look(trial: Trial, rng: np.random.Generator) -> Look:
     """Whether y, the tangents and the cotangents are evidently right along one direction, and for the element that adds least.
 
     One difference of one step and one pairing are compared; whatever is not plain is for the laws to judge.
-
-    Raises:
-        Broken: a rule raises, or returns what has another form than it should.
     """
+    try:
+        return _look(trial, rng)
+    except (Broken, LeftOut):
+        return Look.CLOSER
+
+
+def _look(trial: Trial, rng: np.random.Generator) -> Look:
     if not np.isfinite(trial.y).all():
-        return False
+        return Look.CLOSER
     v, w = _directions(trial, rng)
     slope = _slope(trial, v, _STEP)
     if slope is None:
-        return False
+        return Look.CLOSER
     error = 4e-16 / _STEP * np.abs(trial.y) + 1e-300
     pushed = [_pushed(trial, rule, v) for rule in trial.subject.forward]
     if any(p is None or not (np.abs(p - slope) <= _CLOSE * np.abs(p) + error).all() for p in pushed):
-        return False
+        return Look.CLOSER
     pulled = [_pulled(trial, rule, w) for rule in trial.subject.reverse]
     if any(x_bar is None or not _paired(trial, x_bar, v, w, slope, pushed) for x_bar in pulled):
-        return False
-    return trial.subject.tangent_space is not None or trial.inputs.n < 2 or _least(trial, v, w, pulled, rng)
+        return Look.CLOSER
+    enough = trial.subject.tangent_space is not None or trial.inputs.n < 2 or _least(trial, v, w, pulled, rng)
+    return Look.PLAIN if enough else Look.DEEPER
 
 
 def _least(trial: Trial, v: Array, w: Array, pulled: list[Array | None], rng: np.random.Generator) -> bool:

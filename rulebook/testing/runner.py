@@ -13,7 +13,7 @@ import numpy as np
 
 from rulebook.errors import RuleSignatureError
 from rulebook.testing.diagnosis import describe
-from rulebook.testing.glance import plain
+from rulebook.testing.glance import Look, look
 from rulebook.testing.law import Law, laws
 from rulebook.testing.law.form import signature_problem
 from rulebook.testing.plan import Plan
@@ -137,27 +137,27 @@ class _Run:
             finite = np.isfinite(trial.y)
             if trial.outputs.n and not (finite.any() if point.declared else finite.all()):
                 raise LeftOut("the result is not finite")
-            settled = not deep and number % _SOME != 0 and self._plain(trial, point)
+            due = number % _SOME == 0
+            seen = Look.DEEPER if deep else Look.CLOSER if due else look(trial, point.rng)
         except LeftOut as reason:
             self._leave_out(point, str(reason))
             return
         self.report.points += 1
-        if settled:
+        if seen is Look.PLAIN:
             self.report.held.update(name for name in self.wanted if name in self.quick)
             return
-        due = number % _SOME == 0
-        self._laws(Probe(trial, point.rng, deep or not due, self._others), due)
+        self._laws(Probe(trial, point.rng, seen is Look.DEEPER, self._others), due)
 
     def _laws(self, probe: Probe, due: bool) -> None:
         """Check every law at a point; all run, also those that are not wanted, so that the same random numbers meet each."""
         counted = True
         for law in laws():
-            if not probe.deep and (law.often == "deep" or (law.often == "some" and not due)):
+            if not (probe.deep or law.often == "every" or (law.often == "some" and due)):
                 continue
             try:
                 probe = self._check(law, probe)
             except Broken as broken:
-                if self._judge(broken, probe):
+                if self._closer(broken, probe, due) or self._judge(broken, probe):
                     return
             except Inconclusive as reason:
                 self._note(Note("inconclusive", str(reason), law=law.id))
@@ -169,6 +169,12 @@ class _Run:
             else:
                 self.report.held.update([law.id] if law.id in self.wanted else [])
         self._unimplemented(probe.trial)
+
+    def _closer(self, broken: Broken, probe: Probe, due: bool) -> bool:
+        """Look again at single elements where the verdict names none; whether that found something to report."""
+        if not probe.deep and broken.element is None:
+            self._laws(Probe(probe.trial, probe.rng, True, self._others), due)
+        return bool(self.report.findings)
 
     def _unimplemented(self, trial: Trial) -> None:
         for rule, why in trial.reasons.items():
@@ -187,13 +193,6 @@ class _Run:
     def _note(self, note: Note) -> None:
         if note.law in self.wanted:
             self.report.note(note)
-
-    def _plain(self, trial: Trial, point: Point) -> bool:
-        """Whether a quick look settles a point; what is raised there is judged by the laws."""
-        try:
-            return plain(trial, point.rng)
-        except (Broken, LeftOut):
-            return False
 
     def _check(self, law: Law, probe: Probe) -> Probe:
         """Check a law, once more where the function turns out to be less accurate than was known; gives the probe to go on with."""
