@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from rulebook import forms
+from rulebook.testing.behaviour import again, as_map, bent, linearity, residuals
 from rulebook.testing.elsewhere import as_with, constant
 from rulebook.testing.likeness import like, of_vectors
 from rulebook.testing.matrices import Matrices, matrices
@@ -15,8 +16,6 @@ from rulebook.testing.spaces import Array
 from rulebook.testing.verdicts import Broken
 
 __all__ = ["describe"]
-
-_CLOSE = 1e-6
 
 
 def describe(broken: Broken, probe: Probe) -> str:
@@ -30,28 +29,59 @@ def describe(broken: Broken, probe: Probe) -> str:
         return ""
 
 
-def _same(a: Array, b: Array, relative: float = _CLOSE) -> bool:
-    """Whether two vectors are the same and not zero."""
-    return bool(np.isfinite(a).all() and np.isfinite(b).all() and b.any() and (np.abs(a - b) <= relative * (np.abs(a) + np.abs(b))).all())
-
-
-# -- against the function -----------------------------------------------------------------------------------
-
-
 def _differences(broken: Broken, probe: Probe) -> str:
     rule = broken.rule
-    bent = _bent(probe, rule)
-    if bent:
-        return bent
-    found = _wrong(probe, rule)
-    if found or broken.values is None:
-        return found or ""
-    both = matrices(probe, rule)
-    if both is None:
-        text = _large(broken, probe)
-        if text:
-            return text
-    return as_with(probe, rule) or _agreeing(probe, rule, both)
+    crooked = bent(probe, rule)
+    if crooked:
+        return crooked
+    return (as_with(probe, rule) if probe.trial.statics else "") or _against(broken, probe)
+
+
+def _against(broken: Broken, probe: Probe) -> str:
+    """How a rule differs from the function, by all entries where that can be had, else by what the law has compared."""
+    both = matrices(probe, broken.rule)
+    if both is not None and both.bad.any():
+        return _wrong(probe, broken.rule) or _agreeing(probe, broken.rule, both)
+    if broken.values is None:
+        return ""
+    return _undefined(broken) or (_large(broken, probe) if both is None else "") or _nearly(broken, probe)
+
+
+def _undefined(broken: Broken) -> str:
+    assert broken.values is not None
+    missing = ~np.isfinite(broken.values[1])
+    return "" if not missing.any() else "NaN or infinite" if missing.all() else "NaN or infinite in places"
+
+
+def _nearly(broken: Broken, probe: Probe) -> str:
+    """To how many digits what is nearly right is right."""
+    digits = _digits(broken)
+    return "as precise as float32" if digits and _single(probe, broken.rule) else digits
+
+
+def _digits(broken: Broken) -> str:
+    assert broken.values is not None
+    expected, got = broken.values
+    with np.errstate(all="ignore"):
+        off = np.abs(got - expected) / np.maximum(np.abs(got), np.abs(expected))
+    worst = float(np.nanmax(off, initial=0.0))
+    if not 1e-13 < worst < 1e-4 or (broken.estimate or 0.0) > 0.1 * np.abs(got - expected).max():
+        return ""
+    return f"right to {int(-np.log10(worst))} digits only, as of a rounded number or a small term too many"
+
+
+def _single(probe: Probe, rule: forms.Rule) -> bool:
+    """Whether a rule in double precision returns numbers of single precision."""
+    if max(probe.trial.inputs.eps.max(), probe.trial.outputs.eps.max()) > 1e-10:
+        return False
+    linear, u = as_map(probe, rule)
+    return _short(np.concatenate([linear(np.eye(1, len(u), k, dtype=u.dtype)[0]) for k in range(min(4, len(u)))]))
+
+
+def _short(vector: Array) -> bool:
+    """Whether numbers fit into single precision, other than by being small integers and the like."""
+    parts = np.concatenate([np.real(vector), np.imag(vector)])
+    return bool((parts.astype(np.float16) != parts).any() and (parts.astype(np.float32) == parts).all())
 
 
 def _large(broken: Broken, probe: Probe) -> str:
@@ -87,14 +117,14 @@ def _agreeing(probe: Probe, rule: forms.Rule, both: Matrices | None) -> str:
 def _duality(broken: Broken, probe: Probe) -> str:
     reverse = broken.rule
     for rule in (reverse, *probe.subject.forward):
-        bent = _bent(probe, rule)
-        if bent:
-            return f"the {rule.kind} is no linear map: {bent}"
+        crooked = bent(probe, rule)
+        if crooked:
+            return f"the {rule.kind} is no linear map: {crooked}"
     seen = [(rule, matrices(probe, rule)) for rule in (*probe.subject.forward, reverse)]
     known = [(rule, both) for rule, both in seen if both is not None]
     wrong = [rule for rule, both in known if both.bad.any()]
     if len(known) < 2 or not wrong:
-        return ""
+        return _nearly(broken, probe)
     right = [rule for rule, _ in known if rule not in wrong]
     if not right:
         return "neither rule is the derivative of the function"
@@ -102,111 +132,14 @@ def _duality(broken: Broken, probe: Probe) -> str:
     return f"the {right[0].kind} is right, the {wrong[0].kind} is not" + (f": {text}" if text else "")
 
 
-# -- linearity ------------------------------------------------------------------------------------------------
-
-
-def _map(probe: Probe, rule: forms.Rule) -> tuple[Callable[[Array], Array], Array]:
-    """A rule as a map of vectors, and a vector to map."""
-    if isinstance(rule, forms.Forward):
-        return (lambda v: probe.trial.push(rule, v)), probe.tangents[0]
-    assert isinstance(rule, forms.Reverse)
-    started = probe.trial.start(rule)
-    return (lambda w: probe.trial.pull(rule, started, w)), probe.cotangents[0]
-
-
-def _bent(probe: Probe, rule: forms.Rule) -> str:
-    """How a rule fails to be linear, where it evidently does."""
-    linear, u = _map(probe, rule)
-    what = "tangent" if isinstance(rule, forms.Forward) else "cotangent"
-    once = linear(u)
-    again = linear(u)
-    if not once.size or not np.isfinite(once).all():
-        return ""
-    top = np.abs(once).max()
-    if (np.abs(again - once) > _CLOSE * top).any():
-        return _repeated(linear, u, once, again)
-    if linear(np.zeros_like(u)).any():
-        return f"an offset: not zero for a zero {what}"
-    return _homogeneous(linear, u, once, what)
-
-
-def _homogeneous(linear: Callable[[Array], Array], u: Array, once: Array, what: str) -> str:
-    if _same(linear(-u), once):
-        return f"the same for a {what} and its negative, as of a modulus"
-    if _same(linear(2 * u), 4 * once):
-        return f"grows with the square of the {what}"
-    if once.any() and not linear(1e-9 * u).any():
-        return f"zero for a small {what}, as of a threshold"
-    large = linear(1e9 * u)
-    if once.any() and np.abs(large).max() < 1e6 * np.abs(once).max():
-        return f"bounded for a large {what}, as of a clip"
-    return ""
-
-
-def _linearity(broken: Broken, probe: Probe) -> str:
-    return _bent(probe, broken.rule)
-
-
-# -- repetition -----------------------------------------------------------------------------------------------
-
-
-def _repeated(linear: Callable[[Array], Array], u: Array, once: Array, again: Array) -> str:
-    third = linear(u)
-    if _same(again, 2 * once) and _same(third, 3 * once):
-        return "accumulates: the second call gives twice the first"
-    if _same(again - once, third - again):
-        return "accumulates: every call adds to the one before"
-    if not again.any():
-        return "zero at the second call"
-    if np.allclose(again, third, rtol=_CLOSE, atol=0):
-        return "another value from the second call on"
-    return "another value at each call"
-
-
-def _again(broken: Broken, probe: Probe) -> str:
-    if broken.rule is None:
-        return ""
-    linear, u = _map(probe, broken.rule)
-    once = linear(u)
-    again = linear(u)
-    if not np.allclose(again, once, rtol=_CLOSE, atol=0):
-        return _repeated(linear, u, once, again)
-    between = linear(-0.5 * u)
-    after = linear(u)
-    if _same(after, between) and not _same(after, once):
-        return "gives the result of the call before"
-    if not np.allclose(after, once, rtol=_CLOSE, atol=0):
-        return "depends on the call before"
-    return ""
-
-
-def _residuals(broken: Broken, probe: Probe) -> str:
-    if broken.values is None:
-        return ""
-    expected, got = broken.values
-    rule, trial = broken.rule, probe.trial
-    other = trial.x + 0.1 * probe.tangents[0]
-    if isinstance(rule, forms.Forward):
-        here, there = (trial.push(rule, probe.tangents[0], x) for x in (trial.x, other))
-    else:
-        here, there = (trial.pull(rule, trial.start(rule, x), probe.cotangents[0]) for x in (trial.x, other))
-    if _same(here, there):
-        return ""
-    if _same(got, there) and _same(expected, here):
-        return "what the latest call would give: the residuals are shared among calls"
-    if _same(got, here) and _same(expected, there):
-        return "what an earlier call gave: the values that the arrays held before are used"
-    return ""
-
-
-# -- the rest -------------------------------------------------------------------------------------------------
-
-
 def _primal(broken: Broken, probe: Probe) -> str:
     if broken.values is None:
         return ""
     expected, got = broken.values
     same = (expected == 0) & (got == 0)  # what is as it should be
+    digits = _digits(broken)
+    if digits:
+        return "as precise as float32" if _short(got) and not _short(expected) else digits
     text = of_vectors(np.where(same, probe.trial.y, expected), np.where(same, probe.trial.y, got), 0.0, "y")
     return text.replace("the derivative times", "the value times")
 
@@ -245,10 +178,10 @@ _LOOKS: dict[str, Callable[[Broken, Probe], str]] = {
     "differences-forward": _differences,
     "differences-reverse": _differences,
     "duality": _duality,
-    "linearity": _linearity,
-    "zero": _linearity,
-    "again": _again,
-    "residuals": _residuals,
+    "linearity": linearity,
+    "zero": linearity,
+    "again": again,
+    "residuals": residuals,
     "primal": _primal,
     "tangent-space": _space,
 }

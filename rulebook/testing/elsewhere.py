@@ -97,10 +97,17 @@ def _alternatives(probe: Probe) -> Iterator[tuple[str, Any]]:
     elsewhere = [other.statics for other in probe.others()] if here else []
     tried = 0
     for name, value in here.items():
-        values = [defaults.get(name), *(s.get(name) for s in elsewhere), *([not value] if isinstance(value, bool) else [])]
+        values = [defaults.get(name), *(s.get(name) for s in elsewhere), *_next_to(value)]
         seen = {repr(value), "None"}
         for candidate in values:
             if repr(candidate) not in seen and tried < _OTHERS:
                 seen.add(repr(candidate))
                 tried += 1
                 yield name, candidate
+
+
+def _next_to(value: Any) -> list[Any]:
+    """Other values that an option of this kind may have."""
+    if isinstance(value, bool):
+        return [not value]
+    return [value - 1, value + 1] if isinstance(value, int) else []

@@ -2,59 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 
+from rulebook.testing.block import Block
 from rulebook.testing.matrices import Matrices
+from rulebook.testing.rearranged import one_of_many, rearranged
 from rulebook.testing.spaces import Array
 from rulebook.testing.whereabouts import place, said, which
 
-__all__ = ["Block", "like", "of_vectors"]
+__all__ = ["like", "of_vectors"]
 
 ZERO = "zero where it should not be"
 _EXPLAINED = 0.05  # the part of a gap that an explanation may leave
 _LOCAL = (-1.0, 2.0, 0.5, -2.0, -0.5)  # factors that are believed of a few entries
 _LEAST_AXIS = 3  # a mean over two elements cannot be told from a half
 Steady = Callable[[float, int], bool]
-
-
-class Block:
-    """The part of two matrices that belongs to one leaf of the result and one leaf of the arguments.
-
-    Args:
-        whole: the matrices it is cut from.
-        out, into: the numbers of the leaves.
-        forward: whether the rule is a forward one.
-        values: the vectors of the result and of the arguments.
-    """
-
-    def __init__(self, whole: Matrices, out: int, into: int, forward: bool, values: tuple[Array, Array]) -> None:
-        self.whole = whole
-        self.out, self.into = out, into
-        self.forward = forward
-        self.values = values
-        self.at = self.rows, self.columns = whole.outputs.leaves[out], whole.inputs.leaves[into]
-        self.expected, self.error, self.got = whole.expected[self.at], whole.error[self.at], whole.got[self.at]
-        self.bad = ~whole.near(self.got, self.expected, self.error, self.at)
-
-    def fits(self, made: Array, error: Array, where: Array | None = None) -> bool:
-        """Whether the rule's block is this one, to within the error and with next to nothing of the gap left."""
-        near = self.whole.near(self.got, made, error, self.at)
-        gap = np.abs(self.got - self.expected)
-        explained = (np.abs(self.got - made) <= _EXPLAINED * gap) & (10 * error <= _EXPLAINED * gap + self.whole.relative * np.abs(made))
-        fit = near & (explained | ~self.bad)
-        return bool(fit.all() if where is None else fit[where].all())
-
-    @property
-    def shapes(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """Of the result and of the argument."""
-        return self.whole.outputs.space.shapes[self.out], self.whole.inputs.space.shapes[self.into]
-
-    @property
-    def imaginary(self) -> tuple[Array, Array]:
-        """Which rows and columns are imaginary parts."""
-        return self.whole.outputs.imaginary[self.rows], self.whole.inputs.imaginary[self.columns]
 
 
 def like(both: Matrices, forward: bool, values: tuple[Array, Array], steady: Steady) -> str:
@@ -87,11 +51,7 @@ def _names(both: Matrices, leaves: list[int]) -> str:
 
 
 def _about(both: Matrices, text: str, leaves: set[int], alive: set[int]) -> str:
-    return (
-        text
-        if leaves == alive or len(alive) < 2 or " of " in text.partition("elements")[2]
-        else f"{text}, for {_names(both, sorted(leaves))}"
-    )
+    return text if leaves == alive or len(alive) < 2 or "elements of" in text else f"{text}, for {_names(both, sorted(leaves))}"
 
 
 def _exchanged(both: Matrices) -> str:
@@ -120,13 +80,10 @@ def _of_block(block: Block, steady: Steady) -> str:
     text = _factor(block, steady)
     if text:
         return text
-    for name, made, error in _candidates(block):
+    for name, made, error in rearranged(block):
         if block.fits(made, error):
             return name
-    return _power(block) or _broadcast(block) or place(block, _content(block))
-
-
-# -- multiples ------------------------------------------------------------------------------------------------
+    return _power(block) or one_of_many(block) or place(block, lambda where: _content(block, where))
 
 
 def times(c: float) -> str:
@@ -167,11 +124,11 @@ def _as_mean(block: Block, c: float) -> str:
     return ""
 
 
-def _content(block: Block) -> str:
-    """What the wrong entries are, where only some are wrong."""
-    if not block.got[block.bad].any():
+def _content(block: Block, where: Array) -> str:
+    """What some of the entries are."""
+    if not block.got[where].any():
         return ZERO
-    c = ratio(block, block.bad)
+    c = ratio(block, where)
     return times(c) if c is not None and any(abs(c - f) < 1e-4 for f in _LOCAL) else ""
 
 
@@ -193,95 +150,6 @@ def _power(block: Block) -> str:
             if block.fits(weights * block.expected, np.abs(weights) * block.error):
                 return f"the derivative {words}"
     return ""
-
-
-# -- rearrangements -----------------------------------------------------------------------------------------------
-
-
-def _candidates(block: Block) -> Iterator[tuple[str, Array, Array]]:
-    """(name, block, its error) for everything that a derivative is commonly taken for."""
-    e, error = block.expected, block.error
-    x, y = ("x_dot", "y_dot") if block.forward else ("x_bar", "y_bar")
-    rows, columns = (np.where(part, -1.0, 1.0) for part in block.imaginary)
-    conjugated = rows[:, None] * e * columns
-    if (rows < 0).any() or (columns < 0).any():
-        yield "the complex conjugate of the derivative", conjugated, error
-        yield f"{x} is conjugated", e * columns, error
-        yield f"{y} is conjugated", rows[:, None] * e, error
-        yield "the imaginary part is missing", e * (columns > 0), error
-        yield "the imaginary part is missing", e * (rows > 0)[:, None], error
-    if e.shape[0] == e.shape[1]:
-        yield "the transpose of the derivative", e.T, error.T
-        yield "the transpose of the derivative", conjugated.T, error.T
-        yield "minus the transpose of the derivative", -e.T, error.T
-    yield from _turned(block, x, y)
-    yield from _summed(block)
-
-
-def _turned(block: Block, x: str, y: str) -> Iterator[tuple[str, Array, Array]]:
-    e, error = block.expected, block.error
-    outs, ins = (list(_orders(shape, e.shape[axis])) for axis, shape in enumerate(block.shapes))
-    for how, order in ins:
-        yield f"{x} is {how}", e[:, order], error[:, order]
-    for how, order in outs:
-        yield f"{y} is {how}", e[order], error[order]
-    for a, rows in outs:
-        for b, columns in ins:
-            if a == b == "transposed":
-                yield "a matrix acts from the wrong side", e[rows][:, columns], error[rows][:, columns]
-                if e.shape[0] == e.shape[1]:
-                    yield "a matrix acts from the wrong side", e[rows][:, columns].T, error[rows][:, columns].T
-
-
-def _orders(shape: tuple[int, ...], n: int) -> Iterator[tuple[str, Array]]:
-    """Rearrangements of the coordinates of an array, that leave its shape."""
-    size = int(np.prod(shape))
-    if size < 2:
-        return
-    at = np.arange(n).reshape(*shape, n // size)
-    if len(shape) > 1 and shape[-1] == shape[-2] and shape[-1] > 1:
-        yield "transposed", np.swapaxes(at, len(shape) - 1, len(shape) - 2).reshape(-1)
-    for axis, length in enumerate(shape):
-        if length > 1:
-            along = "" if len(shape) == 1 else f" along axis {axis}"
-            yield f"reversed{along}", np.flip(at, axis).reshape(-1)
-            if length > 2:
-                for step in (1, -1):
-                    yield f"shifted by one element{along}", np.roll(at, step, axis).reshape(-1)
-
-
-def _summed(block: Block) -> Iterator[tuple[str, Array, Array]]:
-    """The derivative summed over an axis of the argument, and given to all elements along it."""
-    e, error = block.expected, block.error
-    shape = block.shapes[1]
-    n = int(np.prod(shape))
-    if n != e.shape[1]:
-        return
-    cuts = [(axis,) for axis, length in enumerate(shape) if length > 1]
-    for axes in [*cuts, *([tuple(range(len(shape)))] if len(cuts) > 1 else [])]:
-        among = tuple(a + 1 for a in axes)
-        total, blur = (
-            np.broadcast_to(m.reshape(-1, *shape).sum(among, keepdims=True), (len(m), *shape)).reshape(m.shape) for m in (e, error)
-        )
-        yield "a sum over an axis that is not broadcast", total, blur
-
-
-def _broadcast(block: Block) -> str:
-    """Whether only one element along an axis that the argument is broadcast over is used."""
-    out, into = block.shapes
-    aligned = (1,) * (len(out) - len(into)) + into
-    if len(aligned) != len(out) or block.imaginary[0].any():
-        return ""
-    index = np.arange(block.expected.shape[0]).reshape(out)
-    for axis, (a, b) in enumerate(zip(out, aligned, strict=True)):
-        for j in range(a) if b == 1 and a > 1 else ():
-            kept = np.isin(np.arange(index.size), np.take(index, j, axis))[:, None]
-            if block.fits(np.where(kept, block.expected, 0.0), np.where(kept, block.error, 0.0)):
-                return "a sum over the broadcast axes is missing" if not block.forward else f"only one element along axis {axis} of y moves"
-    return ""
-
-
-# -- vectors ------------------------------------------------------------------------------------------------------
 
 
 def of_vectors(expected: Array, got: Array, error: float, name: str = "", values: Array | None = None) -> str:

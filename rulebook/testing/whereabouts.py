@@ -2,37 +2,58 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from rulebook.testing.spaces import Array
 
 if TYPE_CHECKING:
-    from rulebook.testing.likeness import Block
+    from rulebook.testing.block import Block
+    from rulebook.testing.matrices import Axis
 
 __all__ = ["place", "said", "which"]
 
 
-def place(block: Block, content: str) -> str:
-    """At how many elements a block is wrong, which they are, and what stands there; nothing where all are wrong."""
+def place(block: Block, content: Callable[[Array], str]) -> str:
+    """At how many elements a block is wrong, which they are, and what stands there.
+
+    Args:
+        block: of the matrices.
+        content: what the entries of a mask are.
+    """
     whole = block.whole
-    sides = [(whole.inputs, block.columns, block.into, 0, 1), (whole.outputs, block.rows, block.out, 1, 0)]
-    if block.forward:
-        sides.reverse()
-    for axis, part, leaf, along, which_values in sides:
-        at = axis.at[part]
-        space = axis.space.slices[leaf]
-        wrong = np.zeros(space.stop - space.start, bool)
-        wrong[at[block.bad.any(axis=along)] - space.start] = True
-        if wrong.all():
+    alive = (block.expected != 0) | (block.got != 0)
+    sides = [(whole.inputs, block.columns, block.into, 0), (whole.outputs, block.rows, block.out, 1)]
+    for axis, part, leaf, along in sides[::-1] if block.forward else sides:
+        wrong, lives = (_elements(axis, part, leaf, mask.any(axis=along)) for mask in (block.bad, alive))
+        if (wrong | ~lives).all():
             continue
-        shape = axis.space.shapes[leaf]
-        values = block.values[which_values][space]
-        return said(
-            content, int(wrong.sum()), wrong.size, axis.name(leaf), which(wrong.reshape(shape), values.reshape(shape), axis.name(leaf))
-        )
+        name, shape = axis.name(leaf), axis.space.shapes[leaf]
+        values = block.values[1 - along][axis.space.slices[leaf]]
+        entire = alive & np.expand_dims(block.bad.any(axis=along), along)
+        known = content(entire) if not (entire & ~block.bad).any() else ""
+        places = which(wrong.reshape(shape), values.reshape(shape), name, lives.reshape(shape))
+        return said(known, int(wrong.sum()), wrong.size, name, places)
+    if block.bad.sum() < alive.sum():
+        return _of_entries(content(block.bad), int(block.bad.sum()), int(alive.sum()))
     return ""
+
+
+def _elements(axis: Axis, part: slice, leaf: int, coordinates: Any) -> Array:
+    """Which elements of a leaf some coordinates belong to."""
+    space = axis.space.slices[leaf]
+    found = np.zeros(space.stop - space.start, bool)
+    found[axis.at[part][coordinates] - space.start] = True
+    return found
+
+
+def _of_entries(content: str, k: int, n: int) -> str:
+    there = f"{k} of {n} entries of the Jacobian"
+    if content.startswith("zero"):
+        return f"{content}: at {there}"
+    return f"right except at {there}" + (f": {content} there" if content else "")
 
 
 def said(content: str, k: int, n: int, name: str, where: str) -> str:
@@ -43,35 +64,36 @@ def said(content: str, k: int, n: int, name: str, where: str) -> str:
     return f"right except at {there}" + (f": {content} there" if content else "")
 
 
-def which(wrong: Array, values: Array, name: str) -> str:
-    """Which elements of an array are wrong, where there is a short word for it."""
-    if wrong.sum() == 1 and wrong.ndim:
-        flat = wrong.reshape(-1)
-        return "the first" if flat[0] else "the last" if flat[-1] else ""
-    return _pattern(wrong) or _by_value(wrong.reshape(-1), values.reshape(-1), name)
+def which(wrong: Array, values: Array, name: str, alive: Array | None = None) -> str:
+    """Which elements of an array are wrong, where there is a short word for it; those that are not alive cannot be."""
+    alive = np.ones_like(wrong) if alive is None else alive
+    if wrong.sum() == 1 and wrong.ndim == 1:
+        return "the first" if wrong[0] else "the last" if wrong[-1] else ""
+    return _pattern(wrong, alive) or _by_value(wrong[alive], values[alive], name)
 
 
-def _pattern(wrong: Array) -> str:
-    if wrong.ndim < 2:
-        return ""
-    if wrong.ndim == 2 and wrong.shape[0] == wrong.shape[1]:
-        rows, columns = np.indices(wrong.shape)
-        triangles = {
-            "the diagonal": rows == columns,
-            "all but the diagonal": rows != columns,
-            "above the diagonal": rows < columns,
-            "below the diagonal": rows > columns,
-            "on and above the diagonal": rows <= columns,
-            "on and below the diagonal": rows >= columns,
-        }
-        for name, mask in triangles.items():
-            if (wrong == mask).all():
-                return name
-    for axis, n in enumerate(wrong.shape):
-        for j, name in ((0, "first"), (n - 1, "last")):
-            if n > 1 and np.take(wrong, j, axis).all() and not np.delete(wrong, j, axis).any():
-                return f"the {name} along axis {axis}"
+def _pattern(wrong: Array, alive: Array) -> str:
+    for name, mask in _masks(wrong.shape):
+        if (wrong == (mask & alive)).all():
+            return name
     return ""
+
+
+def _masks(shape: tuple[int, ...]) -> Iterator[tuple[str, Array]]:
+    """Parts of an array that have a name."""
+    if len(shape) < 2:
+        return
+    rows, columns = np.indices(shape)[-2:]
+    if shape[-1] == shape[-2]:
+        yield "the diagonal", rows == columns
+        yield "all but the diagonal", rows != columns
+        yield "above the diagonal", rows < columns
+        yield "below the diagonal", rows > columns
+    for axis, index in enumerate(np.indices(shape)):
+        for j, name in ((0, "first"), (shape[axis] - 1, "last")):
+            if shape[axis] > 1:
+                yield f"the {name} along axis {axis}", index == j
+                yield f"all but the {name} along axis {axis}", index != j
 
 
 def _by_value(wrong: Array, x: Array, name: str) -> str:
