@@ -14,6 +14,7 @@ from rulebook.testing.matrices import Matrices, matrices
 from rulebook.testing.probe import Probe
 from rulebook.testing.spaces import Array
 from rulebook.testing.verdicts import Broken
+from rulebook.testing.whereabouts import said, which
 
 __all__ = ["describe"]
 
@@ -44,13 +45,27 @@ def _against(broken: Broken, probe: Probe) -> str:
         return _wrong(probe, broken.rule) or _agreeing(probe, broken.rule, both)
     if broken.values is None:
         return ""
-    return _undefined(broken) or (_large(broken, probe) if both is None else "") or _nearly(broken, probe)
+    return _undefined(broken, probe) or (_large(broken, probe) if both is None else "") or _nearly(broken, probe)
 
 
-def _undefined(broken: Broken) -> str:
+def _undefined(broken: Broken, probe: Probe) -> str:
+    """Where a rule is not finite."""
     assert broken.values is not None
-    missing = ~np.isfinite(broken.values[1])
-    return "" if not missing.any() else "NaN or infinite" if missing.all() else "NaN or infinite in places"
+    if np.isfinite(broken.values[1]).all():
+        return ""
+    linear, u = as_map(probe, broken.rule)
+    missing = ~np.isfinite(linear(u))
+    forward = isinstance(broken.rule, forms.Forward)
+    space = probe.trial.outputs if forward else probe.trial.inputs
+    leaves = [i for i, part in enumerate(space.slices) if missing[part].any()]
+    if len(leaves) != 1:
+        return "NaN or infinite"
+    values = probe.trial.y if forward else probe.trial.x
+    part, shape, name = space.slices[leaves[0]], space.shapes[leaves[0]], space.paths[space.at[leaves[0]]]
+    if missing[part].all():
+        return f"NaN or infinite{f', for {name}' if len(space.at) > 1 else ''}"
+    there = missing[part].reshape(shape)
+    return said("NaN or infinite", int(there.sum()), there.size, name, which(there, values[part].reshape(shape), name))
 
 
 def _nearly(broken: Broken, probe: Probe) -> str:

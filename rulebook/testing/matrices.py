@@ -142,7 +142,8 @@ def _by_differences(probe: Probe, inputs: Axis, outputs: Axis) -> tuple[Array, A
     y, noise, relative, resolution = (np.tile(part, n) for part in (one.y, one.noise, one.relative, one.resolution))
     ladder = Ladder(g, y, noise, relative, resolution, start=2.0**-7, ratio=4.0, levels=3)
     estimate = ladder.estimate()
-    if (estimate.error > 1e-6 * np.abs(estimate.value)).any():
+    top = np.abs(np.where(np.isfinite(estimate.value), estimate.value, 0)).reshape(n, -1).max(axis=1)
+    if (estimate.error.reshape(n, -1) > 1e-6 * top[:, None]).any():
         ladder.extend(down=2)
         estimate = ladder.estimate()
     unit = scale[inputs.at][:, None]

@@ -59,7 +59,7 @@ def _of_entries(content: str, k: int, n: int) -> str:
 def said(content: str, k: int, n: int, name: str, where: str) -> str:
     """How many elements of an array are wrong, where, and what they are."""
     there = f"{k} of {n} elements of {name}" + (f" ({where})" if where else "")
-    if content.startswith("zero"):
+    if content.startswith(("zero", "NaN")):
         return f"{content}: at {there}"
     return f"right except at {there}" + (f": {content} there" if content else "")
 

@@ -5,8 +5,11 @@ import re
 import numpy as np
 import pytest
 
+import rulebook as rb
 from rulebook.testing import Rule, check_rules
+from rulebook.testing.diagnosis import describe
 
+WEIGHTS = np.arange(1.0, 5)
 N = lambda *shape: lambda rng: rng.normal(size=shape)
 
 
@@ -14,7 +17,7 @@ def cases(*draws, **static):
     return [lambda rng: tuple(draw(rng) for draw in draws)]
 
 
-def square(name="x", push=None, pull=None, draw=None):
+def square(push=None, pull=None, draw=None):
     """y = x**2 with some partials."""
     rules = {}
     if push is not None:
@@ -41,7 +44,7 @@ def one_bad(k, factor):
     return partial
 
 
-def add(row_bar, frule=None):
+def add(row_bar):
     """A row added to a matrix, with the cotangent of the row."""
     return Rule(lambda a, b: a + b, pullback=lambda y, p, c: (c, row_bar(c)), cases=cases(N(4, 3), N(3)))
 
@@ -88,7 +91,7 @@ def ignoring_option():
     return Rule(
         scaled,
         pullback=lambda y, p, c, *, power: (2 * p[0] * c,),
-        cases=[lambda rng: __import__("rulebook").case(rng.uniform(1, 2, 3), power=3)],
+        cases=[lambda rng: rb.case(rng.uniform(1, 2, 3), power=3)],
     )
 
 
@@ -144,8 +147,22 @@ WRONG = {
         Rule(lambda x: M @ x, pullback=lambda y, p, c: (c @ M,), cases=cases(N(3, 3))),
         "a matrix acts from the wrong side",
     ),
-    "reversed": (Rule(np.cumsum, pullback=lambda y, p, c: (np.cumsum(c),), cases=cases(N(4))), "transpose|reversed"),
-    "shifted": (square(pull=lambda x: 2 * np.roll(x, 1)), ""),
+    "not reversed": (
+        Rule(lambda x: np.cumsum(x), pullback=lambda y, p, c: (np.cumsum(c),), cases=cases(N(4))),
+        "the transpose of the derivative",
+    ),
+    "reversed": (
+        Rule(lambda x: x * np.arange(1.0, 5), pullback=lambda y, p, c: ((c * np.arange(1.0, 5))[::-1].copy(),), cases=cases(N(4))),
+        "x_bar is reversed",
+    ),
+    "entries": (
+        Rule(lambda x: x[:, None] * x, pullback=lambda y, p, c: (c @ p[0],), cases=cases(N(3))),
+        "right except at 9 of 15 entries of the Jacobian|zero where it should not be",
+    ),
+    "shifted": (
+        Rule(lambda x: 3 * np.sin(x), pullback=lambda y, p, c: (np.roll(3 * np.cos(p[0]) * c, 1),), cases=cases(N(4))),
+        "x_bar is shifted by one element",
+    ),
     "missing sum": (add(lambda c: c[0].copy()), "a sum over the broadcast axes is missing, for b"),
     "mean": (add(lambda c: c.mean(0)), "the derivative times 0.25, as of a mean instead of a sum, for b"),
     "mean forward": (
@@ -163,7 +180,10 @@ WRONG = {
         "right except at 2 of 4 elements of x (where x < 0): the sign is wrong there",
     ),
     "large": (
-        square(pull=lambda x: np.where(np.abs(x) > 10, 20.0, 2 * x), draw=lambda rng: np.array([1.0, -12.0, 3.0, 15.0]) * rng.uniform(0.9, 1.1, 4)),
+        square(
+            pull=lambda x: np.where(np.abs(x) > 10, 20.0, 2 * x),
+            draw=lambda rng: np.array([1.0, -12.0, 3.0, 15.0]) * rng.uniform(0.9, 1.1, 4),
+        ),
         "right except at 2 of 4 elements of x (where |x| > ",
     ),
     "off the diagonal": (
@@ -178,7 +198,9 @@ WRONG = {
         "agrees with the pullback, but not with the function",
     ),
     "offset": (
-        square(pull=None, push=lambda x: 2 * x) if False else Rule(lambda x: x**2, pushforward=lambda y, p, t: 2 * p[0] * t[0] + 1e-3, cases=cases(N(3))),
+        square(pull=None, push=lambda x: 2 * x)
+        if False
+        else Rule(lambda x: x**2, pushforward=lambda y, p, t: 2 * p[0] * t[0] + 1e-3, cases=cases(N(3))),
         "an offset: not zero for a zero tangent",
     ),
     "modulus": (
@@ -201,7 +223,7 @@ WRONG = {
         "as precise as float32",
     ),
     "rounded": (square(pull=lambda x: 2.0000001 * x, push=lambda x: 2 * x), "right to 7 digits only"),
-    "nan": (square(pull=lambda x: x * np.array([2.0, 2.0, np.nan, 2.0])), "NaN or infinite in places"),
+    "nan": (square(pull=lambda x: x * np.array([2.0, 2.0, np.nan, 2.0])), "NaN or infinite: at 1 of 4 elements of x"),
     "primal sign": (Rule(np.sin, rrule=lambda x: (-np.sin(x), lambda c: (np.cos(x) * c,)), cases=cases(N(3))), "the sign is wrong"),
     "primal factor": (
         Rule(np.sin, rrule=lambda x: (2 * np.sin(x), lambda c: (np.cos(x) * c,)), cases=cases(N(3))),
@@ -223,7 +245,69 @@ def test_a_wrong_rule_is_told(name):
     report = check_rules(rule, raise_=False)
     assert report.findings
     looks = report.findings[0].looks_like
-    if not text:
-        assert looks == ""
-    else:
-        assert any(looks.startswith(part) for part in re.split(r"\|(?!x)", text)), looks
+    assert any(looks.startswith(part) for part in re.split(r"\|(?!x)", text)), looks
+
+
+UNLIKE = {
+    "another function of a scalar": Rule(np.exp, pullback=lambda y, p, c: (np.cos(p[0]) * c,), cases=cases(N())),
+    "another function, one element": Rule(lambda x: np.exp(x), pushforward=lambda y, p, t: np.cos(p[0]) * t[0], cases=cases(N(1))),
+    "another power of a fixed point": Rule(lambda x: x**3, pullback=lambda y, p, c: (3 * p[0] * c,), cases=[(2.0,)]),
+    "a half at this point only": Rule(lambda x: x**3, pullback=lambda y, p, c: (0.25 * p[0] ** 3 * 3 * c,), cases=[(2.0,)]),
+    "another function": Rule(lambda x: np.exp(x), pullback=lambda y, p, c: (np.cos(p[0]) * c,), cases=cases(N(4))),
+    "a random matrix": Rule(lambda x: M @ x, pullback=lambda y, p, c: (M @ M @ c,), cases=cases(N(3))),
+    "a norm without its root": Rule(lambda x: np.sqrt(x @ x), pullback=lambda y, p, c: (p[0] * np.exp(y) * c,), cases=cases(N(3))),
+    "a term of two": Rule(lambda x: np.sum(x) * np.exp(x), pullback=lambda y, p, c: (np.sum(p[0]) * y * c,), cases=cases(N(3))),
+}
+
+
+@pytest.mark.parametrize("name", UNLIKE)
+def test_nothing_is_said_that_does_not_fit(name):
+    looks = check_rules(UNLIKE[name], raise_=False).findings[0].looks_like
+    assert looks in ("", "right except at 6 of 9 entries of the Jacobian"), looks
+
+
+def test_a_duality_finding_tells_which_rule_is_wrong():
+    rule = two(
+        pushforward=lambda y, p, t: np.cos(p[0]) * np.exp(p[1]) * t[0] + y * t[1],
+        pullback=lambda y, p, c: (np.cos(p[0]) * np.exp(p[1]) * c, -y * c),
+    )
+    finding = check_rules(rule, raise_=False, only=["duality"]).findings[0]
+    assert finding.looks_like == "the pushforward is right, the pullback is not: the sign is wrong, for b"
+    rule = two(pushforward=lambda y, p, t: t[0] + y * t[1], pullback=lambda y, p, c: (2 * c, y * c))
+    finding = check_rules(rule, raise_=False, only=["duality"]).findings[0]
+    assert finding.looks_like == "neither rule is the derivative of the function"
+
+
+def test_one_scalar_rule_does_not_agree_with_itself():
+    @rb.primitive(cases=cases(N(3)))
+    def cosine(x):
+        return np.cos(x)
+
+    @rb.scalar_rule(cosine)
+    def _(y, x):
+        return np.exp(x)
+
+    assert "agrees" not in check_rules(cosine, raise_=False).findings[0].looks_like
+
+
+def test_what_a_rule_raises_later_is_no_crash():
+    calls = []
+
+    def pull(y, p, c):
+        calls.append(1)
+        if len(calls) > 12:
+            raise RuntimeError("enough")
+        return (p[0] * c,)
+
+    for allowed in range(13):
+        calls[:] = [1] * allowed
+        report = check_rules(Rule(lambda x: x**2, pullback=pull, cases=cases(N(3))), raise_=False)
+        assert report.findings
+
+
+def test_an_odd_finding_is_not_explained():
+    class Odd:
+        law = "differences-forward"
+        rule = object()
+
+    assert describe(Odd(), None) == ""
