@@ -47,10 +47,10 @@ def bent(probe: Probe, rule: forms.Rule) -> str:
 
 
 def _homogeneous(linear: Callable[[Array], Array], u: Array, once: Array, what: str) -> str:
-    if _same(linear(-u), once):
-        return f"the same for a {what} and its negative, as of a modulus"
     if _same(linear(2 * u), 4 * once):
         return f"grows with the square of the {what}"
+    if _same(linear(-u), once):
+        return f"the same for a {what} and its negative, as of a modulus"
     if once.any() and not linear(1e-9 * u).any():
         return f"zero for a small {what}, as of a threshold"
     large = linear(1e9 * u)

@@ -18,6 +18,9 @@ from rulebook.testing.whereabouts import said, which
 
 __all__ = ["describe"]
 
+_SINGLE = 1e-9  # no number of single precision is this close
+_CAUSES = ("single precision, a rounded number or a small term", "a rounded number or a small term")
+
 
 def describe(broken: Broken, probe: Probe) -> str:
     """What the difference between expected and got resembles, in a few words; nothing where nothing fits."""
@@ -82,7 +85,7 @@ def _digits(broken: Broken) -> str:
     worst = float(np.nanmax(off, initial=0.0))
     if not 1e-13 < worst < 1e-4 or (broken.estimate or 0.0) > 0.1 * np.abs(got - expected).max():
         return ""
-    return f"right to {int(-np.log10(worst))} digits only, as of a rounded number or a small term too many"
+    return f"right to {int(-np.log10(worst))} digits only, as of {_CAUSES[worst < _SINGLE]}"
 
 
 def _single(probe: Probe, rule: forms.Rule) -> bool:
@@ -114,7 +117,11 @@ def _wrong(probe: Probe, rule: forms.Rule) -> str | None:
     if both is None or not both.bad.any():
         return None
     values = probe.trial.y, probe.trial.x
-    return like(both, isinstance(rule, forms.Forward), values, lambda c, leaf: constant(probe, rule, c, both.inputs.space.slices[leaf]))
+
+    def steady(factor: float, out: int, into: int) -> bool:
+        return constant(probe, rule, factor, both.inputs.space.slices[into], both.outputs.space.slices[out])
+
+    return like(both, isinstance(rule, forms.Forward), values, steady)
 
 
 def _agreeing(probe: Probe, rule: forms.Rule, both: Matrices | None) -> str:

@@ -21,10 +21,11 @@ __all__ = ["as_with", "constant"]
 _OTHERS = 4
 _TRIED = (0.03, 1e-3)
 _CLOSE = 1e-5
+_ALL = slice(None)
 
 
-def constant(probe: Probe, rule: forms.Rule, factor: float, part: slice) -> bool:
-    """Whether the derivative by a part of the arguments is the same multiple of the right one next to the point."""
+def constant(probe: Probe, rule: forms.Rule, factor: float, part: slice, rows: slice) -> bool:
+    """Whether the derivative of a part of the result by a part of the arguments is the same multiple of the right one next to the point."""
     trial = probe.trial
     rng = np.random.default_rng(0)
     scale = trial.inputs.element_scale(trial.x)
@@ -37,7 +38,7 @@ def constant(probe: Probe, rule: forms.Rule, factor: float, part: slice) -> bool
         y = trial.f(x)
         if y is None or not np.isfinite(y).all():
             continue
-        expected, got, error = _along(trial, rule, trial, v, x, y)
+        expected, got, error = _along(trial, rule, trial, v, x, y, rows)
         return bool((np.abs(got - factor * expected) <= error * abs(factor) + _tolerance(probe) * (np.abs(got) + np.abs(expected))).all())
     return False
 
@@ -47,13 +48,16 @@ def _tolerance(probe: Probe) -> float:
     return max(_CLOSE, 1e3 * float(eps), 10 * probe.subject.accuracy)
 
 
-def _along(trial: Trial, rule: forms.Rule, reference: Trial, v: Array, x: Array, y: Array) -> tuple[Array, Array, Array]:
+def _along(
+    trial: Trial, rule: forms.Rule, reference: Trial, v: Array, x: Array, y: Array, rows: slice = _ALL
+) -> tuple[Array, Array, Array]:
     """A derivative of the reference along v at x, the rule's, and the error, each a vector; paired with a cotangent for a reverse rule."""
     estimate = _difference(reference, v, x, y)
     if isinstance(rule, forms.Forward):
-        return estimate.value, trial.push(rule, v, x), 10 * estimate.error
+        return estimate.value[rows], trial.push(rule, v, x)[rows], 10 * estimate.error[rows]
     assert isinstance(rule, forms.Reverse)
-    w = trial.outputs.draw(np.random.default_rng(1)) / np.clip(trial.outputs.element_scale(y), 1e-50, 1e50)
+    w = np.zeros(len(y), trial.outputs.dtype)
+    w[rows] = (trial.outputs.draw(np.random.default_rng(1)) / np.clip(trial.outputs.element_scale(y), 1e-50, 1e50))[rows]
     x_bar = trial.pull(rule, trial.start(rule, x), w)
     expected, got = np.real(np.conj(w) @ estimate.value), np.real(np.conj(x_bar) @ v)
     return np.atleast_1d(expected), np.atleast_1d(got), np.atleast_1d(10 * np.abs(w) @ estimate.error)
@@ -78,7 +82,7 @@ def as_with(probe: Probe, rule: forms.Rule) -> str:
         if other.y_structure != trial.y_structure or other.outputs.shapes != trial.outputs.shapes:
             continue
         if _agrees(probe, rule, other) and not _agrees(probe, rule, trial):
-            return f"right with {name}={short(value)}: {name}={short(point.statics[name])} does not reach the rule"
+            return f"the derivative for {name}={short(value, 30)}, where {name}={short(point.statics[name], 30)} is asked for"
     return ""
 
 

@@ -18,7 +18,7 @@ ZERO = "zero where it should not be"
 _EXPLAINED = 0.05  # the part of a gap that an explanation may leave
 _LOCAL = (-1.0, 2.0, 0.5, -2.0, -0.5)  # factors that are believed of a few entries
 _LEAST_AXIS = 3  # a mean over two elements cannot be told from a half
-Steady = Callable[[float, int], bool]
+Steady = Callable[[float, int, int], bool]
 
 
 def like(both: Matrices, forward: bool, values: tuple[Array, Array], steady: Steady) -> str:
@@ -28,7 +28,7 @@ def like(both: Matrices, forward: bool, values: tuple[Array, Array], steady: Ste
         both: the matrices.
         forward: whether the rule is a forward one.
         values: the vectors of the result and of the arguments.
-        steady: whether a factor of the block of an argument is the same at another point.
+        steady: whether a factor of the block of a result and an argument is the same at another point.
     """
     blocks = [Block(both, o, i, forward, values) for o in range(len(both.outputs.leaves)) for i in range(len(both.inputs.leaves))]
     wrong = [b for b in blocks if b.bad.any()]
@@ -105,7 +105,7 @@ def ratio(block: Block, where: Array) -> float | None:
 
 def _factor(block: Block, steady: Steady) -> str:
     c = ratio(block, np.ones_like(block.bad))
-    if c is None or not steady(c, block.into):
+    if c is None or not steady(c, block.out, block.into):
         return ""
     return times(c) + _as_mean(block, c)
 

@@ -1,7 +1,5 @@
 """Findings say what the error looks like, and say nothing that does not fit."""
 
-import re
-
 import numpy as np
 import pytest
 
@@ -139,7 +137,7 @@ WRONG = {
     "swapped": (two(pullback=lambda y, p, c: (y * c, np.cos(p[0]) * np.exp(p[1]) * c)), "the derivatives of a and b are swapped"),
     "unlike for one argument": (two(pullback=lambda y, p, c: (np.cos(p[0]) * c, y * c)), "right for b, not for a"),
     "conjugate": (cplx(lambda y, c: y * c), "the complex conjugate of the derivative"),
-    "cotangent conjugated": (cplx(lambda y, c: np.conj(y * c)), "x_bar is conjugated|y_bar is conjugated"),
+    "cotangent conjugated": (cplx(lambda y, c: np.conj(y * c)), "y_bar is conjugated"),
     "real part": (cplx(lambda y, c: (np.conj(y) * c).real + 0j), "the imaginary part is missing"),
     "transpose": (matmul(a_bar=lambda a, b, c: c @ b), "the transpose of the derivative, for a"),
     "transposed result": (matmul(b_bar=lambda a, b, c: (a.T @ c).T.copy()), "x_bar is transposed, for b"),
@@ -157,7 +155,7 @@ WRONG = {
     ),
     "entries": (
         Rule(lambda x: x[:, None] * x, pullback=lambda y, p, c: (c @ p[0],), cases=cases(N(3))),
-        "right except at 9 of 15 entries of the Jacobian|zero where it should not be",
+        "right except at 9 of 15 entries of the Jacobian",
     ),
     "shifted": (
         Rule(lambda x: 3 * np.sin(x), pullback=lambda y, p, c: (np.roll(3 * np.cos(p[0]) * c, 1),), cases=cases(N(4))),
@@ -209,7 +207,7 @@ WRONG = {
     ),
     "squared": (
         Rule(lambda x: x**2, pushforward=lambda y, p, t: 2 * p[0] * t[0] * np.sum(t[0]), cases=cases(N(3))),
-        "the same for a tangent and its negative|grows with the square of the tangent",
+        "grows with the square of the tangent",
     ),
     "threshold": (
         Rule(lambda x: x**2, pullback=lambda y, p, c: (np.where(np.abs(c) < 1e-5, 0.0, 2 * p[0] * c),), cases=cases(N(3))),
@@ -217,7 +215,7 @@ WRONG = {
     ),
     "accumulates": (accumulating(), "accumulates: the second call gives twice the first"),
     "shared residuals": (shared(), "what the latest call would give: the residuals are shared among calls"),
-    "option": (ignoring_option(), "right with power=2: power=3 does not reach the rule"),
+    "option": (ignoring_option(), "the derivative for power=2, where power=3 is asked for"),
     "float32": (
         Rule(np.exp, pullback=lambda y, p, c: (y.astype(np.float32).astype(float) * c,), cases=cases(N(3))),
         "as precise as float32",
@@ -229,7 +227,7 @@ WRONG = {
         Rule(np.sin, rrule=lambda x: (2 * np.sin(x), lambda c: (np.cos(x) * c,)), cases=cases(N(3))),
         "the value times 2",
     ),
-    "not symmetric": (symmetric(lambda g: g + np.triu(g, 1) - np.tril(g, -1)), "one triangle only|not symmetric"),
+    "not symmetric": (symmetric(lambda g: g + np.triu(g, 1) - np.tril(g, -1)), "one triangle only, where the matrix should be symmetric"),
     "thousand": (
         Rule(lambda x: x**2, pushforward=lambda y, p, t: one_bad(77, -1.0)(p[0]) * t[0], cases=cases(N(1000))),
         "right except at 1 of 1000 elements of y: the sign is wrong there",
@@ -245,7 +243,7 @@ def test_a_wrong_rule_is_told(name):
     report = check_rules(rule, raise_=False)
     assert report.findings
     looks = report.findings[0].looks_like
-    assert any(looks.startswith(part) for part in re.split(r"\|(?!x)", text)), looks
+    assert looks.startswith(text)
 
 
 UNLIKE = {
