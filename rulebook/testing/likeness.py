@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from rulebook.testing.block import Block
+from rulebook.testing.exchange import exchanged
 from rulebook.testing.matrices import Matrices
 from rulebook.testing.rearranged import one_of_many, rearranged
 from rulebook.testing.spaces import Array
@@ -32,7 +33,7 @@ def like(both: Matrices, forward: bool, values: tuple[Array, Array], steady: Ste
     """
     blocks = [Block(both, o, i, forward, values) for o in range(len(both.outputs.leaves)) for i in range(len(both.inputs.leaves))]
     wrong = [b for b in blocks if b.bad.any()]
-    text = _exchanged(both)
+    text = exchanged(both)
     if text:
         return text
     said: dict[str, list[Block]] = {}
@@ -52,26 +53,6 @@ def _names(both: Matrices, leaves: list[int]) -> str:
 
 def _about(both: Matrices, text: str, leaves: set[int], alive: set[int]) -> str:
     return text if leaves == alive or len(alive) < 2 or "elements of" in text else f"{text}, for {_names(both, sorted(leaves))}"
-
-
-def _exchanged(both: Matrices) -> str:
-    """Whether two arguments, or two results, stand for each other."""
-    for axis, turn in ((both.inputs, False), (both.outputs, True)):
-        expected, error, got, bad, floor = (m.T if turn else m for m in (both.expected, both.error, both.got, both.bad, both.floor))
-        wrong = [i for i, part in enumerate(axis.leaves) if bad[:, part].any()]
-        if len(wrong) != 2:
-            continue
-        a, b = (axis.leaves[i] for i in wrong)
-        if a.stop - a.start != b.stop - b.start:
-            continue
-        made, blur = expected.copy(), error.copy()
-        made[:, a], made[:, b] = expected[:, b], expected[:, a]
-        blur[:, a], blur[:, b] = error[:, b], error[:, a]
-        gap = np.abs(got - made)
-        near = gap <= 10 * blur + both.relative * (np.abs(got) + np.abs(made)) + floor
-        if (near & (~bad | (gap <= _EXPLAINED * np.abs(got - expected)))).all():
-            return f"the derivatives of {axis.name(wrong[0])} and {axis.name(wrong[1])} are swapped"
-    return ""
 
 
 def _of_block(block: Block, steady: Steady) -> str:

@@ -55,6 +55,11 @@ def cplx(pull):
     return Rule(np.exp, pullback=lambda y, p, c: (pull(y, c),), cases=cases(complex_draw))
 
 
+def polar_bars(a, b, c):
+    r = a**2 + b**2
+    return b / r * c, -a / r * c
+
+
 def accumulating():
     """The rrule keeps adding to one buffer."""
 
@@ -135,6 +140,22 @@ WRONG = {
         "the sign is wrong, for a",
     ),
     "swapped": (two(pullback=lambda y, p, c: (y * c, np.cos(p[0]) * np.exp(p[1]) * c)), "the derivatives of a and b are swapped"),
+    "swapped, with the other sign": (
+        Rule(lambda a, b: np.arctan2(a, b), pullback=lambda y, p, c: polar_bars(p[1], p[0], c), cases=cases(N(3), N(3))),
+        "the derivatives of a and b are swapped, and the sign is wrong",
+    ),
+    "results swapped": (
+        Rule(lambda x: (np.sin(x), np.exp(x)), pushforward=lambda y, p, t: (y[1] * t[0], np.cos(p[0]) * t[0]), cases=cases(N(3))),
+        "the derivatives of y[0] and y[1] are swapped",
+    ),
+    "another order": (
+        Rule(
+            lambda *args: sum((k + 1) * a**2 for k, a in enumerate(args)),
+            pullback=lambda y, p, c: tuple(2 * (k + 1) * a * c for k, a in enumerate(p))[::-1],
+            cases=cases(N(2), N(2), N(2), N(2)),
+        ),
+        "the derivatives of args[0], args[1], args[2] and args[3] are in another order",
+    ),
     "unlike for one argument": (two(pullback=lambda y, p, c: (np.cos(p[0]) * c, y * c)), "right for b, not for a"),
     "conjugate": (cplx(lambda y, c: y * c), "the complex conjugate of the derivative"),
     "cotangent conjugated": (cplx(lambda y, c: np.conj(y * c)), "y_bar is conjugated"),
