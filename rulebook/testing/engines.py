@@ -252,7 +252,7 @@ class _Run:
         kind = broken.rule.kind if broken.rule is not None else "function"
         where = f" in {engine}" if engine else ""
         name = f"{kind} of {self.subject.name}{where}"
-        if any(f.rule == name and f.law == broken.law for f in self.report.findings):
+        if any(f.rule == name and (f.law == broken.law or f.got == broken.got) for f in self.report.findings):
             return
         point = None if setting is None else setting.trial.point
         self.report.findings.append(

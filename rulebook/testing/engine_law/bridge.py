@@ -6,7 +6,7 @@ from rulebook import forms
 from rulebook.testing.engine_law.base import EngineLaw, compare_derivative
 from rulebook.testing.engine_law.clones import MARKER, clone, counted, marked
 from rulebook.testing.engine_law.setting import Setting
-from rulebook.testing.verdicts import Broken
+from rulebook.testing.verdicts import Broken, LeftOut
 
 
 class Bridge(EngineLaw):
@@ -20,8 +20,7 @@ class Bridge(EngineLaw):
 
     def check(self, setting: Setting) -> None:
         """Mark one rule after the other."""
-        if not setting.differentiable:
-            return
+        setting.need_derivative()
         forward, reverse = setting.primitive.forward, setting.primitive.reverse
         larger = None if forward is None else marked(forward)
         if larger is not None:
@@ -52,14 +51,12 @@ class Once(EngineLaw):
     def check(self, setting: Setting) -> None:
         """Count the runs."""
         p = setting.primitive
-        if not setting.differentiable or (setting.name == "jax" and not p.host):
-            return  # what JAX traces runs afterwards, as often as the program says
+        setting.need_derivative()
+        if setting.name == "jax" and not p.host:
+            raise LeftOut("what JAX traces runs afterwards, as often as the program says")
         if any(rule is not None and rule.kind == "transpose" for rule in (p.forward, p.reverse)):
-            return  # a linear function is its own pushforward
-        try:
-            clone_of, runs = counted(p)
-        except (TypeError, ValueError):  # a function whose signature cannot be told through a wrapper
-            return
+            raise LeftOut("a linear function is its own pushforward")
+        clone_of, runs = counted(p)
         v, w = setting.probe.tangents[0], setting.probe.cotangents[0]
         for mode, run, u in (("forward", setting.jvp, v), ("reverse", setting.vjp, w)):
             runs.clear()

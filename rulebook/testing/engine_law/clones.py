@@ -19,12 +19,10 @@ MARKER = 100.0
 F = TypeVar("F", bound=forms.Rule)
 
 
-def clone(
-    p: Primitive, forward: forms.Forward | None, reverse: forms.Reverse | None, fn: Any = None, host: bool | None = None
-) -> Primitive:
+def clone(p: Primitive, forward: forms.Forward | None, reverse: forms.Reverse | None, host: bool | None = None) -> Primitive:
     """An unlisted primitive like another, with these rules."""
     made = Primitive(
-        fn or p.fn,
+        p.fn,
         name=p.name,
         host=p.host if host is None else host,
         result=p.result,
@@ -63,7 +61,9 @@ def counted(p: Primitive) -> tuple[Primitive, list[int]]:
         runs.append(1)
         return p.fn(*args, **statics)
 
-    return clone(p, p.forward, p.reverse, fn), runs
+    made = clone(p, p.forward, p.reverse)
+    made.fn = fn  # only now, as C code does not tell its parameters through a wrapper
+    return made, runs
 
 
 def marked(rule: F) -> F | None:

@@ -33,8 +33,7 @@ class Forward(EngineLaw):
 
     def check(self, setting: Setting) -> None:
         """Compare along one direction."""
-        if not setting.differentiable:
-            return
+        setting.need_derivative()
         v = setting.probe.tangents[0]
         y, y_dot = setting.jvp(self.id, v)
         compare_primal(self.id, setting, setting.value(self.id, y), setting.trial.y, setting.forward.rule)
@@ -53,8 +52,7 @@ class Reverse(EngineLaw):
 
     def check(self, setting: Setting) -> None:
         """Compare for one cotangent."""
-        if not setting.differentiable:
-            return
+        setting.need_derivative()
         w = setting.probe.cotangents[0]
         y, x_bar = setting.vjp(self.id, w)
         compare_primal(self.id, setting, setting.value(self.id, y), setting.trial.y, setting.reverse.rule)

@@ -9,6 +9,7 @@ from rulebook.testing.law.base import report_at
 from rulebook.testing.law.second import wrong_elements
 from rulebook.testing.reference import Derivative
 from rulebook.testing.spaces import Array
+from rulebook.testing.verdicts import LeftOut
 
 
 class SecondOrder(EngineLaw):
@@ -23,8 +24,9 @@ class SecondOrder(EngineLaw):
 
     def check(self, setting: Setting) -> None:
         """Compare with differences of the rule: forward over reverse, or forward over forward where the engine has that alone."""
-        if not setting.differentiable or setting.has_host or not setting.promised or not setting.probe.finite.all():
-            return
+        setting.need_derivative()
+        if setting.has_host or not setting.promised or not setting.probe.finite.all():
+            raise LeftOut("host code makes no claim of a second order")
         trial, probe = setting.trial, setting.probe
         v: Array = trial.project(trial.inputs.draw(probe.rng) * trial.inputs.element_scale(trial.x))
         if setting.name == "dual":

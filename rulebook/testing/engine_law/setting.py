@@ -15,7 +15,7 @@ from rulebook.primitive import Primitive
 from rulebook.testing.probe import Probe
 from rulebook.testing.reference import Derivative, backward, forward
 from rulebook.testing.spaces import Array, moves
-from rulebook.testing.trial import Trial
+from rulebook.testing.trial import Trial, fresh
 from rulebook.testing.verdicts import Broken, Iterates, LeftOut, short
 
 __all__ = ["Refused", "Setting"]
@@ -64,10 +64,14 @@ class Setting:
         """Whether anything of the function needs NumPy arrays."""
         return self.primitive.host or any(rule is not None and rule.host for rule in self.rules)
 
-    @property
-    def differentiable(self) -> bool:
-        """Whether there is anything to differentiate, and something to do so by."""
-        return bool(self.trial.inputs.n and self.trial.outputs.n)
+    def need_derivative(self) -> None:
+        """Go on only where there is something to differentiate, and something to do so by.
+
+        Raises:
+            LeftOut: there is not.
+        """
+        if not self.trial.inputs.n or not self.trial.outputs.n:
+            raise LeftOut("nothing to differentiate")
 
     def second(self) -> Array:
         """The vector of another point where the function is defined.
@@ -89,7 +93,7 @@ class Setting:
 
         def call(*moving: Any) -> Any:
             made = dict(zip(self.trial.inputs.at, moving, strict=True))
-            leaves = iter([made.get(i, leaf) for i, leaf in enumerate(self.trial.leaves)])
+            leaves = iter([made[i] if i in made else fresh(leaf) for i, leaf in enumerate(self.trial.leaves)])
             return primitive(*self.trial.structure.unflatten(leaves), **self.trial.fresh_statics())
 
         return call
@@ -122,10 +126,11 @@ class Setting:
         except _REFUSALS as error:
             raise Refused(_told(error)) from error
         except Exception as error:
-            if self._is_about_tracing(error) or not self.promised:
-                what = f"NumPy code or Python control flow met a traced value ({type(error).__name__})"
-                raise Refused(f"{what}; write it with rb.xp or mark it host=True") from error
             got = f"{type(error).__name__}: {short(str(error), 200)}"
+            if self._is_about_tracing(error):
+                raise Refused(f"code that cannot be traced: {got}; write it with rb.xp or mark it host=True") from error
+            if not self.promised:
+                raise Refused(f"{got}; make a primitive of it and say what is host=True") from error
             raise Broken(law, rule, f"a result in {self.name}, as on NumPy arrays", got) from error
 
     def _is_about_tracing(self, error: Exception) -> bool:

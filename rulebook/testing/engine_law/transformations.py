@@ -75,8 +75,7 @@ class Second(EngineLaw):
 
     def check(self, setting: Setting) -> None:
         """Call at one input and then at another; compiled in JAX."""
-        if not setting.differentiable:
-            return
+        setting.need_derivative()
         modes = _Modes(self.id, setting)
         x = setting.second()
         for reverse in (True, False):
@@ -105,8 +104,7 @@ class Batched(EngineLaw):
 
     def check(self, setting: Setting) -> None:
         """Batch two points."""
-        if not setting.differentiable:
-            return
+        setting.need_derivative()
         modes = _Modes(self.id, setting)
         points = [setting.trial.x, setting.second()]
         batch = self._stacked(modes, points)
