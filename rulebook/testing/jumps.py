@@ -70,9 +70,9 @@ def _follow(g: Callable[[float], Array | None], finite: Array, noise: Array, rea
             return 0.0
         unit = float(floor[element] / size[element])
         middle, reach = float(t[int(k) + _ORDER // 2]), reach / _ZOOM
-    last = seen[-3:]
+    last = seen[-4:]  # a kink falls by four with each zoom
     jump = max(last) * unit
-    if min(last) < 0.2 * max(last) or not _SMALLEST < jump < _LARGEST:
+    if min(last) < 0.4 * max(last) or not _SMALLEST < jump < _LARGEST:
         return 0.0
     return jump if jump > _ROUGH * _rounding(g, middle + 0.37 * reach, element or 0) else 0.0
 

@@ -23,9 +23,10 @@ SLACK = 1e3
 _JITTERS = 3
 # A sample of three underestimates the largest error; a sum of n roundings of one sign exceeds the typical one.
 _JITTER_SLACK = 50.0
+_ITERATION = 1e-7  # what a map may lack of being additive, relative to its terms, where it is computed by an iteration
 _LEAST_TOLERANCE = 1e-9  # taken for an iteration whose accuracy is not declared
 _LINES = 3  # per point, along which jumps are looked for
-_PATIENCE = 3.0  # seconds spent on that
+_PATIENCE = 5.0  # seconds spent on that, once for a function
 _BASIS = 24  # spaces up to this size are swept by their basis
 
 
@@ -169,7 +170,10 @@ class Probe:
             noise = np.fmax(noise, np.abs(linear(None, u * (1 + 4e-16 * self.rng.choice([-1, 1], len(u)))) - here))
         top = np.abs(other).max(initial=0.0)
         other = other * (np.abs(u).max(initial=0.0) / top if top > 0 else 0.0)
-        noise = np.fmax(noise, np.abs(linear(None, u + other) - here - linear(None, other)))
+        apart = linear(None, other)
+        # a rule that is not linear must not excuse itself: only so much as an iteration inside it may lack counts as noise
+        lacks = np.abs(linear(None, u + other) - here - apart)
+        noise = np.fmax(noise, np.minimum(lacks, max(_ITERATION, self.subject.accuracy) * (np.abs(here) + np.abs(apart))))
         return np.asarray(_JITTER_SLACK * noise)
 
     def push_noise(self, rule: forms.Forward, v: Array) -> Array:
