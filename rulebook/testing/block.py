@@ -40,6 +40,11 @@ class Block:
         return bool(fit.all() if where is None else fit[where].all())
 
     @property
+    def alive(self) -> bool:
+        """Whether there is anything in it."""
+        return bool(self.expected.any() or self.got.any())
+
+    @property
     def shapes(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """Of the result and of the argument."""
         return self.whole.outputs.space.shapes[self.out], self.whole.inputs.space.shapes[self.into]

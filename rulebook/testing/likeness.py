@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
 from rulebook.testing.block import Block
 from rulebook.testing.exchange import exchanged
-from rulebook.testing.matrices import Matrices
+from rulebook.testing.matrices import Axis, Matrices
 from rulebook.testing.rearranged import one_of_many, rearranged
 from rulebook.testing.spaces import Array
 from rulebook.testing.whereabouts import place, said, which
@@ -39,20 +39,28 @@ def like(both: Matrices, forward: bool, values: tuple[Array, Array], steady: Ste
     said: dict[str, list[Block]] = {}
     for block in wrong:
         said.setdefault(_of_block(block, steady), []).append(block)
-    alive = {b.into for b in blocks if b.expected.any() or b.got.any()}
-    if "" in said or len(said) > 2:
-        right = sorted(alive - {b.into for b in wrong})
-        return f"right for {_names(both, right)}, not for {_names(both, sorted(alive - set(right)))}" if right else ""
-    parts = [_about(both, text, {b.into for b in those}, alive) for text, those in said.items()]
-    return "; ".join(parts)
+    if "" not in said and len(said) <= 2:
+        return "; ".join(text + _where(both, text, those, blocks) for text, those in said.items())
+    alive = {b.into for b in blocks if b.alive}
+    right = sorted(alive - {b.into for b in wrong})
+    return f"right for {_names(both.inputs, right)}, not for {_names(both.inputs, sorted(alive - set(right)))}" if right else ""
 
 
-def _names(both: Matrices, leaves: list[int]) -> str:
-    return " and ".join(both.inputs.name(i) for i in leaves)
+def _names(axis: Axis, leaves: Iterable[int]) -> str:
+    return " and ".join(axis.name(i) for i in sorted(leaves))
 
 
-def _about(both: Matrices, text: str, leaves: set[int], alive: set[int]) -> str:
-    return text if leaves == alive or len(alive) < 2 or "elements of" in text else f"{text}, for {_names(both, sorted(leaves))}"
+def _where(both: Matrices, text: str, those: list[Block], blocks: list[Block]) -> str:
+    """For which arguments and in which results something is said, where there are others."""
+    parts = ""
+    for axis, word, some, every in (
+        (both.inputs, "for", {b.into for b in those}, {b.into for b in blocks if b.alive}),
+        (both.outputs, "in", {b.out for b in those}, {b.out for b in blocks if b.alive}),
+    ):
+        names = _names(axis, some)
+        if some != every and f"elements of {names}" not in text:
+            parts += f", {word} {names}"
+    return parts
 
 
 def _of_block(block: Block, steady: Steady) -> str:

@@ -91,5 +91,15 @@ def one_of_many(block: Block) -> str:
         for j in range(a) if b == 1 and a > 1 else ():
             kept = np.isin(np.arange(index.size), np.take(index, j, axis))[:, None]
             if block.fits(np.where(kept, block.expected, 0.0), np.where(kept, block.error, 0.0)):
-                return "a sum over the broadcast axes is missing" if not block.forward else f"only one element along axis {axis} of y moves"
+                if block.forward:
+                    return f"only one element along axis {axis} of y moves"
+                return f"a sum over {'the broadcast axes' if _spread(block, aligned) else f'axis {axis} of y'} is missing"
     return ""
+
+
+def _spread(block: Block, aligned: tuple[int, ...]) -> bool:
+    """Whether each element of the result depends on none but the one that it is broadcast from."""
+    source = np.arange(block.expected.shape[1]).reshape(aligned)
+    other = block.expected.copy()
+    other[np.arange(len(other)), np.broadcast_to(source, block.shapes[0]).reshape(-1)] = 0
+    return not other.any()

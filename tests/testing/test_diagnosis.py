@@ -7,6 +7,7 @@ import rulebook as rb
 from rulebook.testing import Rule, check_rules
 from rulebook.testing.diagnosis import describe
 
+M = np.random.default_rng(3).normal(size=(3, 3))
 WEIGHTS = np.arange(1.0, 5)
 N = lambda *shape: lambda rng: rng.normal(size=shape)
 
@@ -148,6 +149,18 @@ WRONG = {
         Rule(lambda x: (np.sin(x), np.exp(x)), pushforward=lambda y, p, t: (y[1] * t[0], np.cos(p[0]) * t[0]), cases=cases(N(3))),
         "the derivatives of y[0] and y[1] are swapped",
     ),
+    "one result": (
+        Rule(lambda x: (np.sin(x), np.exp(x)), pushforward=lambda y, p, t: (np.cos(p[0]) * t[0], -y[1] * t[0]), cases=cases(N(3))),
+        "the sign is wrong, in y[1]",
+    ),
+    "steps of a solver": (
+        Rule(
+            lambda x: np.stack([M @ x, M @ M @ x, M @ M @ M @ x]),
+            pullback=lambda y, p, c: ((M @ M @ M).T @ c[-1],),
+            cases=cases(N(3)),
+        ),
+        "a sum over axis 0 of y is missing",
+    ),
     "another order": (
         Rule(
             lambda *args: sum((k + 1) * a**2 for k, a in enumerate(args)),
@@ -255,7 +268,6 @@ WRONG = {
     ),
     "thousand, half": (square(pull=lambda x: x, draw=N(1000)), "the derivative times 0.5"),
 }
-M = np.random.default_rng(3).normal(size=(3, 3))
 
 
 @pytest.mark.parametrize("name", WRONG)
