@@ -39,7 +39,17 @@ def _integrate(field: Any, span: tuple[float, float], state: Any, times: Any = N
     return found.y.T
 
 
-@rb.primitive(host=True, result=lambda rates, start, *, times: rb.ShapeDtype((len(times), 2), start.dtype))
+def _example(rng: np.random.Generator) -> Any:
+    """Rates and populations of the right order, over two years."""
+    return rb.case(rng.uniform(0.5, 1.5, 4) * (0.6, 0.03, 0.9, 0.03), rng.uniform(5.0, 30.0, 2), times=(0.0, 0.5, 2.0))
+
+
+@rb.primitive(
+    host=True,
+    result=lambda rates, start, *, times: rb.ShapeDtype((len(times), 2), start.dtype),
+    cases=[_example],
+    accuracy=1e-10,
+)
 def populations(rates: Any, start: Any, *, times: tuple[float, ...]) -> Any:
     """Hare and lynx at the given times.
 

@@ -1,0 +1,64 @@
+"""Every rule that the project ships keeps the laws, and is what every engine uses."""
+
+import importlib
+import importlib.util
+import pkgutil
+from pathlib import Path
+
+import pytest
+
+import rulebook
+from rulebook.primitive import Primitive
+from rulebook.testing import check_engines, check_rules
+
+pytest.importorskip("scipy")
+
+PACKAGES = ("rulebook.demo", "rulebook.rules")
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+def _packaged():
+    """Every module of the packages that hold rules."""
+    for name in PACKAGES:
+        package = importlib.import_module(name)
+        yield package
+        for info in pkgutil.walk_packages(package.__path__, f"{name}."):
+            yield importlib.import_module(info.name)
+
+
+def _examples():
+    """Every example, imported under a name of its own and not run."""
+    for file in sorted(EXAMPLES.glob("*.py")):
+        spec = importlib.util.spec_from_file_location(f"example_{file.stem}", file)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        yield module
+
+
+MODULES = [*_packaged(), *_examples()]
+SHIPPED = {value.name: value for module in MODULES for value in vars(module).values() if isinstance(value, Primitive)}
+
+shipped = pytest.mark.parametrize("name", SHIPPED)
+
+
+def test_the_demonstration_is_among_them():
+    assert "rulebook.demo.solver.populations" in SHIPPED
+    assert all(Path(module.__file__).exists() for module in MODULES)
+    assert rulebook.__name__ in {name.partition(".")[0] for name in SHIPPED}
+
+
+@shipped
+def test_has_cases(name):
+    assert SHIPPED[name].cases, f"{name} has no cases: pass cases=[...] to rb.primitive"
+
+
+@shipped
+def test_rules_keep_the_laws(name):
+    report = check_rules(SHIPPED[name], budget=8.0)
+    assert report.points >= 3
+    assert {"differences-forward", "differences-reverse", "duality"} <= set(report.held)
+
+
+@shipped
+def test_engines_use_the_rules(name):
+    assert check_engines(SHIPPED[name], budget=8.0).ok
