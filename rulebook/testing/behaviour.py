@@ -98,7 +98,7 @@ def again(broken: Broken, probe: Probe) -> str:
 def residuals(broken: Broken, probe: Probe) -> str:
     """Which other call a result belongs to."""
     if broken.values is None:
-        return ""
+        return "an array that was returned is overwritten by the next call"
     expected, got = broken.values
     rule, trial = broken.rule, probe.trial
     other = trial.x + 0.1 * probe.tangents[0]
@@ -106,12 +106,14 @@ def residuals(broken: Broken, probe: Probe) -> str:
         here, there = (trial.push(rule, probe.tangents[0], x) for x in (trial.x, other))
     else:
         here, there = (trial.pull(rule, trial.start(rule, x), probe.cotangents[0]) for x in (trial.x, other))
-    if _same(here, there):
+    if _same(here, there) or not got.any():
+        return "" if got.any() else "zero once another call was made"
+    if _same(expected, here):
+        if _same(got, there):
+            return "what the latest call would give: the residuals are shared among calls"
+        return "another result once another call was made"
+    if not _same(expected, there):
         return ""
-    if _same(got, there) and _same(expected, here):
-        return "what the latest call would give: the residuals are shared among calls"
-    if not got.any() and expected.any():
-        return "zero once another call was made"
-    if _same(got, here) and _same(expected, there):
-        return "what an earlier call gave: the values that the arrays held before are used"
-    return ""
+    if _same(got, here):
+        return "what an earlier call gave: the same arrays held its values"
+    return "depends on what the same arrays held before"

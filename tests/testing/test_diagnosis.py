@@ -88,6 +88,31 @@ def shared():
     return Rule(np.sin, rrule=rrule, cases=cases(N(3)))
 
 
+def by_identity():
+    """The slope is kept for the array object that was seen last."""
+    kept = [None, None]
+
+    def rrule(x):
+        if kept[0] is not x:
+            kept[:] = [x, np.cos(x)]
+        slope = kept[1]
+        return np.sin(x), lambda c: (slope * c,)
+
+    return Rule(np.sin, rrule=rrule, cases=cases(N(3)))
+
+
+def workspace():
+    """Cotangents are returned in an array that the next call uses."""
+    work = np.empty(3)
+
+    def pull(y, p, c):
+        if work.shape != c.shape:
+            return (np.cos(p[0]) * c,)
+        return (np.multiply(np.cos(p[0]), c, out=work),)
+
+    return Rule(np.sin, pullback=pull, cases=cases(N(3)))
+
+
 def ignoring_option():
     def scaled(x, *, power=2):
         return x**power
@@ -249,6 +274,8 @@ WRONG = {
     ),
     "accumulates": (accumulating(), "accumulates: the second call gives twice the first"),
     "shared residuals": (shared(), "what the latest call would give: the residuals are shared among calls"),
+    "cached by identity": (by_identity(), "what an earlier call gave: the same arrays held its values"),
+    "one workspace": (workspace(), "an array that was returned is overwritten by the next call"),
     "option": (ignoring_option(), "the derivative for power=2, where power=3 is asked for"),
     "float32": (
         Rule(np.exp, pullback=lambda y, p, c: (y.astype(np.float32).astype(float) * c,), cases=cases(N(3))),
