@@ -200,7 +200,11 @@ class _Run:
             law.check(probe)
         except Iterates:
             level = f"{self.subject.accuracy:.0e}"
-            self.report.note(Note("inconclusive", f"the function jumps by {level} of its size, and less is not told: declare accuracy="))
+            self.report.note(
+                Note(
+                    "inconclusive", f"the function seems to iterate, to about {level} of its size, and less is not told: declare accuracy="
+                )
+            )
             probe = Probe(probe.trial, probe.rng, probe.deep, self._others)
             law.check(probe)
         return probe

@@ -24,6 +24,7 @@ T = TypeVar("T")
 Rules = tuple[forms.Forward | None, forms.Reverse | None]
 
 _REFUSALS = (RuleMissingError, HigherOrderError, ResultSpecError, RuleSignatureError, DroppedTangentError)
+_UNTRACEABLE = ("vmap: It looks like you're", "Batching rule not implemented")  # PyTorch has no exceptions of their own for them
 _STEPS = (0.1, 1e-2, 1e-4)
 # Engines whose reverse mode is built on forward mode: both of their modes run the forward rule.
 _FORWARD_ONLY = frozenset({"dual"})
@@ -103,7 +104,7 @@ class Setting:
         call = self.of_leaves(primitive)
 
         def moving(*leaves: Any) -> list[Any]:
-            found = trees.flatten(call(*leaves))[0]
+            found = self._result_leaves("", call(*leaves))
             return [found[i] for i in self.trial.outputs.at]
 
         return moving
@@ -135,6 +136,8 @@ class Setting:
 
     def _is_about_tracing(self, error: Exception) -> bool:
         """Whether the engine says that code cannot be traced."""
+        if isinstance(error, RuntimeError) and any(text in str(error) for text in _UNTRACEABLE):
+            return True
         return self.engine.is_traced_error(error) or any(
             kind.__module__.partition(".")[0] == "jax" and kind.__name__ in ("JAXTypeError", "JAXIndexError")
             for kind in type(error).__mro__
@@ -177,16 +180,27 @@ class Setting:
 
     def value(self, law: str, y: Any) -> Array:
         """The vector of a result, which must have the structure, shapes and dtypes of the function's."""
-        leaves, structure = trees.flatten(y)
         trial = self.trial
-        if structure != trial.y_structure:
-            raise Broken(law, None, f"structure {trial.y_structure!r}", f"structure {structure!r}", argument="y")
+        leaves = self._result_leaves(law, y)
         for got, want, path in zip(leaves, trial.y_leaves, trial.y_paths, strict=True):
             if isinstance(want, (np.ndarray, np.generic, int, float, complex)):
                 self._same_kind(law, None, got, want, path)
                 if not moves(want) and not np.array_equal(got, want):
                     raise Broken(law, None, short(want), short(np.asarray(got)), argument=path)
         return trial.outputs.pack([leaves[i] for i in trial.outputs.at])
+
+    def _result_leaves(self, law: str, y: Any) -> list[Any]:
+        """The leaves of a result in the order of the function's: some engines sort the keys of dicts."""
+        if self.engine.owns(type(y)) and self.trial.y_structure is trees.LEAF:
+            return [y]
+
+        def fail(path: str, expected: str, got: str) -> RulebookError:
+            raise Broken(law, None, expected, got, argument=path)
+
+        leaves = trees.flatten_like(self.trial.y_structure, y, fail, "y")
+        if any(leaf is None for leaf in leaves):
+            fail("y", f"structure {self.trial.y_structure!r}", f"structure {trees.flatten(y)[1]!r}")
+        return leaves
 
     def tangent(self, law: str, y_dot: Any) -> Array:
         """The vector of a tangent of the result."""
