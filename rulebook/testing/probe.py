@@ -153,7 +153,7 @@ class Probe:
         values = [trial.f(trial.x + t * self.tangents[0]) for t in NEAR] if not (space.eps > 1e-10).any() else [None]
         if all(y is not None for y in values):
             noise = np.fmax(noise, 2 * np.abs(STRAY @ np.array(values)).max(axis=0))
-        return noise
+        return np.asarray(noise)
 
     def noise_of(self, linear: Callable[[Array | None, Array], Array], u: Array, other: Array) -> Array:
         """The absolute error of each element of L(x) u: how it answers to rounding x, and how far L is from additive in rounding.
@@ -185,7 +185,7 @@ class Probe:
         """About the sum of the moduli of the terms that each element of J v is made of: they may cancel along one of V."""
         v = self.tangents[row]
         signs = self.rng.choice([-1.0, 1.0], (_JITTERS, len(v)))
-        return np.abs([self.trial.push(rule, self.trial.project(v * s)) for s in signs]).sum(axis=0)
+        return np.asarray(np.abs([self.trial.push(rule, self.trial.project(v * s)) for s in signs]).sum(axis=0))
 
     def pull_noise(self, rule: forms.Reverse, w: Array) -> Array:
         """The absolute error of each element of J* w."""

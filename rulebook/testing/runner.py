@@ -207,6 +207,12 @@ class _Run:
             )
             probe = Probe(probe.trial, probe.rng, probe.deep, self._others)
             law.check(probe)
+        except (Broken, Inconclusive, LeftOut):
+            raise
+        except Exception as error:  # what odd rules return must end in a finding, and a mistake of the checker be loud
+            got = f"{type(error).__name__}: {short(str(error), 200)}"
+            do = "if the rule is right, report this with it: it is a mistake of rulebook.testing"
+            raise Broken(law.id, None, "results that can be compared", got, do=do) from error
         return probe
 
     def _leave_out(self, point: Point, why: str) -> None:

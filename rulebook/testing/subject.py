@@ -59,7 +59,7 @@ class Rule:
             accuracy=accuracy,
             listed=False,
         )
-        written = {"frule": frule, "pushforward": pushforward, "rrule": rrule, "pullback": pullback}
+        written: dict[str, Any] = {"frule": frule, "pushforward": pushforward, "rrule": rrule, "pullback": pullback}
         for kind, rule in written.items():
             if rule is not None and not callable(rule):
                 which = f"{kind} of {self.primitive.name}."

@@ -66,8 +66,8 @@ def short(value: Any, limit: int = 60) -> str:
     """A number, array or object in a few characters.
 
     Example:
-        >>> short(1 / 3), short(np.zeros((2, 2)))
-        ('0.33333333333333331', 'array (2, 2) float64')
+        >>> short(1 / 3), short(np.zeros((3, 3)))
+        ('0.33333333333333331', 'array (3, 3) float64')
     """
     if hasattr(value, "shape") and getattr(value, "ndim", 0) > 0:
         text = f"array {tuple(value.shape)} {value.dtype}"

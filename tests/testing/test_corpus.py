@@ -3,11 +3,13 @@
 All of it is run by `python -m benchmarks.checker`.
 """
 
+import json
 import warnings
 
 import numpy as np
 import pytest
 
+from benchmarks.checker import Outcome, Summary, main
 from rulebook.testing import check_rules
 from tests import checker_corpus, checker_corpus_b
 
@@ -31,3 +33,20 @@ def test_entry(name):
 def test_sample_holds_both():
     assert {entry.right for entry in SAMPLE.values()} == {True, False}
     assert len({entry.bug for entry in SAMPLE.values()}) > 20
+
+
+def test_all_of_it_can_be_run(tmp_path, capsys):
+    file = tmp_path / "found.json"
+    with np.errstate(all="ignore"):
+        status = main(["--corpus", "b", "--only", "euler-angles", "--workers", "1", "--undeclared", "--json", str(file)])
+    assert (status == 0) == ("missed," not in (text := capsys.readouterr().out) and "refused:" not in text)
+    assert set(json.loads(file.read_text())) == {"numbers", "bugs", "outcomes"}
+
+
+def test_summary():
+    made = [("right", True, "", True), ("refused", True, "", False), ("caught", False, "sign", False), ("missed", False, "sign", True)]
+    summary = Summary([Outcome("a", id, 0, right, bug, ok, 0.5) for id, right, bug, ok in made])
+    assert [outcome.id for outcome in summary.misses] == ["refused", "missed"]
+    assert summary.numbers()["caught, %"] == summary.numbers()["refused, %"] == 50
+    assert summary.by_bug() == [("sign", 2, 1)]
+    assert "missed, sign: a missed, seed 0" in summary.text()

@@ -186,7 +186,7 @@ class Residuals(Law):
         """Another point at which the function is defined."""
         trial = probe.trial
         for size in (0.1, 1e-2, 1e-4):
-            x = trial.x + size * probe.tangents[0]
+            x: Array = trial.x + size * probe.tangents[0]
             y = trial.f(x)
             if y is not None and np.isfinite(y[probe.finite]).all():
                 return x
