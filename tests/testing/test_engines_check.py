@@ -378,3 +378,43 @@ def test_a_host_function_that_takes_leading_axes(axis, held):
     rb.pullback(total, host=True)(lambda y, primals, y_bar: (np.ones_like(primals[0]) * y_bar,))
     report = check_rules(total, only=["batch"], raise_=False)
     assert report.ok is held and (held or report.findings[0].law == "batch")
+
+
+def test_a_rule_that_is_not_registered_claims_nothing_of_the_second_order():
+    cut = Rule(lambda x: x**3, pushforward=lambda y, primals, tangents: 3 * rb.stop_gradient(primals[0]) ** 2 * tangents[0], cases=[(X,)])
+    assert check_rules(cut).ok
+    assert "engine-second-order" not in check_engines(cut, engines=["dual"]).held
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_every_rule_of_one_direction_is_checked(engine, inside):
+    cube = Rule(
+        lambda x: x**3,
+        frule=lambda primals, tangents: (primals[0] ** 3, 3 * primals[0] ** 2 * tangents[0]),
+        pushforward=lambda y, primals, tangents: (4.0 if inside else 3.0) * primals[0] ** 2 * tangents[0],
+        cases=[(X,)],
+    )
+    assert only(cube, "engine-forward", engine).rule.startswith("pushforward of ")
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_keys_of_a_result_may_come_in_any_order(engine):
+    @rb.primitive
+    def sums(x):
+        return {"squares": rb.xp(x).sum(x * x), "plain": 2.0 * x}
+
+    rb.pullback(sums)(lambda y, primals, y_bar: (2 * primals[0] * y_bar["squares"] + 2.0 * y_bar["plain"],))
+    report = check_engines(sums, X, engines=[engine])
+    assert report.held["engine-reverse"] == 1 and not report.notes
+
+
+@pytest.mark.parametrize("engine", TRACING)
+def test_branches_on_values_are_refused_under_vmap(engine):
+    @rb.primitive(jit=False)
+    def branch(x):
+        return 2.0 * x if x[0] > 0 else 3.0 * x
+
+    rb.pushforward(branch)(lambda y, primals, tangents: (2.0 if primals[0][0] > 0 else 3.0) * tangents[0])
+    report = check_engines(branch, X, engines=[engine])
+    assert report.held["engine-forward"] == 1 and "engine-vmap" not in report.held
+    assert any(n.kind == "refused" and "code that cannot be traced" in n.text for n in report.notes)
