@@ -695,7 +695,6 @@ def test_deeply_nested_arguments():
 # -- tangent spaces
 
 
-@unsettled("errors of tangent_space pass through")
 def test_tangent_space_that_raises_or_returns_nonsense():
     def fails(i, v):
         raise ValueError("no space")
