@@ -418,3 +418,10 @@ def test_branches_on_values_are_refused_under_vmap(engine):
     report = check_engines(branch, X, engines=[engine])
     assert report.held["engine-forward"] == 1 and "engine-vmap" not in report.held
     assert any(n.kind == "refused" and "code that cannot be traced" in n.text for n in report.notes)
+
+
+def test_without_cases_nothing_is_said_to_hold():
+    p = growth()
+    p.cases.clear()
+    found = check_engines(p, engines=["dual"], raise_=False).findings
+    assert [f.law for f in found] == ["points"] and found[0].rule == f"the function {p.name}"
