@@ -55,7 +55,7 @@ class Plan:
                         "points",
                         None,
                         "a case that gives the arguments of a call",
-                        f"case {source.index}: {type(error).__name__}: {short(str(error), 200)}",
+                        f"case {source.index}: {type(error).__name__}: {short(error, 200)}",
                         do="return a tuple of arguments or rb.case(...)",
                     )
         return None

@@ -11,6 +11,7 @@ import numpy as np
 from rulebook import trees
 from rulebook.primitive import Case
 from rulebook.signature import Signature
+from rulebook.testing.verdicts import said
 
 __all__ = ["Point", "Source", "as_case", "features"]
 
@@ -92,12 +93,12 @@ def _of_array(where: int, a: Any) -> list[Any]:
 def features(point: Point) -> frozenset[Any]:
     """What tells a point from others: options, structure, shapes, dtypes, signs, sizes, ties."""
     leaves, structure = trees.flatten(point.args)
-    found: list[Any] = [repr(structure), *((k, repr(v)) for k, v in point.statics.items())]
+    found: list[Any] = [repr(structure), *((k, said(v)) for k, v in point.statics.items())]
     for i, leaf in enumerate(leaves):
         if isinstance(leaf, (np.ndarray, np.generic, float, complex, int)):
             found += _of_array(i, np.asarray(leaf))
         else:
-            found.append((i, repr(leaf)[:80]))
+            found.append((i, said(leaf)[:80]))
     return frozenset(found)
 
 

@@ -92,7 +92,7 @@ class _Run:
         self.wanted = options.laws()
         self.quick = {law.id for law in laws() if law.quick}
         self.reasons: dict[str, int] = {}  # why points were left out
-        self.tried = 0  # points that the author declared
+        self.tried = self.told = 0  # points that the author declared, and those of them where something could be told
 
     def run(self) -> None:
         """Go through the points."""
@@ -143,6 +143,7 @@ class _Run:
             self._leave_out(point, str(reason))
             return
         self.report.points += 1
+        self.told += point.declared
         if seen is Look.PLAIN:
             self.report.held.update(name for name in self.wanted if name in self.quick)
             return
@@ -165,6 +166,7 @@ class _Run:
                 if counted:
                     self._leave_out(probe.trial.point, str(reason))
                     self.report.points -= 1
+                    self.told -= probe.trial.point.declared
                     counted = False
             else:
                 self.report.held.update([law.id] if law.id in self.wanted else [])
@@ -210,7 +212,7 @@ class _Run:
         except (Broken, Inconclusive, LeftOut):
             raise
         except Exception as error:  # what odd rules return must end in a finding, and a mistake of the checker be loud
-            got = f"{type(error).__name__}: {short(str(error), 200)}"
+            got = f"{type(error).__name__}: {short(error, 200)}"
             do = "if the rule is right, report this with it: it is a mistake of rulebook.testing"
             raise Broken(law.id, None, "results that can be compared", got, do=do) from error
         return probe
@@ -238,14 +240,14 @@ class _Run:
         for why, count in self.reasons.items():
             self.report.note(Note("left out", why, count=count))
         enough = min(_ENOUGH, max(1, self.tried // 3))
-        if self.report.points < enough and self.tried and not self.report.findings:
+        if self.told < enough and self.tried and not self.report.findings:
             reasons = "; ".join(self.reasons) or "time ran out"
             self._found(
                 Broken(
                     "points",
                     None,
                     f"at least {enough} points where the function is defined and differentiable",
-                    f"{self.report.points} of {self.tried} ({reasons})",
+                    f"{self.told} of {self.tried} ({reasons})",
                     do="give cases inside the domain of the function, away from kinks",
                 ),
                 None,

@@ -114,8 +114,8 @@ class Trial:
         self.calls += 1
         try:
             y = self.subject.fn(*self.args(), **self.fresh_statics())
-        except Exception as error:
-            raise LeftOut(f"the function raises {type(error).__name__}: {short(str(error))}") from error
+        except (Exception, SystemExit) as error:
+            raise LeftOut(f"the function raises {type(error).__name__}: {short(error)}") from error
         leaves, structure = trees.flatten(y)
         return [normal_leaf(leaf) for leaf in leaves], structure
 
@@ -127,7 +127,7 @@ class Trial:
             if self._single and type(y) in (np.ndarray, np.float64) and y.shape == self.outputs.shapes[0] and y.dtype.kind in "fc":
                 return np.array(y).reshape(-1)  # the usual case, without the detour over containers
             leaves, structure = trees.flatten(y)
-        except Exception:
+        except (Exception, SystemExit):
             return None
         if structure != self.y_structure:
             return None
@@ -171,7 +171,7 @@ class Trial:
                 "form", rule, text.get("Expected", "what the contract asks for"), text.get("Got", which), do=text.get("Do", "")
             ) from error
         except (Exception, SystemExit) as error:
-            got = f"{type(error).__name__}: {short(str(error), 200)}"
+            got = f"{type(error).__name__}: {short(error, 200)}"
             raise Broken("runs", rule, "a result, as the function gives one", got) from error
 
     def tangent_args(self, v: Array) -> tuple[Any, ...]:
@@ -215,7 +215,7 @@ class Trial:
         """The function's result at other values, as it is."""
         try:
             return self.subject.fn(*self.args(x), **self.fresh_statics())
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise LeftOut(f"the function raises {type(error).__name__} near the point") from error
 
     def start(self, rule: forms.Reverse, x: Array | None = None, args: tuple[Any, ...] | None = None, y: Any = None) -> Pull:
@@ -377,8 +377,10 @@ class Trial:
         space = self.subject.tangent_space
         if space is None:
             return v
-        made: list[Any] = []
-        for i, tangent in enumerate(self.tangent_args(v)):
-            found = space(i, tangent) if tangent is not None else None
-            made += trees.flatten(found)[0] if found is not None else []
-        return self.inputs.pack(made) if len(made) == len(self.inputs.at) else v
+        try:
+            made = [space(i, t) if t is not None else None for i, t in enumerate(self.tangent_args(v))]
+            return self.inputs.pack([leaf for part in made if part is not None for leaf in trees.flatten(part)[0]]).reshape(v.shape)
+        except Exception as error:
+            got = f"{type(error).__name__}: {short(error, 200)}"
+            do = "return the projected tangent, of the structure and shape of the tangent"
+            raise Broken("tangent-space", None, "a projection of the tangent", got, argument="tangent_space", do=do) from error

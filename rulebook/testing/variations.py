@@ -128,8 +128,10 @@ def _within(subject: Subject, i: int, old: Any, new: Any) -> Any:
     step = [np.asarray(q - p) if moves(p) else None for p, q in zip(a, b, strict=True)]
     if not any(s is not None for s in step) or subject.tangent_space is None:
         return old
-    projected, _ = trees.flatten(subject.tangent_space(i, structure.unflatten(iter(step))))
-    moving = iter(projected)
+    try:
+        moving = iter(trees.flatten(subject.tangent_space(i, structure.unflatten(iter(step))))[0])
+    except Exception:  # found at the declared points already
+        return old
     return structure.unflatten(iter([p + next(moving) if s is not None else p for p, s in zip(a, step, strict=True)]))
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from rulebook.testing.spaces import Array
 
-__all__ = ["Broken", "Inconclusive", "Iterates", "LeftOut", "short"]
+__all__ = ["Broken", "Inconclusive", "Iterates", "LeftOut", "said", "short"]
 
 
 class Broken(Exception):
@@ -62,6 +62,14 @@ class LeftOut(Exception):
     """The function is not defined or not differentiable at a point."""
 
 
+def said(value: Any) -> str:
+    """What an object says of itself: an error its message, anything else its repr; its type where that raises."""
+    try:
+        return str(value) if isinstance(value, BaseException) else repr(value)
+    except Exception:
+        return f"<{type(value).__name__}>"
+
+
 def short(value: Any, limit: int = 60) -> str:
     """A number, array or object in a few characters.
 
@@ -76,5 +84,5 @@ def short(value: Any, limit: int = 60) -> str:
         return f"{complex(value):.17g}"
     if isinstance(value, float):
         return f"{float(value):.17g}"
-    text = " ".join(repr(value).split())
+    text = " ".join(said(value).split())
     return text if len(text) <= limit else text[: limit - 3] + "..."

@@ -73,7 +73,7 @@ class Untouched(Law):
         args = trial.args()
         try:
             trial.subject.fn(*args, **trial.fresh_statics())
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise LeftOut("the function raises at its second call") from error
         if not trial.point.declared and _changed(trial.args(), args) is not None:
             raise LeftOut("the function changes its arguments")
