@@ -250,7 +250,7 @@ class Probe:
         """The differences along a vector; quick: with the least noise that there can be."""
         trial = self.trial
         lift = self.lifts
-        noise = self._least_noise(lift) if quick or lift else self.noise
+        noise = self._lifted_noise if lift else self._least_noise(lift) if quick else self.noise
         y = trial.y if not lift else trial.f(trial.x, lift=True)
         assert y is not None
         relative = np.maximum(self.subject.accuracy, 1e-15 if lift else 2 * trial.outputs.eps)
@@ -265,6 +265,16 @@ class Probe:
         for part in space.slices:
             found[part] = max(y[part].max(initial=0.0), np.abs(self.trial.x).max(initial=0.0))
         return np.asarray(4 * space.eps * found)
+
+    @cached_property
+    def _lifted_noise(self) -> Array:
+        """The noise of a function of single precision in double: where it computes in single all the same, its roughness."""
+        trial = self.trial
+        least = self._least_noise(True)
+        values = [trial.f(trial.x + 1e3 * t * self.tangents[0], lift=True) for t in NEAR]
+        if any(y is None for y in values):
+            return least
+        return np.asarray(np.fmax(least, 2 * np.abs(STRAY @ np.array(values)).max(axis=0)))
 
     def _least_noise(self, lift: bool) -> Array:
         size = np.abs(np.where(self.finite, self.trial.y, 0))
