@@ -17,10 +17,8 @@ from rulebook.testing.referee import Estimate, Ladder, refine
 from rulebook.testing.spaces import Array, Space
 from rulebook.testing.trial import Pull, Trial
 
-__all__ = ["SLACK", "Probe"]
+__all__ = ["Probe"]
 
-# How many units of roundoff, relative to the sum of the moduli of what was added, two orders of the same sum may differ by.
-SLACK = 1e3
 _JITTERS = 3
 # A sample of three underestimates the largest error; a sum of n roundings of one sign exceeds the typical one.
 _JITTER_SLACK = 50.0
@@ -240,7 +238,7 @@ class Probe:
         y = trial.f(trial.x, lift=True)
         if y is None:
             return False
-        return bool((np.abs(y - trial.y)[self.finite] <= SLACK * self.noise[self.finite]).all())
+        return bool((np.abs(y - trial.y)[self.finite] <= 1e3 * self.noise[self.finite]).all())
 
     def ladder(self, row: int, **options: Any) -> Ladder:
         """The differences along one of V (see `ladder_along`)."""

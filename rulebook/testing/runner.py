@@ -174,8 +174,9 @@ class _Run:
 
     def _closer(self, broken: Broken, probe: Probe, due: bool) -> bool:
         """Look again at single elements where the verdict names none; whether that found something to report."""
-        if not probe.deep and broken.element is None:
-            self._laws(Probe(probe.trial, probe.rng, True, self._others), due)
+        if probe.deep or broken.element is not None:
+            return False
+        self._laws(Probe(probe.trial, probe.rng, True, self._others), due)
         return bool(self.report.findings)
 
     def _unimplemented(self, trial: Trial) -> None:

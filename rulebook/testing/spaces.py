@@ -9,9 +9,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Array", "Space", "moves", "normal_leaf"]
+__all__ = ["Array", "Space", "moves", "normal_leaf", "rounding"]
 
 Array = npt.NDArray[Any]
+
+
+def rounding(eps: Any) -> Any:
+    """How far two orders of the same sum may differ, relative to the sum of the moduli of its terms, for a unit roundoff.
+
+    A thousand units; in half precision, where that would be everything, sixteen.
+    """
+    return np.minimum(1e3 * eps, np.maximum(1.2e-4, 16 * eps))
 
 
 def normal_leaf(leaf: Any) -> Any:

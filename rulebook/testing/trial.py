@@ -261,6 +261,9 @@ class Trial:
 
     def fit_y(self, rule: forms.Rule, y: Any) -> tuple[list[Any], Array]:
         """The leaves of a rule's own primal, and their vector; of the function's structure, shapes and dtypes."""
+        return cast(tuple[list[Any], Array], self._run(rule, lambda: self._fit_y(rule, y)))
+
+    def _fit_y(self, rule: forms.Rule, y: Any) -> tuple[list[Any], Array]:
         leaves, structure = trees.flatten(y)
         if structure != self.y_structure:
             raise Broken("primal", rule, f"y of structure {self.y_structure!r}", f"structure {structure!r}", argument="y")
@@ -286,6 +289,9 @@ class Trial:
 
     def fit_tangent(self, rule: forms.Forward, y_dot: Any) -> Array:
         """The vector of a returned y_dot, which must have the structure, shapes and dtypes of y."""
+        return cast(Array, self._run(rule, lambda: self._fit_tangent(rule, y_dot)))
+
+    def _fit_tangent(self, rule: forms.Forward, y_dot: Any) -> Array:
         if isinstance(y_dot, NotImplementedTangent):
             self._mark(rule, self.outputs, range(len(self.outputs.at)), y_dot)
             return np.zeros(self.outputs.n, self.outputs.dtype)
@@ -337,6 +343,9 @@ class Trial:
 
     def fit_cotangents(self, rule: forms.Reverse, cotangents: Any) -> Array:
         """The vector of returned cotangents, projected onto the dtypes of the arguments."""
+        return cast(Array, self._run(rule, lambda: self._fit_cotangents(rule, cotangents)))
+
+    def _fit_cotangents(self, rule: forms.Reverse, cotangents: Any) -> Array:
         cotangents = self._run(rule, lambda: self.form().arity(cotangents, len(self.structure.children), rule, "cotangent"))
         names = self.subject.signature.primal_names(len(cotangents))
         values: list[Any] = []

@@ -235,7 +235,6 @@ def test_single_precision_that_does_not_lift():
     assert not differs.lifts
 
 
-@pytest.mark.xfail(reason="differences stay on the stairs of single precision", strict=False)
 def test_function_that_works_in_single_precision_whatever_it_gets():
     single = lambda g: lambda x: g(x.astype(np.float32)).astype(x.dtype)
     for dtype in (np.float32, np.float64):

@@ -74,7 +74,7 @@ def product(**rules: Any) -> Rule:
 # -- runs
 
 
-@wrong("runs", "rrule", got="ValueError: .no such thing", do="let the rule accept")
+@wrong("runs", "rrule", got="ValueError: no such thing", do="let the rule accept")
 def rrule_raises():
     def rrule(x):
         raise ValueError("no such thing")

@@ -10,9 +10,8 @@ import numpy as np
 
 from rulebook.testing.engine_law.setting import Setting
 from rulebook.testing.law.base import differ, report_at
-from rulebook.testing.probe import SLACK
 from rulebook.testing.reference import Derivative
-from rulebook.testing.spaces import Array
+from rulebook.testing.spaces import Array, rounding
 
 __all__ = ["EngineLaw", "compare_derivative", "compare_primal"]
 
@@ -73,7 +72,7 @@ def compare_derivative(
         return
     got, expected = np.where(same, 0, got), np.where(same, 0, expected)
     eps = max(setting.trial.inputs.eps.max(initial=0.0), setting.trial.outputs.eps.max(initial=0.0))
-    noise: Callable[[], Array] = lambda: abs(factor) * (of.noise(u) + SLACK * eps * of.terms(u))
+    noise: Callable[[], Array] = lambda: abs(factor) * (of.noise(u) + rounding(eps) * of.terms(u))
     bad = differ(setting.probe, got, expected, np.abs(expected), noise, eps)
     if bad.any():
         raise report_at(law, of.rule, of.space, got, expected, bad, of.name)

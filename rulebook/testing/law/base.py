@@ -8,8 +8,8 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from rulebook.testing.probe import SLACK, Probe
-from rulebook.testing.spaces import Array, Space
+from rulebook.testing.probe import Probe
+from rulebook.testing.spaces import Array, Space, rounding
 from rulebook.testing.verdicts import Broken, Inconclusive, Iterates, LeftOut, short
 
 __all__ = ["Law", "differ", "report_at", "settle", "underflow"]
@@ -62,7 +62,7 @@ def differ(probe: Probe, got: Array, expected: Array, scale: Array, noise: Calla
         Iterates: what differs does so by no more than the error of an iteration that has just been discovered.
     """
     gap = np.abs(got - expected)
-    tolerance = SLACK * np.maximum(eps, probe.subject.accuracy) * scale + underflow(eps)
+    tolerance = np.maximum(rounding(eps), 1e3 * probe.subject.accuracy) * scale + underflow(eps)
     bad: Array = ~(gap <= tolerance)
     if bad.any():
         bad = bad & ~(gap <= tolerance + noise())

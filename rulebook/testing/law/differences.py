@@ -9,9 +9,9 @@ import numpy as np
 
 from rulebook import forms
 from rulebook.testing.law.base import Law, differ, report_at, settle, underflow
-from rulebook.testing.probe import SLACK, Probe
+from rulebook.testing.probe import Probe
 from rulebook.testing.referee import Estimate, Ladder
-from rulebook.testing.spaces import Array
+from rulebook.testing.spaces import Array, rounding
 from rulebook.testing.verdicts import Broken, Inconclusive, LeftOut, short
 
 _TRUST = 10.0  # an estimate is believed up to this many of its estimated errors
@@ -198,7 +198,7 @@ class _Comparison:
         known = np.isfinite(error) & np.isfinite(expected)
         if not self.probe.finite.all():  # 0 * inf of the elements that are not finite spoils sums
             known &= np.isfinite(self.got)
-        far: Array = known & ~(gap <= _TRUST * error + (SLACK * self.eps + _DIGITS) * self.scale(expected) + underflow(self.eps))
+        far: Array = known & ~(gap <= _TRUST * error + (rounding(self.eps) + _DIGITS) * self.scale(expected) + underflow(self.eps))
         return far
 
     def _vague(self, expected: Array, error: Array) -> Array:
@@ -217,7 +217,7 @@ class _Comparison:
         second, other_error = self.of(self.probe.second_opinion(self.row)[0])
         bad = self._far(expected, error) & self._far(second, other_error)
         certain = error <= 1e-3 * np.abs(expected) + 1e-6 * self.size
-        alike = _TRUST * (error + other_error) + (SLACK * self.eps + _DIGITS) * self.scale(expected)
+        alike = _TRUST * (error + other_error) + (rounding(self.eps) + _DIGITS) * self.scale(expected)
         bad &= (~np.isfinite(self.got) & certain) | (np.abs(second - expected) <= alike)
         if not bad.any():
             raise Inconclusive("two ladders of differences do not agree")

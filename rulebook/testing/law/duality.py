@@ -10,7 +10,7 @@ import numpy as np
 from rulebook import forms
 from rulebook.testing.law.base import Law, differ, settle
 from rulebook.testing.probe import Probe
-from rulebook.testing.spaces import Array
+from rulebook.testing.spaces import Array, rounding
 from rulebook.testing.verdicts import Broken, LeftOut, short
 
 # A solve and a transposed solve agree to the condition number of what is inside the function, which nobody can see.
@@ -48,7 +48,7 @@ class Duality(Law):
         b = np.real(np.conj(pulled) @ v.T)
         scale = np.abs(w) @ np.abs(pushed).T + np.abs(pulled) @ np.abs(v).T
         eps = max(probe.trial.inputs.eps.max(initial=0.0), probe.trial.outputs.eps.max(initial=0.0))
-        suspects = np.argwhere(~(np.abs(a - b) <= np.maximum(1e3 * eps, _TIGHT) * scale) & np.isfinite(scale))
+        suspects = np.argwhere(~(np.abs(a - b) <= np.maximum(rounding(eps), _TIGHT) * scale) & np.isfinite(scale))
         if not len(suspects):
             yield lambda: None
         for j, i in suspects[:4]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from rulebook.testing.law.base import Law, report_at, underflow
 from rulebook.testing.probe import Probe
-from rulebook.testing.spaces import Array, Space
+from rulebook.testing.spaces import Array, Space, rounding
 
 # Iterations inside a rule make it linear up to their tolerance only; a rule that is not linear is off by far more.
 _SLACK = 1e-6
@@ -52,7 +52,7 @@ class Linearity(Law):
                 got = linear(a * u + b * v)
                 expected = a * ju + b * jv
                 scale = np.abs(a * ju) + np.abs(b * jv)
-                tolerance = np.maximum(_SLACK, 1e3 * np.maximum(space.eps, probe.subject.accuracy)) * scale + underflow(space.eps)
+                tolerance = np.maximum(rounding(space.eps), max(_SLACK, 1e3 * probe.subject.accuracy)) * scale + underflow(space.eps)
                 bad = ~(np.abs(got - expected) <= tolerance) & np.isfinite(scale)
                 if bad.any():
                     bad &= ~(np.abs(got - expected) <= tolerance + noise(a * u + b * v))
@@ -87,6 +87,6 @@ class Zero(Law):
             for v in probe.tangents[1:]:
                 dense = trial.joint_dense(rule, v)
                 got = trial.push(rule, v)
-                bad = ~(np.abs(got - dense) <= 1e3 * trial.outputs.eps * (np.abs(got) + np.abs(dense)))
+                bad = ~(np.abs(got - dense) <= rounding(trial.outputs.eps) * (np.abs(got) + np.abs(dense)))
                 if bad.any():
                     raise report_at(self.id, rule, trial.outputs, got, dense, bad, _name("y_dot"))

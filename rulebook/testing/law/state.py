@@ -9,7 +9,7 @@ import numpy as np
 from rulebook import forms, trees
 from rulebook.testing.law.base import Law, report_at
 from rulebook.testing.probe import Probe
-from rulebook.testing.spaces import Array
+from rulebook.testing.spaces import Array, rounding
 from rulebook.testing.trial import fresh
 from rulebook.testing.verdicts import Broken, LeftOut
 
@@ -114,7 +114,7 @@ def _unlike(got: Array, expected: Array, eps: Array, accuracy: float) -> Array:
     size = np.abs(got) + np.abs(expected)
     top = size[np.isfinite(size)].max(initial=0.0)
     same = (got == expected) | (np.isnan(got) & np.isnan(expected))
-    differs: Array = ~same & ~(np.abs(got - expected) <= (1e3 * eps + accuracy) * size + eps * top)
+    differs: Array = ~same & ~(np.abs(got - expected) <= (rounding(eps) + accuracy) * size + eps * top)
     return differs
 
 
@@ -303,8 +303,8 @@ class Space(Law):
                 for part in trial.inputs.slices:
                     top[part] = np.abs(x_bar[part]).max(initial=0.0)
                 gap = np.abs(x_bar - expected)
-                bad = known & ~(gap <= (1e3 * trial.inputs.eps + probe.subject.accuracy) * top) & np.isfinite(x_bar)
+                bad = known & ~(gap <= (rounding(trial.inputs.eps) + probe.subject.accuracy) * top) & np.isfinite(x_bar)
                 if bad.any():
-                    bad &= ~(gap <= probe.pull_noise(rule, w) + 1e3 * trial.inputs.eps * top)
+                    bad &= ~(gap <= probe.pull_noise(rule, w) + rounding(trial.inputs.eps) * top)
                 if bad.any():
                     raise report_at(self.id, rule, trial.inputs, x_bar, expected, bad, lambda path: "x_bar of " + path)
