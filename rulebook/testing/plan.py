@@ -11,9 +11,9 @@ from rulebook.testing.verdicts import Broken, short
 
 __all__ = ["Plan"]
 
-_LOOKED_AT = 64  # of which the remarkable ones are chosen
-_POINTS = 192  # shared by the cases
-_DEEP = 6
+_LOOKED_AT = 32  # of which the remarkable ones are chosen
+_POINTS = 128  # shared by the cases
+_DEEP = 4
 
 
 class Plan:
@@ -31,43 +31,46 @@ class Plan:
         chosen = cases if case is None else [c for c in cases if c[0] == case]
         self.sources = [Source(i, c, subject.signature, seed) for i, c in chosen]
         self._seed = seed
-        self._drawn: list[Point] = []
-        self._problem = (
-            self._draw()
-            if self.sources
-            else Broken(
-                "points", None, "a case to check at", "none", do="pass arguments, or give cases=[rb.case(...)] or a function of a generator"
-            )
-        )
+        self._each = max(16, _POINTS // max(1, len(self.sources)))
+        self._first: list[Point] = []  # drawn at once, so that the remarkable ones among them can come first
 
     def problem(self) -> Broken | None:
         """What is wrong with the cases."""
-        return self._problem
-
-    def _draw(self) -> Broken | None:
-        each = max(16, _POINTS // len(self.sources))
-        for source in self.sources:
-            for k in range(each if source.drawn else 1):
-                try:
-                    self._drawn.append(source.point(k))
-                except Exception as error:
-                    return Broken(
-                        "points",
-                        None,
-                        "a case that gives the arguments of a call",
-                        f"case {source.index}: {type(error).__name__}: {short(error, 200)}",
-                        do="return a tuple of arguments or rb.case(...)",
-                    )
+        if not self.sources:
+            do = "pass arguments, or give cases=[rb.case(...)] or a function of a generator"
+            return Broken("points", None, "a case to check at", "none", do=do)
+        try:
+            for source in self.sources:
+                few = min(self._each, max(4, _LOOKED_AT // len(self.sources))) if source.drawn else 1
+                self._first += [self._point(source, k) for k in range(few)]
+        except Broken as broken:
+            return broken
         return None
 
+    @staticmethod
+    def _point(source: Source, k: int) -> Point:
+        try:
+            return source.point(k)
+        except Exception as error:
+            got = f"case {source.index}: {type(error).__name__}: {short(error, 200)}"
+            do = "return a tuple of arguments or rb.case(...)"
+            raise Broken("points", None, "a case that gives the arguments of a call", got, do=do) from error
+
     def points(self) -> Iterator[tuple[Point, bool]]:
-        """(point, whether it is checked deeply): a few remarkable ones first, then the others, then variations of fixed cases."""
-        chosen = by_novelty(self._drawn[:_LOOKED_AT], _DEEP)
+        """(point, whether it is checked deeply): a few remarkable ones first, then the others, then variations of fixed cases.
+
+        Raises:
+            Broken: a case fails to give the arguments of a call.
+        """
+        chosen = by_novelty(self._first, _DEEP)
         for i in chosen[:3]:
-            yield self._drawn[i], True
-        rest = set(range(len(self._drawn))) - set(chosen)
-        for i in sorted(rest):
-            yield self._drawn[i], False
+            yield self._first[i], True
+        for i in sorted(set(range(len(self._first))) - set(chosen)):
+            yield self._first[i], False
+        for source in self.sources:
+            taken = sum(p.source == source.index for p in self._first)
+            for k in range(taken, self._each if source.drawn else 1):
+                yield self._point(source, k), False
         for i in chosen[3:]:
-            yield self._drawn[i], True
-        yield from varied(self._drawn, self.sources, self.subject, self._seed)
+            yield self._first[i], True
+        yield from varied(self._first, self.sources, self.subject, self._seed)

@@ -25,6 +25,7 @@ class Point:
         statics: every static, with defaults.
         origin: where they come from, as `case 0, draw 7` or `case 1, signs changed`.
         rng: goes on from the random numbers of the point.
+        source: the number of its case.
         declared: whether the author gave the point or draws it; else it was varied from one.
     """
 
@@ -32,6 +33,7 @@ class Point:
     statics: dict[str, Any]
     origin: str
     rng: np.random.Generator
+    source: int = 0
     declared: bool = True
 
 
@@ -64,7 +66,7 @@ class Source:
         rng = np.random.default_rng([self._seed, self.index, k])
         found = as_case(self._case(rng) if self.drawn else self._case)
         args, statics = self._signature.bind(tuple(found.args), found.static)
-        return Point(args, dict(statics), f"case {self.index}, draw {k}" if self.drawn else f"case {self.index}", rng)
+        return Point(args, dict(statics), f"case {self.index}, draw {k}" if self.drawn else f"case {self.index}", rng, self.index)
 
 
 def _sign(a: Any) -> str:

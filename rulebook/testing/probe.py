@@ -24,6 +24,7 @@ _JITTERS = 3
 _JITTER_SLACK = 50.0
 _ITERATION = 1e-7  # what a map may lack of being additive, relative to its terms, where it is computed by an iteration
 _LEAST_TOLERANCE = 1e-9  # taken for an iteration whose accuracy is not declared
+_SPLITS = 2
 _LINES = 3  # per point, along which jumps are looked for
 _PATIENCE = 2.0  # seconds spent on that, once for a function
 _BASIS = 24  # spaces up to this size are swept by their basis
@@ -328,7 +329,7 @@ class Probe:
         """
         whole = self.refined(row)[0]
         even = np.ones(len(whole.value), bool)
-        for _ in range(_JITTERS):
+        for _ in range(_SPLITS):
             half = self.trial.project(np.where(self.rng.random(self.trial.inputs.n) < 0.5, self.tangents[row], 0))
             parts = [refine(self.ladder_along(u)) for u in (half, self.tangents[row] - half)]
             gap = np.abs(whole.value - parts[0].value - parts[1].value)

@@ -26,7 +26,7 @@ from rulebook.testing.verdicts import Broken, Inconclusive, Iterates, LeftOut, s
 
 __all__ = ["Options", "check"]
 
-_SOME = 24  # one point in so many gets the laws that take more calls
+_SOME = 32  # one point in so many gets the laws that take more calls
 _OTHERS = 6
 _PLAIN, _CALM = 1e-6, 1e-9  # relative: the least error and the most noise of a finding at a point that nobody declared
 _PATIENCE = 1.0  # seconds, after which a slow function is checked at fewer points
@@ -106,6 +106,12 @@ class _Run:
         if broken is not None:
             self._found(broken, None)
             return
+        try:
+            self._points(plan)
+        except Broken as problem:  # of a case that fails at a later draw
+            self._found(problem, None)
+
+    def _points(self, plan: Plan) -> None:
         left = spared = 0
         for number, (point, deep) in enumerate(plan.points()):
             if time.perf_counter() > self.deadline:

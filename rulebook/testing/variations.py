@@ -100,7 +100,7 @@ def _rebuilt(
     point: Point, what: str, leaves: list[Any], structure: trees.Structure, rng: Rng, statics: dict[str, Any] | None = None
 ) -> Point:
     args = structure.unflatten(iter(leaves))
-    return Point(args, point.statics if statics is None else statics, f"{point.origin}, {what}", rng, declared=False)
+    return Point(args, point.statics if statics is None else statics, f"{point.origin}, {what}", rng, point.source, declared=False)
 
 
 def _changed(point: Point, subject: Subject, what: str, change: Change, rng: Rng) -> Point:
@@ -118,7 +118,7 @@ def _changed(point: Point, subject: Subject, what: str, change: Change, rng: Rng
     moved = structure.unflatten(iter(leaves))
     if subject.tangent_space is not None:
         moved = tuple(_within(subject, i, old, new) for i, (old, new) in enumerate(zip(point.args, moved, strict=True)))
-    return Point(tuple(moved), point.statics, f"{point.origin}, {what}", rng, declared=False)
+    return Point(tuple(moved), point.statics, f"{point.origin}, {what}", rng, point.source, declared=False)
 
 
 def _within(subject: Subject, i: int, old: Any, new: Any) -> Any:
