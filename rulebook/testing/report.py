@@ -76,7 +76,7 @@ class Note:
     Attributes:
         kind: "inconclusive" (noise hides it), "left out" (the function is not differentiable or defined there), "unchecked"
             (time ran out), "shortened" (fewer points, as the function is slow), "not implemented" (a NotImplementedTangent),
-            "switched off", or "outside" (found where no case is).
+            "switched off", "outside" (found where no case is); of engines "refused" or "unavailable".
         text: one line.
         rule, law: as in Finding, or "".
         count: how often.
