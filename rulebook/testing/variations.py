@@ -92,8 +92,10 @@ def varied(points: list[Point], sources: list[Source], subject: Subject, seed: i
             if found is not None:
                 yield found, size == 3
     for point in points[:2]:
-        for found in _other_options(point, points, subject):
+        for number, found in enumerate(_other_options(point, points, subject)):
             yield found, True
+            rng = np.random.default_rng([seed, 6, point.source, number])
+            yield _changed(found, subject, "nearby", _CHANGES["nearby"], rng), True
 
 
 def _rebuilt(
