@@ -13,7 +13,7 @@ from benchmarks.checker import Outcome, Summary, main
 from rulebook.testing import check_rules
 from tests import checker_corpus, checker_corpus_b
 
-STEP = 12
+STEP = 20
 SAMPLE = {
     f"{corpus}-{entry.id}": entry
     for corpus, module in (("a", checker_corpus), ("b", checker_corpus_b))
