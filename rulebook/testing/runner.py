@@ -91,7 +91,7 @@ class _Run:
         self.soon = time.process_time() + min(_PATIENCE, options.budget / 2)
         self.wanted = options.laws()
         self.quick = {law.id for law in laws() if law.quick}
-        self.suspects = 0  # undeclared points where something convincing was found
+        self.suspect: Point | None = None  # the first undeclared point where something convincing was found
         self.reasons: dict[str, int] = {}  # why points were left out
         self.tried = self.told = 0  # points that the author declared, and those of them where something could be told
 
@@ -193,7 +193,7 @@ class _Run:
     def _judge(self, broken: Broken, probe: Probe) -> bool:
         """Report what is broken; whether the other laws cannot be checked at this point any more."""
         point = probe.trial.point
-        if not point.declared and not (self._convincing(probe, broken) and self._seen_before()):
+        if not point.declared and not (self._convincing(probe, broken) and self._seen_before(point)):
             self._note(Note("outside", f"does not hold at {point.origin}, outside the declared cases", law=broken.law))
             return True
         if broken.law in self.wanted or broken.law == "points":
@@ -230,10 +230,10 @@ class _Run:
             self.report.left_out += 1
             self.reasons[why] = self.reasons.get(why, 0) + 1
 
-    def _seen_before(self) -> bool:
+    def _seen_before(self, point: Point) -> bool:
         """Whether another point that nobody declared was found convincing already: what is wrong with a rule shows more than once."""
-        self.suspects += 1
-        return self.suspects > 1
+        self.suspect = self.suspect or point
+        return self.suspect is not point  # the same one may be looked at twice
 
     def _convincing(self, probe: Probe, broken: Broken) -> bool:
         """Whether what was found at a point that nobody declared stands: the error is plain, and the function is no chaos there.

@@ -65,7 +65,6 @@ class Trial:
         x, y: their vectors.
         y_leaves, y_structure: the result of the function.
         missing: for each rule, which elements of what it returns are not implemented, and `reasons` what it says about that.
-        calls: how often the function ran.
     """
 
     def __init__(self, subject: Subject, point: Point) -> None:
@@ -82,7 +81,6 @@ class Trial:
         self.last_statics = self.statics  # what the rule that ran last was given
         self._flat = all(child is trees.LEAF for child in self.structure.children)
         self._form: NormalForm | None = None
-        self.calls = 0
         self.missing: dict[forms.Rule, Array] = {}
         self.reasons: dict[forms.Rule, str] = {}
         self.y_leaves, self.y_structure = self._evaluate()
@@ -111,7 +109,6 @@ class Trial:
         return {k: fresh(v) for k, v in self.statics.items()} if self._copy_statics else self.statics
 
     def _evaluate(self) -> tuple[list[Any], trees.Structure]:
-        self.calls += 1
         try:
             y = self.subject.fn(*self.args(), **self.fresh_statics())
         except (Exception, SystemExit) as error:
@@ -121,7 +118,6 @@ class Trial:
 
     def f(self, x: Array, lift: bool = False) -> Array | None:
         """The result at other values of the arguments; None where it is not defined or has another shape."""
-        self.calls += 1
         try:
             y = self.subject.fn(*self.args(x, lift), **self.fresh_statics())
             if self._single and type(y) in (np.ndarray, np.float64) and y.shape == self.outputs.shapes[0] and y.dtype.kind in "fc":
