@@ -207,23 +207,27 @@ class _Run:
     def _check(self, law: Law, probe: Probe) -> Probe:
         """Check a law, once more where the function turns out to be less accurate than was known; gives the probe to go on with."""
         try:
-            law.check(probe)
+            self._guarded(law, probe)
         except Iterates:
-            level = f"{self.subject.accuracy:.0e}"
-            self.report.note(
-                Note(
-                    "inconclusive", f"the function seems to iterate, to about {level} of its size, and less is not told: declare accuracy="
-                )
+            text = (
+                f"the function seems to iterate, to about {self.subject.accuracy:.0e} of its size, and less is not told: declare accuracy="
             )
+            self.report.note(Note("inconclusive", text))
             probe = Probe(probe.trial, probe.rng, probe.deep, self._others)
+            self._guarded(law, probe)
+        return probe
+
+    @staticmethod
+    def _guarded(law: Law, probe: Probe) -> None:
+        """Check a law; what odd rules return must end in a finding, and a mistake of the checker be loud."""
+        try:
             law.check(probe)
-        except (Broken, Inconclusive, LeftOut):
+        except (Broken, Inconclusive, Iterates, LeftOut):
             raise
-        except Exception as error:  # what odd rules return must end in a finding, and a mistake of the checker be loud
+        except Exception as error:
             got = f"{type(error).__name__}: {short(error, 200)}"
             do = "if the rule is right, report this with it: it is a mistake of rulebook.testing"
             raise Broken(law.id, None, "results that can be compared", got, do=do) from error
-        return probe
 
     def _leave_out(self, point: Point, why: str) -> None:
         if point.declared:
