@@ -20,7 +20,7 @@ from rulebook.captures import Reads, find_captured, may_capture
 from rulebook.engines import engine_names
 from rulebook.normal import NormalForm
 from rulebook.signature import Signature, static_key
-from rulebook.testing.numpy_engine import NumpyEngine
+from rulebook.numpy_engine import NumpyEngine
 
 
 @rb.primitive

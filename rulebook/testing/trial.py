@@ -14,7 +14,7 @@ from rulebook import forms, trees
 from rulebook.errors import RulebookError, RuleMissingError
 from rulebook.normal import NormalForm
 from rulebook.tangents import NotImplementedTangent, Thunk, is_zero
-from rulebook.testing.numpy_engine import NumpyEngine
+from rulebook.numpy_engine import NumpyEngine
 from rulebook.testing.points import Point
 from rulebook.testing.spaces import Array, Space, moves, normal_leaf
 from rulebook.testing.subject import Subject

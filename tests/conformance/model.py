@@ -20,7 +20,7 @@ import numpy as np
 from rulebook import trees
 from rulebook.engines import load_engine
 from rulebook.normal import NormalForm
-from rulebook.testing.numpy_engine import NumpyEngine, real_matrix, stack, unstack
+from rulebook.numpy_engine import NumpyEngine, real_matrix, stack, unstack
 
 MARKER = 100.0
 DIRECTIONS = {"forward": frozenset({"forward"}), "reverse": frozenset({"reverse"}), "both": frozenset({"forward", "reverse"})}

@@ -1,20 +1,29 @@
-"""NumPy arrays as an engine: runs rules without any real one, for the checker and as the oracle of the conformance suite."""
+"""NumPy arrays as an engine: runs host rules for every other engine, and all rules for the checker."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from rulebook.engines import Engine, NumpyArrays
-from rulebook.normal import NormalForm
+
+if TYPE_CHECKING:
+    from rulebook.normal import NormalForm
+
+__all__ = ["NumpyEngine", "real_matrix", "stack", "unstack"]
 
 
 class NumpyEngine(Engine):
-    """NumPy arrays as an engine; linear maps are transposed by a sweep of real basis vectors."""
+    """NumPy arrays as an engine; linear maps are transposed by a sweep of real basis vectors.
 
-    name = "numpy"
+    Args:
+        name: how messages call it: an engine on whose behalf host code runs.
+    """
+
+    def __init__(self, name: str = "numpy") -> None:
+        self.name = name
 
     def owns(self, kind: type) -> bool:
         """See Engine."""
@@ -58,7 +67,7 @@ class NumpyEngine(Engine):
 
     def to_numpy(self, value: Any) -> Any:
         """See Engine."""
-        return value
+        return np.asarray(value)
 
     def stop_gradient(self, value: Any) -> Any:
         """See Engine."""
