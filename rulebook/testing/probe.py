@@ -13,6 +13,7 @@ import numpy as np
 from rulebook import forms
 from rulebook.testing.iterations import works_unevenly
 from rulebook.testing.jumps import NEAR, STRAY, largest_jump
+from rulebook.testing.plateaus import smallest_change
 from rulebook.testing.referee import Estimate, Ladder, refine
 from rulebook.testing.spaces import Array, Space
 from rulebook.testing.trial import Pull, Trial
@@ -25,6 +26,7 @@ _JITTER_SLACK = 50.0
 _ITERATION = 1e-7  # what a map may lack of being additive, relative to its terms, where it is computed by an iteration
 _LEAST_TOLERANCE = 1e-9  # taken for an iteration whose accuracy is not declared
 _SPLITS = 2
+_STILL = 3  # elements that are followed until they move
 _LINES = 3  # per point, along which jumps are looked for
 _PATIENCE = 2.0  # seconds spent on that, once for a function
 _BASIS = 24  # spaces up to this size are swept by their basis
@@ -48,6 +50,7 @@ class Probe:
         self.deep = deep
         self.finite = np.isfinite(trial.y)
         self._pushed: dict[forms.Rule, Array] = {}
+        self._told: dict[forms.Rule, Array] = {}
         self._pulled: dict[forms.Rule, Array] = {}
         self._started: dict[forms.Rule, Pull] = {}
         self._estimates: dict[int, Estimate] = {}
@@ -64,6 +67,9 @@ class Probe:
         if self.deep:
             rows.append(space.draw(self.rng) * space.leaf_scale(x))
             rows += self._parts(space, relative)
+        silent = self._silent()
+        if silent.any():
+            rows = [np.where(silent, 0, v) for v in rows[: 2 if self.deep else 1]] + rows[2:]
         if self.subject.tangent_space is not None:
             rows = [self.trial.project(v) for v in rows]
             rows = rows[:1] + [v for v in rows[1:] if np.abs(v).max(initial=0.0) > 0]
@@ -100,6 +106,31 @@ class Probe:
             rows += [np.where(self.rng.random(space.n) < 0.5, space.draw(self.rng) * scale, 0) for _ in range(4)]
         return rows
 
+    def _silent(self) -> Array:
+        """The elements of the arguments that a rule is known not to implement: nothing could be told along dense directions."""
+        trial = self.trial
+        silent = np.zeros(trial.inputs.n, bool)
+        for reverse in self.subject.reverse:
+            silent |= ~self.implemented(reverse, trial.inputs.n)
+        for forward in self.subject.forward:
+            if not self.implemented(forward, trial.outputs.n).all():
+                silent |= self._silent_along(forward)
+        return silent if not silent.all() else np.zeros(trial.inputs.n, bool)
+
+    def _silent_along(self, rule: forms.Forward) -> Array:
+        """The arguments along which alone a forward rule says that it is not implemented."""
+        trial = self.trial
+        said = trial.missing[rule]
+        silent = np.zeros(trial.inputs.n, bool)
+        for part in trial.inputs.slices:
+            v = np.zeros(trial.inputs.n, trial.inputs.dtype)
+            v[part] = trial.inputs.element_scale(trial.x)[part]
+            trial.missing.pop(rule, None)
+            trial.push(rule, v)
+            silent[part] = rule in trial.missing
+        trial.missing[rule] = said
+        return silent
+
     # -- the rules' maps -----------------------------------------------------------------------------
 
     def started(self, rule: forms.Reverse) -> Pull:
@@ -111,8 +142,20 @@ class Probe:
     def pushed(self, rule: forms.Forward) -> Array:
         """J v for every v in V, one per row."""
         if rule not in self._pushed:
-            self._pushed[rule] = np.array([self.trial.push(rule, v) for v in self.tangents])
+            rows, told = [], []
+            for v in self.tangents:
+                before = self.trial.missing.pop(rule, None)
+                rows.append(self.trial.push(rule, v))
+                told.append(self.implemented(rule, self.trial.outputs.n))
+                if before is not None:
+                    self.trial.missing[rule] = before | ~told[-1]
+            self._pushed[rule], self._told[rule] = np.array(rows), np.array(told)
         return self._pushed[rule]
+
+    def told(self, rule: forms.Forward) -> Array:
+        """Which elements of J v a rule implements, one row for every v in V: it may depend on the arguments that move."""
+        self.pushed(rule)
+        return self._told[rule]
 
     def pulled(self, rule: forms.Reverse) -> Array:
         """J* w for every w in W, one per row, on the declared tangent space."""
@@ -308,6 +351,27 @@ class Probe:
             allowed = 10 * (error + 2 * (ladder.noise + ladder.relative * np.abs(self.trial.y)) / h) + 1e-3 * np.abs(expected)
             fine &= ~(np.abs(difference - expected) > allowed)
         return fine
+
+    def standing_still(self, row: int, concerns: Callable[[Array], bool]) -> Array:
+        """The slope along one of V that a standstill of each element of the result hides, where differences see nothing move.
+
+        Args:
+            row: of V.
+            concerns: whether anybody asks about some elements, as a mask.
+        """
+        ladder = self.refined(row)[1]
+        hidden = np.zeros(len(self.trial.y))
+        steps = ladder.still()
+        largest = 0.0
+        chosen = [k for k in np.flatnonzero(steps) if concerns(np.arange(len(steps)) == k)]
+        for k in chosen[:_STILL]:
+            size = float(np.abs(self.trial.x).max(initial=0.0))
+            change = smallest_change(ladder.g, ladder.y, int(k), float(steps[k]), float(self.trial.outputs.eps[k]), size)
+            hidden[k] = change / steps[k]
+            largest = max(largest, change)
+        for k in chosen[_STILL:]:
+            hidden[k] = largest / steps[k]
+        return hidden
 
     def second_opinion(self, row: int) -> tuple[Estimate, Ladder]:
         """The same from other steps."""

@@ -116,6 +116,13 @@ class Ladder:
         above = self._extrapolate((plus - self.y) / h, 1, np.abs(plus))
         return above, self._extrapolate((self.y - minus) / h, 1, np.abs(minus))
 
+    def still(self) -> Array:
+        """For each element the largest step at which it equals its value at the point on both sides; 0.0 where it always moves."""
+        pairs = [self._pair(k) for k in range(self._first, self._last)]
+        rows = [np.where((plus == self.y) & (minus == self.y), h, 0.0) for h, (plus, minus) in zip(self.steps, pairs, strict=True)]
+        largest: Array = np.max(rows, axis=0)
+        return largest
+
     def differences(self) -> list[tuple[float, Array]]:
         """(step, central difference) from the largest step to the smallest."""
         return [

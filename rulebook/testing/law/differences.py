@@ -8,15 +8,13 @@ from functools import partial
 import numpy as np
 
 from rulebook import forms
-from rulebook.testing.law.base import Law, differ, report_at, settle, underflow
+from rulebook.testing.comparison import DIGITS, Comparison
+from rulebook.testing.law.base import Law, report_at, settle
 from rulebook.testing.probe import Probe
 from rulebook.testing.referee import Estimate, Ladder
-from rulebook.testing.spaces import Array, rounding
-from rulebook.testing.verdicts import Broken, Inconclusive, LeftOut, short
+from rulebook.testing.spaces import Array
+from rulebook.testing.verdicts import Broken, short
 
-_TRUST = 10.0  # an estimate is believed up to this many of its estimated errors
-_DIGITS = 1e-10  # relative; differences are not asked for more
-_LOOKED_AT = 3  # of the numbers that differ
 _ROWS = 8  # directions along which differences are taken at one point
 
 
@@ -53,21 +51,23 @@ class Forward(Law):
 
     def _checks(self, probe: Probe, rule: forms.Forward) -> Iterator[Callable[[], None]]:
         pushed = probe.pushed(rule)
-        known = probe.implemented(rule, probe.trial.outputs.n) & probe.finite
-        for row in _rows(probe, np.abs(pushed).sum(axis=1)) if known.any() else ():
-            yield partial(self._compare, probe, rule, row, pushed[row], known)
+        known = probe.told(rule) & probe.finite
+        for row in _rows(probe, np.abs(pushed).sum(axis=1)):
+            if known[row].any():
+                yield partial(self._compare, probe, rule, row, pushed[row], known[row])
 
     def _compare(self, probe: Probe, rule: forms.Forward, row: int, got: Array, known: Array) -> None:
-        case = _Comparison(
+        case = Comparison(
             probe,
             row,
             lambda estimate: (estimate.value, np.where(known, estimate.error, np.inf)),
             got,
             lambda expected: np.abs(got) + np.abs(expected),
-            lambda _: probe.push_noise(rule, probe.tangents[row]) + _DIGITS * probe.terms(rule, row),
+            lambda _: probe.push_noise(rule, probe.tangents[row]) + DIGITS * probe.terms(rule, row),
             probe.trial.outputs.eps,
             lambda outputs: outputs,
             np.abs(probe.trial.y),
+            np.array([1.0]),
         )
         found = case.verdict()
         if found is not None:
@@ -120,8 +120,9 @@ class Reverse(Law):
         eps = max(probe.trial.inputs.eps.max(initial=0.0), probe.trial.outputs.eps.max(initial=0.0))
         values = np.abs(np.where(probe.finite, probe.trial.y, 0))
         touched = lambda outputs: ((w != 0) & outputs).any(axis=1)
-        found = _Comparison(
-            probe, row, paired, got, lambda expected: size + terms, noise, np.full(len(w), eps), touched, np.abs(w) @ values
+        scale = lambda _: size + terms
+        found = Comparison(
+            probe, row, paired, got, scale, noise, np.full(len(w), eps), touched, np.abs(w) @ values, 1 + np.abs(w).sum(axis=1)
         ).verdict()
         if found is not None:
             expected, error, bad, ladder = found
@@ -149,105 +150,6 @@ class Reverse(Law):
             values=(expected, got),
             ladder=_curve(ladder, lambda d: abs(float(np.real(np.conj(w) @ np.where(w == 0, 0, d)) - expected[j]))),
         )
-
-
-class _Comparison:
-    """One vector of a rule against the differences along one direction."""
-
-    def __init__(
-        self,
-        probe: Probe,
-        row: int,
-        of: Callable[[Estimate], tuple[Array, Array]],
-        got: Array,
-        scale: Callable[[Array], Array],
-        noise: Callable[[Array], Array],
-        eps: Array,
-        touched: Callable[[Array], Array],
-        size: Array,
-    ) -> None:
-        self.probe = probe
-        self.row = row
-        self.of = of
-        self.got = got
-        self.scale = scale
-        self.noise = noise
-        self.eps = eps
-        self.touched = touched
-        self.size = size
-
-    def verdict(self) -> tuple[Array, Array, Array, Ladder] | None:
-        """Expected, its error, where the rule differs, and the ladder; None if it agrees.
-
-        Raises:
-            Inconclusive: the differences cannot tell.
-            LeftOut: the function is not differentiable along this direction.
-        """
-        expected, error = self.of(self.probe.differences(self.row))
-        bad = self._far(expected, error)
-        if not bad.any() and not self._vague(expected, error).any():
-            return None
-        estimate, ladder = self.probe.refined(self.row)
-        expected, error = self.of(estimate)
-        bad = self._far(expected, error)
-        if not bad.any():
-            self._demand_some(expected, error)
-            return None
-        return self._confirm(expected, error, ladder)
-
-    def _far(self, expected: Array, error: Array) -> Array:
-        gap = np.abs(self.got - expected)
-        known = np.isfinite(error) & np.isfinite(expected)
-        if not self.probe.finite.all():  # 0 * inf of the elements that are not finite spoils sums
-            known &= np.isfinite(self.got)
-        far: Array = known & ~(gap <= _TRUST * error + (rounding(self.eps) + _DIGITS) * self.scale(expected) + underflow(self.eps))
-        return far
-
-    def _vague(self, expected: Array, error: Array) -> Array:
-        """Where the differences say nothing: their error is as large as the numbers."""
-        return ~(error <= 1e-5 * self.scale(expected)) & (self.scale(expected) > 0)
-
-    def _demand_some(self, expected: Array, error: Array) -> None:
-        vague = ~(error <= 1e-2 * self.scale(expected)) & (self.scale(expected) > 0)
-        if vague.size and vague.all():
-            if not np.isfinite(error).any():
-                raise LeftOut("the differences do not converge")
-            raise Inconclusive("the function is too noisy for differences")
-
-    def _worst(self, bad: Array, expected: Array) -> Array:
-        """The few that are farthest off: one is enough, and the noise of each takes calls."""
-        if self.got.shape == self.probe.trial.y.shape and np.count_nonzero(bad) <= _LOOKED_AT:
-            return bad
-        with np.errstate(all="ignore"):
-            off = np.where(bad, np.nan_to_num(np.abs(self.got - expected) / self.scale(expected), nan=np.inf), -1.0)
-        kept = np.zeros(bad.shape, bool)
-        kept[np.argsort(-off, kind="stable")[:_LOOKED_AT]] = True
-        return bad & kept
-
-    def _confirm(self, expected: Array, error: Array, ladder: Ladder) -> tuple[Array, Array, Array, Ladder] | None:
-        """A difference that a second ladder sees as well, beyond the rule's own noise, where the function has a derivative."""
-        second, other_error = self.of(self.probe.second_opinion(self.row)[0])
-        bad = self._far(expected, error) & self._far(second, other_error)
-        certain = error <= 1e-3 * np.abs(expected) + 1e-6 * self.size
-        alike = _TRUST * (error + other_error) + (rounding(self.eps) + _DIGITS) * self.scale(expected)
-        bad &= (~np.isfinite(self.got) & certain) | (np.abs(second - expected) <= alike)
-        if not bad.any():
-            raise Inconclusive("two ladders of differences do not agree")
-        bad = self._worst(bad, expected)
-        slack = _TRUST * error
-        gap = np.abs(self.got - expected)
-        got, wanted = np.where(bad, self.got, 0), np.where(bad, expected, 0)
-        noisy = differ(self.probe, got, wanted, self.scale(expected), lambda: self.noise(bad) + slack, self.eps)
-        bad &= noisy & ~(gap <= slack)
-        if not bad.any():
-            return None
-        found = self.probe.refined(self.row)[0]
-        if self.touched(~self.probe.holds_below(self.row, found.value, found.error))[bad].any():
-            raise Inconclusive("the differences converge to another value at smaller steps")
-        bad &= ~self.touched(self.probe.kinks(self.row) | ~self.probe.additive(self.row))
-        if not bad.any():
-            raise LeftOut("the function has no derivative there")
-        return expected, error, bad, ladder
 
 
 def _curve(ladder: Ladder, gap: Callable[[Array], float]) -> tuple[tuple[float, float], ...]:

@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 
 from rulebook import forms
-from rulebook.testing.law.base import Law, differ, settle
+from rulebook.testing.law.base import Law, differ, settle, underflow
 from rulebook.testing.probe import Probe
 from rulebook.testing.spaces import Array, rounding
 from rulebook.testing.verdicts import Broken, LeftOut, short
@@ -43,23 +43,27 @@ class Duality(Law):
     def _checks(self, probe: Probe, forward: forms.Forward, reverse: forms.Reverse) -> Iterator[Callable[[], None]]:
         """What is left to look at closely: pairs that differ by more than rounding usually does."""
         pushed, pulled = probe.pushed(forward), probe.pulled(reverse)
-        v, w = self._implemented(probe, forward, reverse)
+        v, w = probe.tangents, probe.cotangents
         a = np.real(np.conj(w) @ pushed.T)  # of every w with J v
         b = np.real(np.conj(pulled) @ v.T)
         scale = np.abs(w) @ np.abs(pushed).T + np.abs(pulled) @ np.abs(v).T
         eps = max(probe.trial.inputs.eps.max(initial=0.0), probe.trial.outputs.eps.max(initial=0.0))
-        suspects = np.argwhere(~(np.abs(a - b) <= np.maximum(rounding(eps), _TIGHT) * scale) & np.isfinite(scale))
+        left_out = self._left_out(probe, forward, reverse)
+        suspects = np.argwhere(~(np.abs(a - b) <= np.maximum(rounding(eps), _TIGHT) * scale) & np.isfinite(scale) & ~left_out)
         if not len(suspects):
             yield lambda: None
         for j, i in suspects[:4]:
             yield partial(self._settle, probe, forward, reverse, int(j), int(i), (v[i], w[j]), (a[j, i], b[j, i], scale[j, i]), eps)
 
-    def _implemented(self, probe: Probe, forward: forms.Forward, reverse: forms.Reverse) -> tuple[Array, Array]:
-        """The directions without the elements that a rule says it does not implement."""
-        ins = probe.implemented(reverse, probe.trial.inputs.n)
-        outs = probe.implemented(forward, probe.trial.outputs.n)
-        v = probe.tangents[:, :] if ins.all() else np.where((np.abs(probe.tangents) > 0) @ ~ins > 0, np.nan, probe.tangents.T).T
-        return v, probe.cotangents * outs
+    @staticmethod
+    def _left_out(probe: Probe, forward: forms.Forward, reverse: forms.Reverse) -> Array:
+        """The pairs of directions, w by v, that meet an element that a rule says it does not implement."""
+        ins = ~probe.implemented(reverse, probe.trial.inputs.n)
+        if not ins.any() and probe.told(forward).all():
+            return np.zeros((len(probe.cotangents), len(probe.tangents)), bool)
+        outs = (probe.cotangents != 0).astype(int) @ ~probe.told(forward).T > 0
+        left_out: Array = outs | ((probe.tangents != 0) @ ins)
+        return left_out
 
     def _settle(
         self,
@@ -78,7 +82,8 @@ class Duality(Law):
         def noise() -> Array:
             ahead = np.abs(w) @ probe.push_noise(forward, probe.tangents[i])
             back = probe.pull_noise(reverse, probe.cotangents[j]) @ np.abs(v)
-            return np.array([ahead + back]) + _TIGHT * scale
+            least = underflow(eps) * (1 + np.abs(w).sum()) * (1 + np.abs(v).sum())
+            return np.array([ahead + back + least]) + _TIGHT * scale
 
         if not differ(probe, b, a, scale, noise, eps).any():
             return
