@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -12,13 +14,34 @@ from rulebook.testing.referee import Estimate, Ladder
 from rulebook.testing.spaces import Array, rounding
 from rulebook.testing.verdicts import Inconclusive, LeftOut
 
-__all__ = ["DIGITS", "Comparison"]
+__all__ = ["DIGITS", "Comparison", "Verdict"]
 
 DIGITS = 1e-10  # relative; differences are not asked for more
 _TRUST = 10.0  # an estimate is believed up to this many of its estimated errors
 _LOOKED_AT = 3  # of the numbers that differ
 _STEEP = 10.0  # times the differences: a slope that larger steps may have passed over
+_EVERY_STEP: dict[str, Any] = {"start": 2.0**-9, "ratio": 8.0, "levels": 4}
+_NEAR = 0.1
 _SHORT = 1e-3  # of the way along which such a slope moves the result by its own size
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """In what a rule differs from differences.
+
+    Attributes:
+        expected: the derivative.
+        error: of it.
+        bad: where the rule differs.
+        ladder: that tells.
+        plain: whether differences at all steps do.
+    """
+
+    expected: Array
+    error: Array
+    bad: Array
+    ladder: Ladder
+    plain: bool
 
 
 class Comparison:
@@ -49,8 +72,8 @@ class Comparison:
         # what a rule computes of less than this may come out as zero; directions enlarge it
         self.least = underflow(eps) * weight * (1 + np.abs(probe.tangents[row]).sum())
 
-    def verdict(self) -> tuple[Array, Array, Array, Ladder] | None:
-        """Expected, its error, where the rule differs, and the ladder; None if it agrees.
+    def verdict(self) -> Verdict | None:
+        """In what the rule differs; None if it agrees.
 
         Raises:
             Inconclusive: the differences cannot tell.
@@ -97,7 +120,7 @@ class Comparison:
         kept[np.argsort(-off, kind="stable")[:_LOOKED_AT]] = True
         return bad & kept
 
-    def _confirm(self, expected: Array, error: Array, ladder: Ladder) -> tuple[Array, Array, Array, Ladder] | None:
+    def _confirm(self, expected: Array, error: Array, ladder: Ladder) -> Verdict | None:
         """A difference that a second ladder sees as well, beyond the rule's own noise, where the function has a derivative."""
         bad = self._seen_twice(expected, error)
         bad = self._worst(bad, expected)
@@ -108,7 +131,19 @@ class Comparison:
         bad &= noisy & ~(gap <= slack)
         if not bad.any():
             return None
-        return expected, error, self._differentiable(bad, expected, error), ladder
+        bad = self._differentiable(bad, expected, error)
+        return Verdict(expected, error, bad, ladder, self.probe.trial.point.declared or self._plain(bad, expected))
+
+    def _plain(self, bad: Array, expected: Array) -> bool:
+        """Whether a difference at any step is much nearer to what is expected than to what the rule gives."""
+        plain = bad.copy()
+        lost = ~np.isfinite(self.got)
+        allowed = np.where(lost, _NEAR * (np.abs(expected) + self.size), _NEAR * np.abs(self.got - expected))
+        nothing = np.zeros(len(self.probe.trial.y))
+        for _, difference in self.probe.ladder(self.row, **_EVERY_STEP).differences():
+            value, _ = self.of(Estimate(difference, nothing, nothing))
+            plain &= np.abs(value - expected) <= allowed
+        return bool(plain.any())
 
     def _seen_twice(self, expected: Array, error: Array) -> Array:
         second, other_error = self.of(self.probe.second_opinion(self.row)[0])

@@ -26,6 +26,7 @@ _JITTER_SLACK = 50.0
 _ITERATION = 1e-7  # what a map may lack of being additive, relative to its terms, where it is computed by an iteration
 _LEAST_TOLERANCE = 1e-9  # taken for an iteration whose accuracy is not declared
 _SPLITS = 2
+_MORE_SPLITS = 6  # where nobody said that there is a derivative
 _STILL = 3  # elements that are followed until they move
 _LINES = 3  # per point, along which jumps are looked for
 _PATIENCE = 2.0  # seconds spent on that, once for a function
@@ -393,7 +394,7 @@ class Probe:
         """
         whole = self.refined(row)[0]
         even = np.ones(len(whole.value), bool)
-        for _ in range(_SPLITS):
+        for _ in range(_SPLITS if self.trial.point.declared else _MORE_SPLITS):
             half = self.trial.project(np.where(self.rng.random(self.trial.inputs.n) < 0.5, self.tangents[row], 0))
             parts = [refine(self.ladder_along(u)) for u in (half, self.tangents[row] - half)]
             gap = np.abs(whole.value - parts[0].value - parts[1].value)

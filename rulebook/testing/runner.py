@@ -6,7 +6,7 @@ import contextlib
 import itertools
 import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,6 +16,7 @@ from rulebook.testing.diagnosis import describe
 from rulebook.testing.glance import Look, look
 from rulebook.testing.law import Law, laws
 from rulebook.testing.law.form import signature_problem
+from rulebook.testing.outside import stands
 from rulebook.testing.plan import Plan
 from rulebook.testing.points import Point
 from rulebook.testing.probe import Probe
@@ -28,7 +29,6 @@ __all__ = ["Options", "check"]
 
 _SOME = 32  # one point in so many gets the laws that take more calls
 _OTHERS = 6
-_PLAIN, _CALM = 1e-6, 1e-9  # relative: the least error and the most noise of a finding at a point that nobody declared
 _PATIENCE = 1.0  # seconds, after which a slow function is checked at fewer points
 _FEW, _FEW_DEEP = 16, 24
 _ENOUGH = 3  # points at which a rule must have been checked, or a third of those there are
@@ -91,7 +91,6 @@ class _Run:
         self.soon = time.process_time() + min(_PATIENCE, options.budget / 2)
         self.wanted = options.laws()
         self.quick = {law.id for law in laws() if law.quick}
-        self.suspect: Point | None = None  # the first undeclared point where something convincing was found
         self.reasons: dict[str, int] = {}  # why points were left out
         self.tried = self.told = 0  # points that the author declared, and those of them where something could be told
 
@@ -193,7 +192,7 @@ class _Run:
     def _judge(self, broken: Broken, probe: Probe) -> bool:
         """Report what is broken; whether the other laws cannot be checked at this point any more."""
         point = probe.trial.point
-        if not point.declared and not (self._convincing(probe, broken) and self._seen_before(point)):
+        if not point.declared and not stands(broken, probe, self._again_at(broken.law)):
             self._note(Note("outside", f"does not hold at {point.origin}, outside the declared cases", law=broken.law))
             return True
         if broken.law in self.wanted or broken.law == "points":
@@ -234,24 +233,16 @@ class _Run:
             self.report.left_out += 1
             self.reasons[why] = self.reasons.get(why, 0) + 1
 
-    def _seen_before(self, point: Point) -> bool:
-        """Whether another point that nobody declared was found convincing already: what is wrong with a rule shows more than once."""
-        self.suspect = self.suspect or point
-        return self.suspect is not point  # the same one may be looked at twice
+    @staticmethod
+    def _again_at(id: str) -> Callable[[Probe], None]:
+        """Checks one law at another point."""
+        chosen = [law for law in laws() if law.id == id]
 
-    def _convincing(self, probe: Probe, broken: Broken) -> bool:
-        """Whether what was found at a point that nobody declared stands: the error is plain, and the function is no chaos there.
+        def again(probe: Probe) -> None:
+            for law in chosen:
+                law.check(probe)
 
-        Outside its domain a solver may return anything; it then depends on every rounding of its arguments.  A NaN is
-        loud enough where nobody said that the rule holds.
-        """
-        if broken.values is None:
-            return False
-        expected, got = broken.values
-        plain_error = ~(np.abs(got - expected) <= _PLAIN * (np.abs(got) + np.abs(expected)))
-        terms = probe.trial.outputs.eps * np.abs(probe.trial.x).max(initial=0.0)  # rounded so, where they cancel
-        calm = probe.noise + terms <= _CALM * probe.trial.outputs.element_scale(probe.trial.y)
-        return bool(plain_error.any() and np.isfinite(got).all() and calm.all())
+        return again
 
     def _demand_points(self) -> None:
         for why, count in self.reasons.items():
@@ -292,7 +283,7 @@ class _Run:
                 case="" if point is None else point.origin,
                 call="" if point is None else self._call(point),
                 seed=self.options.seed,
-                reproduce=self._again(broken),
+                reproduce=self._reproduced(broken),
                 ladder=broken.ladder,
             )
         )
@@ -301,7 +292,7 @@ class _Run:
         parts = [short(a) for a in point.args] + [f"{k}={short(v)}" for k, v in point.statics.items()]
         return f"{self.subject.short}({', '.join(parts)})"
 
-    def _again(self, broken: Broken) -> str:
+    def _reproduced(self, broken: Broken) -> str:
         name = self.subject.short if self.subject.short.isidentifier() else "f"
         only = "" if broken.law == "points" else f", only=[{broken.law!r}]"
         case = "" if self.options.case is None else f", case={self.options.case}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import itertools
 import textwrap
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -19,57 +20,70 @@ from rulebook.testing.points import Point, Source
 from rulebook.testing.spaces import moves
 from rulebook.testing.subject import Subject
 
-__all__ = ["varied"]
+__all__ = ["nearby", "varied"]
 
 Rng = np.random.Generator
-Change = Callable[[Rng, Any], Any]
+Change = Callable[[Rng, Any, int], Any]
 
 
-def _signs(rng: Rng, a: Any) -> Any:
+def _signs(rng: Rng, a: Any, turn: int) -> Any:
     return a * rng.choice([-1.0, 1.0], a.shape)
 
 
-def _shift(rng: Rng, a: Any) -> Any:
+def _shift(rng: Rng, a: Any, turn: int) -> Any:
     return a + rng.normal(size=a.shape) * (np.abs(a).max(initial=0.0) or 1.0)
 
 
-def _mixed(rng: Rng, a: Any) -> Any:
-    return a * 10.0 ** rng.uniform(-4, 1, a.shape)
-
-
-def _repeat(rng: Rng, a: Any) -> Any:
+def _repeat(rng: Rng, a: Any, turn: int) -> Any:
     flat = a.reshape(-1)
     return flat[rng.integers(0, max(1, flat.size), flat.size)].reshape(a.shape) if flat.size else a
 
 
-def _sort(rng: Rng, a: Any) -> Any:
+def _sort(rng: Rng, a: Any, turn: int) -> Any:
     flat = np.sort(a.reshape(-1))
     return (flat if rng.random() < 0.5 else flat[::-1]).reshape(a.shape)
 
 
-def _hole(rng: Rng, a: Any) -> Any:
+def _hole(rng: Rng, a: Any, turn: int) -> Any:
     made = a.copy()
     if a.size:
         made.reshape(-1)[rng.integers(a.size)] = 0
     return made
 
 
+def _decades(*edges: float) -> Change:
+    """Multiply by a power of ten, from another stratum at every turn, so that no decade between the edges is left out."""
+    strata = list(itertools.pairwise(edges))
+    return lambda rng, a, turn: a * 10.0 ** rng.uniform(*strata[turn % len(strata)])
+
+
+def _near(rng: Rng, a: Any, moved: bool = False) -> Any:
+    """Values close by; equal ones stay equal, and zeros stay zero unless they are to be moved as well."""
+    values, where = np.unique(a, return_inverse=True)
+    made = (values * (1 + 0.05 * rng.uniform(-1, 1, values.shape)))[where].reshape(a.shape)
+    if not moved:
+        return made
+    size = float(np.median(np.abs(a[a != 0]))) if a.any() else 1.0
+    return np.where(a == 0, 1e-3 * size * rng.normal(size=a.shape), made)
+
+
 # what is done to the arrays of a point; each is one kind of value that a rule may have forgotten
 _CHANGES: dict[str, Change] = {
-    "nearby": lambda rng, a: a * (1 + 0.3 * rng.uniform(-1, 1, a.shape)),
+    "nearby": lambda rng, a, turn: a * (1 + 0.3 * rng.uniform(-1, 1, a.shape)),
     "signs changed": _signs,
-    "negated": lambda rng, a: -a,
+    "negated": lambda rng, a, turn: -a,
     "shifted": _shift,
-    "scales mixed": _mixed,
-    "enlarged": lambda rng, a: a * 10.0 ** rng.uniform(0.3, 1.0),
-    "reduced": lambda rng, a: a * 10.0 ** rng.uniform(-6, -1),
+    "scales mixed": lambda rng, a, turn: a * 10.0 ** rng.uniform(-4, 1, a.shape),
+    "enlarged": _decades(0.3, 1, 2, 3, 4),
+    "reduced": _decades(-12, -8, -5, -3, -0.5),
     "values repeated": _repeat,
     "sorted": _sort,
     "one value zero": _hole,
-    "permuted": lambda rng, a: rng.permutation(a.reshape(-1)).reshape(a.shape),
-    "other values": lambda rng, a: rng.normal(size=a.shape) * (np.abs(a).mean() if a.size else 1.0),
+    "permuted": lambda rng, a, turn: rng.permutation(a.reshape(-1)).reshape(a.shape),
+    "other values": lambda rng, a, turn: rng.normal(size=a.shape) * (np.abs(a).mean() if a.size else 1.0),
 }
 _ROUNDS = 4  # of every change, per fixed case
+_MOST_FLAT = 6  # axes of a fixed case that are cut to length one, each alone
 _SIZES = (1, 2, 3, 5, 8, 0)
 _MOST_STATICS = 4  # other values tried per option
 
@@ -82,11 +96,9 @@ def varied(points: list[Point], sources: list[Source], subject: Subject, seed: i
         for turn in range(budget):
             for number, (what, change) in enumerate(_CHANGES.items()):
                 rng = np.random.default_rng([seed, 3, source.index, turn, number])
-                yield _changed(point, subject, what, change, rng), turn == 0 and number in (0, 1)
-        for number in range(_ROUNDS):
-            flat = _flattened(point, subject, np.random.default_rng([seed, 5, source.index, number]))
-            if flat is not None:
-                yield flat, False
+                yield _changed(point, subject, what, change, rng, turn + source.index), turn == 0 and number in (0, 1)
+        for flat in _flattened(point, subject, np.random.default_rng([seed, 5, source.index])):
+            yield flat, False
         for number, size in enumerate(_SIZES):
             found = _resized(point, subject, size, np.random.default_rng([seed, 4, source.index, number]))
             if found is not None:
@@ -98,6 +110,11 @@ def varied(points: list[Point], sources: list[Source], subject: Subject, seed: i
             yield _changed(found, subject, "nearby", _CHANGES["nearby"], rng), True
 
 
+def nearby(point: Point, subject: Subject, rng: Rng, zeros: bool) -> Point:
+    """A point next to one, with the same ties; zeros stay unless they are to be moved as well."""
+    return _changed(point, subject, "nearby", lambda rng, a, _: _near(rng, a, zeros), rng, every=True)
+
+
 def _rebuilt(
     point: Point, what: str, leaves: list[Any], structure: trees.Structure, rng: Rng, statics: dict[str, Any] | None = None
 ) -> Point:
@@ -105,16 +122,16 @@ def _rebuilt(
     return Point(args, point.statics if statics is None else statics, f"{point.origin}, {what}", rng, point.source, declared=False)
 
 
-def _changed(point: Point, subject: Subject, what: str, change: Change, rng: Rng) -> Point:
+def _changed(point: Point, subject: Subject, what: str, change: Change, rng: Rng, turn: int = 0, every: bool = False) -> Point:
     """A point with its arrays changed; within the tangent space, where one is declared."""
     leaves, structure = trees.flatten(point.args)
     point_leaves = list(leaves)
     at = [i for i, leaf in enumerate(leaves) if moves(leaf)]
-    only = set(at) if len(at) < 2 or rng.random() < 0.5 else {at[int(rng.integers(len(at)))]}
+    only = set(at) if every or len(at) < 2 or rng.random() < 0.5 else {at[int(rng.integers(len(at)))]}
     for i in at:
         if i in only:
             a = np.asarray(leaves[i])
-            leaves[i] = np.asarray(change(rng, a)).astype(a.dtype).reshape(a.shape)
+            leaves[i] = np.asarray(change(rng, a, turn)).astype(a.dtype).reshape(a.shape)
             if not isinstance(point_leaves[i], np.ndarray):
                 leaves[i] = leaves[i][()]
     moved = structure.unflatten(iter(leaves))
@@ -156,15 +173,16 @@ def _resized(point: Point, subject: Subject, size: int, rng: Rng) -> Point | Non
     return _rebuilt(point, f"length {old} made {size}", leaves, structure, rng)
 
 
-def _flattened(point: Point, subject: Subject, rng: Rng) -> Point | None:
-    """A point with one axis of one array cut to length one, which broadcasts."""
+def _flattened(point: Point, subject: Subject, rng: Rng) -> Iterator[Point]:
+    """The point with one axis of one array cut to length one, which broadcasts."""
     leaves, structure = trees.flatten(point.args)
     axes = [(i, axis) for i, leaf in enumerate(leaves) if moves(leaf) for axis, n in enumerate(np.shape(leaf)) if n > 1]
-    if len(leaves) < 2 or not axes or subject.tangent_space is not None:
-        return None
-    i, axis = axes[int(rng.integers(len(axes)))]
-    leaves[i] = np.take(leaves[i], [0], axis)
-    return _rebuilt(point, f"axis {axis} of array {i} made 1", leaves, structure, rng)
+    if len(leaves) < 2 or subject.tangent_space is not None:
+        return
+    for k in sorted(rng.permutation(len(axes))[:_MOST_FLAT]):
+        i, axis = axes[k]
+        cut = [np.take(leaf, [0], axis) if j == i else leaf for j, leaf in enumerate(leaves)]
+        yield _rebuilt(point, f"axis {axis} of array {i} made 1", cut, structure, rng)
 
 
 def _other_options(point: Point, points: list[Point], subject: Subject) -> Iterator[Point]:

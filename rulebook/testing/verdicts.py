@@ -21,6 +21,7 @@ class Broken(Exception):
         values: the whole expected and got vectors, for the diagnosis.
         estimate: the error of the expected value.
         ladder: (step, difference) pairs.
+        plain: whether it is beyond doubt, also where nobody said that the rule holds.
     """
 
     def __init__(
@@ -36,6 +37,7 @@ class Broken(Exception):
         values: tuple[Array, Array] | None = None,
         estimate: float | None = None,
         ladder: tuple[tuple[float, float], ...] = (),
+        plain: bool = True,
     ) -> None:
         super().__init__(f"{law}: expected {expected}, got {got}")
         self.law = law
@@ -48,6 +50,7 @@ class Broken(Exception):
         self.values = values
         self.estimate = estimate
         self.ladder = ladder
+        self.plain = plain
 
 
 class Inconclusive(Exception):

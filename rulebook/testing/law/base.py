@@ -66,7 +66,7 @@ def differ(probe: Probe, got: Array, expected: Array, scale: Array, noise: Calla
     bad: Array = ~(gap <= tolerance)
     if bad.any():
         bad = bad & ~(gap <= tolerance + noise())
-    if bad.any() and not (gap[bad] > _SMALL * scale[bad]).any() and probe.iterates():
+    if bad.any() and (gap[bad] <= _SMALL * scale[bad]).all() and probe.iterates():
         raise Iterates
     return bad
 

@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 
 from rulebook import forms
-from rulebook.testing.comparison import DIGITS, Comparison
+from rulebook.testing.comparison import DIGITS, Comparison, Verdict
 from rulebook.testing.law.base import Law, report_at, settle
 from rulebook.testing.probe import Probe
 from rulebook.testing.referee import Estimate, Ladder
@@ -71,11 +71,11 @@ class Forward(Law):
         )
         found = case.verdict()
         if found is not None:
-            expected, error, bad, ladder = found
-            broken = report_at(self.id, rule, probe.trial.outputs, got, expected, bad, lambda path: "y_dot" + path[1:])
-            k = int(np.argmax(bad))
-            broken.estimate = float(error[k])
-            broken.ladder = _curve(ladder, lambda d: abs(complex(d[k] - expected[k])))
+            expected = found.expected
+            broken = report_at(self.id, rule, probe.trial.outputs, got, expected, found.bad, lambda path: "y_dot" + path[1:])
+            k = int(np.argmax(found.bad))
+            broken.estimate, broken.plain = float(found.error[k]), found.plain
+            broken.ladder = _curve(found.ladder, lambda d: abs(complex(d[k] - expected[k])))
             raise broken
 
 
@@ -125,12 +125,10 @@ class Reverse(Law):
             probe, row, paired, got, scale, noise, np.full(len(w), eps), touched, np.abs(w) @ values, 1 + np.abs(w).sum(axis=1)
         ).verdict()
         if found is not None:
-            expected, error, bad, ladder = found
-            raise self._broken(probe, rule, row, got, expected, error, bad, ladder)
+            raise self._broken(probe, rule, row, got, found)
 
-    def _broken(
-        self, probe: Probe, rule: forms.Reverse, row: int, got: Array, expected: Array, error: Array, bad: Array, ladder: Ladder
-    ) -> Broken:
+    def _broken(self, probe: Probe, rule: forms.Reverse, row: int, got: Array, found: Verdict) -> Broken:
+        expected, bad = found.expected, found.bad
         v = probe.tangents[row]
         moved = np.flatnonzero(v)
         single = int(moved[0]) if len(moved) == 1 else None
@@ -146,9 +144,10 @@ class Reverse(Law):
             short(float(got[j] / scale)),
             argument=f"x_bar of {path}" if path else "<x_bar, x_dot>",
             element=element,
-            estimate=float(error[j] / scale),
+            estimate=float(found.error[j] / scale),
             values=(expected, got),
-            ladder=_curve(ladder, lambda d: abs(float(np.real(np.conj(w) @ np.where(w == 0, 0, d)) - expected[j]))),
+            ladder=_curve(found.ladder, lambda d: abs(float(np.real(np.conj(w) @ np.where(w == 0, 0, d)) - expected[j]))),
+            plain=found.plain,
         )
 
 
