@@ -42,45 +42,47 @@ def _look(trial: Trial, rng: np.random.Generator) -> Look:
     if not np.isfinite(trial.y).all():
         return Look.CLOSER
     v, w = _directions(trial, rng)
+    size = np.abs(trial.y)
     slope = _slope(trial, v, _STEP)
     if slope is None:
         return Look.CLOSER
-    error = 4e-16 / _STEP * np.abs(trial.y) + 1e-300
     pushed = [_pushed(trial, rule, v) for rule in trial.subject.forward]
+    error = 4e-16 / _STEP * size + 1e-300
     if any(p is None or not (np.abs(p - slope) <= _CLOSE * np.abs(p) + error).all() for p in pushed):
         return Look.CLOSER
     pulled = [_pulled(trial, rule, w) for rule in trial.subject.reverse]
-    if any(x_bar is None or not _paired(trial, x_bar, v, w, slope, pushed) for x_bar in pulled):
+    ahead = [(*_paired(w, slope), _CLOSE, 4e-16 / _STEP * float(np.abs(w) @ size)), *((*_paired(w, p), _DUAL, 0.0) for p in pushed)]
+    if any(x_bar is None or not _dual(_paired(x_bar, v), ahead) for x_bar in pulled):
         return Look.CLOSER
-    enough = trial.subject.tangent_space is not None or trial.inputs.n < 2 or _least(trial, v, w, pulled, rng)
+    enough = trial.subject.tangent_space is not None or trial.inputs.n < 2 or _least(trial, v, w, pulled, size, rng)
     return Look.PLAIN if enough else Look.DEEPER
 
 
-def _least(trial: Trial, v: Array, w: Array, pulled: list[Array | None], rng: np.random.Generator) -> bool:
+def _least(trial: Trial, v: Array, w: Array, pulled: list[Array | None], size: Array, rng: np.random.Generator) -> bool:
     """Whether the rules are about right for the element that adds least to the pairing, where large ones hide what is wrong."""
     adds = np.abs(pulled[0] * v) if pulled and pulled[0] is not None else rng.random(len(v))
-    k = int(np.argmin(adds))
-    e = np.zeros_like(v)
+    k = int(adds.argmin())
+    e = np.zeros(len(v), v.dtype)
     e[k] = v[k]
     slope = _slope(trial, e, _WIDE)
     if slope is None:
         return True  # at the edge of the domain a wide step tells nothing
-    noise = 4e-15 / _WIDE * np.abs(trial.y) + 1e-300
+    allowed = _ALIKE * np.abs(slope) + (4e-15 / _WIDE * size + 1e-300)
     for rule in trial.subject.forward:
-        y_dot = trial.push(rule, e)
-        if not (np.abs(y_dot - slope) <= _ALIKE * np.abs(slope) + noise).all():
+        if not (np.abs(trial.push(rule, e) - slope) <= allowed).all():
             return False
-    expected, allowed = float(np.real(np.conj(w) @ slope)), float(np.abs(w) @ (_ALIKE * np.abs(slope) + noise))
-    return all(x_bar is None or abs(float(np.real(np.conj(x_bar[k]) * v[k])) - expected) <= allowed for x_bar in pulled)
+    expected, slack = np.vdot(w, slope).real, np.abs(w) @ allowed
+    return all(x_bar is None or abs((np.conj(x_bar[k]) * v[k]).real - expected) <= slack for x_bar in pulled)
 
 
 def _directions(trial: Trial, rng: np.random.Generator) -> tuple[Array, Array]:
     v = trial.project(trial.inputs.draw(rng) * trial.inputs.element_scale(trial.x))
-    return v, trial.outputs.draw(rng) / np.clip(trial.outputs.element_scale(trial.y), 1e-50, 1e50)
+    return v, trial.outputs.draw(rng) / np.minimum(np.maximum(trial.outputs.element_scale(trial.y), 1e-50), 1e50)
 
 
 def _slope(trial: Trial, v: Array, h: float) -> Array | None:
-    plus, minus = trial.f(trial.x + h * v), trial.f(trial.x - h * v)
+    step = h * v
+    plus, minus = trial.f(trial.x + step), trial.f(trial.x - step)
     return None if plus is None or minus is None else (plus - minus) / (2 * h)
 
 
@@ -105,16 +107,13 @@ def _pulled(trial: Trial, rule: forms.Reverse, w: Array) -> Array | None:
     return trial.pull(rule, started, w)
 
 
-def _paired(trial: Trial, x_bar: Array, v: Array, w: Array, slope: Array, pushed: list[Array | None]) -> bool:
-    products = np.real(np.conj(x_bar) * v)
-    got, size = products.sum(), np.abs(products).sum()
-    weighed = np.real(np.conj(w) * slope)
-    noise = 4e-16 / _STEP * (np.abs(w) @ np.abs(trial.y))
-    if not abs(got - weighed.sum()) <= _CLOSE * (size + np.abs(weighed).sum()) + noise:
-        return False
-    for y_dot in pushed:
-        assert y_dot is not None
-        ahead = np.real(np.conj(w) * y_dot)
-        if not abs(got - ahead.sum()) <= _DUAL * (size + np.abs(ahead).sum()):
-            return False
-    return True
+def _paired(a: Array, b: Array | None) -> tuple[float, float]:
+    """The real inner product of two vectors, and the sum of the moduli of its terms."""
+    assert b is not None
+    return float(np.vdot(a, b).real), float(np.abs(a) @ np.abs(b))
+
+
+def _dual(back: tuple[float, float], ahead: list[tuple[float, float, float, float]]) -> bool:
+    """Whether a pairing of a cotangent is that of every tangent: (value, terms, relative and absolute error)."""
+    got, size = back
+    return all(abs(got - value) <= relative * (size + terms) + absolute for value, terms, relative, absolute in ahead)

@@ -51,6 +51,7 @@ class Space:
     Attributes:
         paths: the name of every leaf, as `params['w']`.
         at: the numbers of the leaves that have a tangent.
+        like: for every leaf, the shape and dtype of its tangent; None where it has none.
         n: the number of elements.
         slices: where each of those leaves stands in a vector.
         eps: the unit roundoff of each element.
@@ -66,9 +67,13 @@ class Space:
         self._fortran = [isinstance(leaves[i], np.ndarray) and leaves[i].flags.fnc for i in self.at]
         self._scalars = [not isinstance(leaves[i], np.ndarray) for i in self.at]
         ends = np.cumsum([0, *(a.size for a in arrays)])
+        self.like = [(np.shape(leaf), np.asarray(leaf).dtype) if moves(leaf) else None for leaf in leaves]
         self.slices = [slice(int(a), int(b)) for a, b in itertools.pairwise(ends)]
         self.n = int(ends[-1])
         self.dtype = np.result_type(np.float64, *self.dtypes)
+        self._alike = all(d == self.dtype for d in self.dtypes) and not any(self._fortran)  # so that one copy serves all leaves
+        self._places = list(zip(self.slices, self.shapes, self._scalars, strict=True))
+        self._empty = np.zeros(0, self.dtype)
         self.eps = np.concatenate([np.zeros(0), *(np.full(a.size, float(np.finfo(a.dtype).eps)) for a in arrays)])
         self.real = np.concatenate([np.zeros(0, bool), *(np.full(a.size, a.dtype.kind == "f") for a in arrays)])
 
@@ -85,13 +90,16 @@ class Space:
         """One vector from the arrays of the leaves that have a tangent."""
         if len(values) == 1:
             return np.array(values[0], self.dtype).reshape(-1)
-        return np.concatenate([np.zeros(0, self.dtype), *(np.asarray(v).reshape(-1) for v in values)])
+        return np.concatenate([self._empty, *[np.asarray(v).reshape(-1) for v in values]])
 
     def unpack(self, vector: Array, lift: bool = False) -> list[Any]:
         """Fresh arrays (scalars where the leaf is one) from a vector; in double precision where lifted."""
         if len(self.at) == 1 and self.dtypes[0] == vector.dtype:
             value = vector.reshape(self.shapes[0]).copy("F" if self._fortran[0] else "C")
             return [value[()] if self._scalars[0] else value]
+        if self._alike and vector.dtype == self.dtype:
+            own = vector.copy()
+            return [own[part.start] if scalar else own[part].reshape(shape) for part, shape, scalar in self._places]
         made = []
         for part, shape, dtype, scalar, fortran in zip(self.slices, self.shapes, self.dtypes, self._scalars, self._fortran, strict=True):
             a = vector[part]
@@ -129,9 +137,10 @@ class Space:
 
     def element_scale(self, vector: Array) -> Array:
         """The modulus of every element; that of its leaf where it is zero."""
-        sizes = np.abs(vector).astype(float)
-        empty = ~((sizes > 0) & np.isfinite(sizes))
-        return np.where(empty, self.leaf_scale(vector), sizes) if empty.any() else sizes
+        sizes = np.abs(vector)
+        if sizes.size and sizes.min() > 0 and sizes.max() < np.inf:
+            return sizes
+        return np.where((sizes > 0) & np.isfinite(sizes), sizes, self.leaf_scale(vector))
 
     def draw(self, rng: np.random.Generator) -> Array:
         """A random vector with elements of modulus between 0.5 and 1.5 and any sign or phase."""

@@ -113,6 +113,7 @@ class Subject:
         self.tangent_space = self.primitive.tangent_space
         self.forms: dict[Structure, NormalForm] = {}  # what rules without opaque arguments are run with
         self.spaces: dict[Any, Space] = {}
+        self.paths: dict[Structure, list[str]] = {}  # of the leaves of the arguments
         self.cases: list[Any] = self.primitive.cases
         self.given = ""  # the arguments of the check itself, as they are written
         if not self.forward and not self.reverse:

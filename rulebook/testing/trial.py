@@ -13,8 +13,8 @@ import numpy as np
 from rulebook import forms, trees
 from rulebook.errors import RulebookError, RuleMissingError
 from rulebook.normal import NormalForm
-from rulebook.tangents import NotImplementedTangent, Thunk, is_zero
 from rulebook.numpy_engine import NumpyEngine
+from rulebook.tangents import NotImplementedTangent, Thunk, is_zero
 from rulebook.testing.points import Point
 from rulebook.testing.spaces import Array, Space, moves, normal_leaf
 from rulebook.testing.subject import Subject
@@ -26,15 +26,16 @@ _ENGINE = NumpyEngine()
 _MISSING = (None, NotImplementedTangent("raised RuleMissingError"))
 _NUMBERS = (np.ndarray, np.generic, int, float, complex)
 _CODE = (type, types.FunctionType, types.BuiltinFunctionType, types.ModuleType)
+_ARRAYS = (np.ndarray, np.float64)
 _FIXED = (str, bytes, int, float, complex, bool, type(None), np.generic, *_CODE)
 
 
 def fresh(value: Any) -> Any:
     """A copy that may be changed without harm; functions, modules and what cannot be copied stay."""
+    if isinstance(value, np.ndarray) and value.dtype.kind != "O":
+        return value.copy("K")  # some rules depend on how an array lies in memory
     if isinstance(value, _FIXED):
         return value
-    if isinstance(value, np.ndarray) and value.dtype != object:
-        return value.copy("K")  # some rules depend on how an array lies in memory
     try:
         return copy.deepcopy(value)
     except Exception:
@@ -73,21 +74,30 @@ class Trial:
         self.statics = point.statics
         leaves, self.structure = trees.flatten(point.args)
         self.leaves = [normal_leaf(leaf) for leaf in leaves]
-        names = subject.signature.primal_names(len(point.args))
-        self.paths = [p for name, child in zip(names, self.structure.children, strict=True) for p in trees.leaf_paths(child, name)]
+        self.paths = self._named()
         self.inputs = Space.of(subject.spaces, self.leaves, self.paths)
         self.x = self.inputs.pack([self.leaves[i] for i in self.inputs.at])
         self._copy_statics = not all(isinstance(v, _FIXED) for v in self.statics.values())
         self.last_statics = self.statics  # what the rule that ran last was given
         self._flat = all(child is trees.LEAF for child in self.structure.children)
+        self._vectors = self._flat and len(self.inputs.at) == len(self.leaves)  # whether the arguments are what a vector is made of
         self._form: NormalForm | None = None
         self.missing: dict[forms.Rule, Array] = {}
         self.reasons: dict[forms.Rule, str] = {}
         self.y_leaves, self.y_structure = self._evaluate()
-        self.y_paths = trees.leaf_paths(self.y_structure, "y")
+        self.y_paths = ["y"] if self.y_structure is trees.LEAF else trees.leaf_paths(self.y_structure, "y")
         self.outputs = Space.of(subject.spaces, self.y_leaves, self.y_paths)
         self._single = self.y_structure is trees.LEAF and len(self.outputs.at) == 1
         self.y = self.outputs.pack([self.y_leaves[i] for i in self.outputs.at])
+
+    def _named(self) -> list[str]:
+        """The path of every leaf of the arguments, made once for all points of one structure."""
+        known = self.subject.paths.get(self.structure)
+        if known is None:
+            names = self.subject.signature.primal_names(len(self.structure.children))
+            known = [p for name, child in zip(names, self.structure.children, strict=True) for p in trees.leaf_paths(child, name)]
+            self.subject.paths[self.structure] = known
+        return known
 
     # -- the function ----------------------------------------------------------------------------
 
@@ -95,7 +105,7 @@ class Trial:
         """Fresh arguments; those that have a tangent from a vector."""
         if x is None:
             leaves = [fresh(leaf) for leaf in self.leaves]
-        elif self._flat and len(self.inputs.at) == len(self.leaves):
+        elif self._vectors:
             return tuple(self.inputs.unpack(x, lift))
         else:
             made = dict(zip(self.inputs.at, self.inputs.unpack(x, lift), strict=True))
@@ -120,7 +130,7 @@ class Trial:
         """The result at other values of the arguments; None where it is not defined or has another shape."""
         try:
             y = self.subject.fn(*self.args(x, lift), **self.fresh_statics())
-            if self._single and type(y) in (np.ndarray, np.float64) and y.shape == self.outputs.shapes[0] and y.dtype.kind in "fc":
+            if self._single and type(y) in _ARRAYS and y.shape == self.outputs.shapes[0] and y.dtype.kind in "fc":
                 return np.array(y).reshape(-1)  # the usual case, without the detour over containers
             leaves, structure = trees.flatten(y)
         except (Exception, SystemExit):
@@ -134,6 +144,8 @@ class Trial:
 
     def y_tree(self) -> Any:
         """A fresh copy of the function's result."""
+        if self.y_structure is trees.LEAF:
+            return fresh(self.y_leaves[0])
         return self.y_structure.unflatten(iter([fresh(leaf) for leaf in self.y_leaves]))
 
     # -- the rules -------------------------------------------------------------------------------
@@ -172,6 +184,8 @@ class Trial:
 
     def tangent_args(self, v: Array) -> tuple[Any, ...]:
         """A vector as the tangents of the arguments."""
+        if self._vectors:
+            return tuple(self.inputs.unpack(v))
         leaves = self.inputs.spread(self.inputs.unpack(v))
         if self._flat:
             return tuple(leaves)
@@ -179,6 +193,8 @@ class Trial:
 
     def cotangent_tree(self, w: Array) -> Any:
         """A vector as the cotangent of the result."""
+        if self._single:
+            return self.outputs.unpack(w)[0]
         return self.y_structure.unflatten(iter(self.outputs.spread(self.outputs.unpack(w))))
 
     def joint(
@@ -259,7 +275,13 @@ class Trial:
         """The leaves of a rule's own primal, and their vector; of the function's structure, shapes and dtypes."""
         return cast(tuple[list[Any], Array], self._run(rule, lambda: self._fit_y(rule, y)))
 
+    def _usual(self, y: Any) -> bool:
+        """Whether a result or its tangent is the single array that it should be."""
+        return self._single and type(y) in _ARRAYS and y.shape == self.outputs.shapes[0] and y.dtype == self.outputs.dtypes[0]
+
     def _fit_y(self, rule: forms.Rule, y: Any) -> tuple[list[Any], Array]:
+        if self._usual(y):
+            return [y], self.outputs.pack([y])
         leaves, structure = trees.flatten(y)
         if structure != self.y_structure:
             raise Broken("primal", rule, f"y of structure {self.y_structure!r}", f"structure {structure!r}", argument="y")
@@ -288,6 +310,8 @@ class Trial:
         return cast(Array, self._run(rule, lambda: self._fit_tangent(rule, y_dot)))
 
     def _fit_tangent(self, rule: forms.Forward, y_dot: Any) -> Array:
+        if self._usual(y_dot):
+            return self.outputs.pack([y_dot])
         if isinstance(y_dot, NotImplementedTangent):
             self._mark(rule, self.outputs, range(len(self.outputs.at)), y_dot)
             return np.zeros(self.outputs.n, self.outputs.dtype)
@@ -342,21 +366,28 @@ class Trial:
         return cast(Array, self._run(rule, lambda: self._fit_cotangents(rule, cotangents)))
 
     def _fit_cotangents(self, rule: forms.Reverse, cotangents: Any) -> Array:
-        cotangents = self._run(rule, lambda: self.form().arity(cotangents, len(self.structure.children), rule, "cotangent"))
-        names = self.subject.signature.primal_names(len(cotangents))
+        if type(cotangents) is not tuple or len(cotangents) != len(self.structure.children):
+            cotangents = self.form().arity(cotangents, len(self.structure.children), rule, "cotangent")
         values: list[Any] = []
         at = 0
-        for name, child, x_bar in zip(names, self.structure.children, cotangents, strict=True):
-            for bar in self._bars(rule, name, child, x_bar):
-                self._cotangent(rule, bar, at, values)
+        for i, (child, x_bar) in enumerate(zip(self.structure.children, cotangents, strict=True)):
+            for bar in self._bars(rule, i, child, x_bar):
+                like = self.inputs.like[at]
+                if type(bar) in _ARRAYS and (bar.shape, bar.dtype) == like:
+                    values.append(bar)  # the usual case
+                else:
+                    self._cotangent(rule, bar, at, values)
                 at += 1
         return self.inputs.pack(values)
 
-    def _bars(self, rule: forms.Rule, name: str, child: trees.Structure, x_bar: Any) -> list[Any]:
+    def _bars(self, rule: forms.Rule, i: int, child: trees.Structure, x_bar: Any) -> list[Any]:
+        if child is trees.LEAF and type(x_bar) in _ARRAYS:
+            return [x_bar]
         if isinstance(x_bar, NotImplementedTangent):
             return [x_bar] * child.n_leaves
         if child is not trees.LEAF and isinstance(x_bar, Thunk):
             x_bar = self._run(rule, x_bar.fn)
+        name = self.subject.signature.primal_names(len(self.structure.children))[i]
         return trees.flatten_like(child, x_bar, self._fail(rule), f"x_bar of {name}")
 
     def _cotangent(self, rule: forms.Rule, bar: Any, at: int, values: list[Any]) -> None:
