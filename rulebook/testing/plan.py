@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from rulebook.testing.extremes import Extremes
 from rulebook.testing.points import Point, Source, by_novelty
 from rulebook.testing.subject import Subject
 from rulebook.testing.variations import varied
@@ -13,6 +14,7 @@ __all__ = ["Plan"]
 
 _LOOKED_AT = 32  # of which the remarkable ones are chosen
 _POINTS = 128  # shared by the cases
+_RARE = 128  # more points that are drawn, for what is outstanding among them
 _DEEP = 4
 
 
@@ -63,6 +65,9 @@ class Plan:
             Broken: a case fails to give the arguments of a call.
         """
         chosen = by_novelty(self._first, _DEEP)
+        extremes = {source.index: Extremes() for source in self.sources}
+        for point in self._first:
+            extremes[point.source].met(point)
         for i in chosen[:3]:
             yield self._first[i], True
         for i in sorted(set(range(len(self._first))) - set(chosen)):
@@ -70,7 +75,11 @@ class Plan:
         for source in self.sources:
             taken = sum(p.source == source.index for p in self._first)
             for k in range(taken, self._each if source.drawn else 1):
-                yield self._point(source, k), False
+                yield extremes[source.index].met(self._point(source, k)), False
+        for source in self.sources:
+            rare = range(self._each, self._each + _RARE // len(self.sources)) if source.drawn else ()
+            for point in extremes[source.index].outstanding(self._point(source, k) for k in rare):
+                yield point, False
         for i in chosen[3:]:
             yield self._first[i], True
         yield from varied(self._first, self.sources, self.subject, self._seed)

@@ -74,7 +74,7 @@ class Probe:
         if self.subject.tangent_space is not None:
             rows = [self.trial.project(v) for v in rows]
             rows = rows[:1] + [v for v in rows[1:] if np.abs(v).max(initial=0.0) > 0]
-        return np.array(rows).reshape(len(rows), space.n)
+        return _representable(space, np.array(rows).reshape(len(rows), space.n))
 
     @cached_property
     def cotangents(self) -> Array:
@@ -85,7 +85,7 @@ class Probe:
         if self.deep:
             rows.append(space.draw(self.rng))
             rows += self._parts(space, relative)
-        return np.where(self.finite, np.array(rows).reshape(len(rows), space.n), 0)
+        return _representable(space, np.where(self.finite, np.array(rows).reshape(len(rows), space.n), 0))
 
     def _parts(self, space: Space, scale: Array) -> list[Array]:
         """Vectors on one leaf each, and on single elements: all of them in a small space, some in a large one."""
@@ -401,3 +401,10 @@ class Probe:
             size = np.abs(whole.value) + np.abs(parts[0].value) + np.abs(parts[1].value)
             even &= ~(gap > 10 * (whole.error + parts[0].error + parts[1].error) + 1e-6 * size)
         return even
+
+
+def _representable(space: Space, rows: Array) -> Array:
+    """Vectors as rules will receive them, in the precision of each leaf."""
+    if not (space.eps > 1e-10).any():
+        return rows
+    return np.array([space.pack(space.unpack(row)) for row in rows]).reshape(rows.shape)
