@@ -1,0 +1,57 @@
+"""Derivatives of scalar functions of a number, by each engine's own operators: one for every step of a mode as "frf"."""
+
+from __future__ import annotations
+
+import importlib.util
+
+import rulebook as rb
+
+ENGINES = [e for e in ("jax", "torch", "autograd", "dual") if e == "dual" or importlib.util.find_spec(e)]
+
+
+def _jax():
+    import jax
+
+    return {"f": lambda g: lambda t: jax.jvp(g, (t,), (1.0,))[1], "r": jax.grad}, float
+
+
+def _torch():
+    import torch
+
+    def forward(g):
+        return lambda t: torch.func.jvp(g, (t,), (torch.ones_like(t),))[1]
+
+    return {"f": forward, "r": torch.func.grad, "b": _double_backward}, lambda t: torch.tensor(t, dtype=torch.float64)
+
+
+def _double_backward(g):
+    """torch.autograd.grad that can be differentiated again."""
+    import torch
+
+    def derivative(t):
+        t = t if t.requires_grad else t.clone().requires_grad_()
+        return torch.autograd.grad(g(t), t, create_graph=True)[0]
+
+    return derivative
+
+
+def _autograd():
+    import autograd
+
+    return {"f": lambda g: lambda t: autograd.make_jvp(g)(t)(1.0)[1], "r": autograd.grad}, float
+
+
+def _dual():
+    return {"f": lambda g: rb.derivative(g, engine="dual"), "r": lambda g: rb.grad(g, engine="dual")}, float
+
+
+_OPERATORS = {"jax": _jax, "torch": _torch, "autograd": _autograd, "dual": _dual}
+
+
+def differentiate(engine, g, mode, at=0.0):
+    """The derivative of g at a number; the first letter of `mode` is the innermost."""
+    operators, number = _OPERATORS[engine]()
+    for step in mode:
+        g = operators[step](g)
+    found = g(number(at))
+    return float(found.detach() if engine == "torch" else found)
