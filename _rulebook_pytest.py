@@ -25,6 +25,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption("--rulebook-seed", type=int, default=0, metavar="N", help="seed of the points at which rules are checked")
     group.addoption("--rulebook-strict", action="store_true", help="what noise or time leaves undecided about a rule is a failure")
+    group.addoption(
+        "--rulebook-engines", metavar="NAMES", help="also check that these engines use the rules: jax,torch; all for all installed ones"
+    )
     parser.addini("rulebook_targets", "what --rulebook checks where the command line names no tests", type="args", default=[])
     parser.addini("rulebook_without", "laws that are switched off, one LAW=REASON a line", type="linelist", default=[])
 

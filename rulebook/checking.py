@@ -49,19 +49,22 @@ class Plan:
     explicit: frozenset[str] = frozenset()
 
 
-def known_laws() -> dict[str, str]:
-    """The laws there are, id -> title."""
-    return {law.id: law.title for law in testing.laws()}
+def known_laws(engines: bool = False) -> dict[str, str]:
+    """The laws that are checked, id -> title: those of rules, and those of engines where they are asked for."""
+    of_engines = {law.id: law.title for law in testing.engine_laws()} if engines else {}
+    return {law.id: law.title for law in testing.laws()} | of_engines
 
 
-def need_laws(names: Sequence[str], where: str) -> None:
-    """Refuse what is no law.
+def need_laws(names: Sequence[str], where: str, engines: bool = False) -> None:
+    """Refuse what is no law that is checked.
 
     Raises:
-        UnknownLawError: one of the names is no law.
+        UnknownLawError: one of the names is no law, or one of engines while no engine is checked.
     """
-    known = known_laws()
+    known = known_laws(engines)
     for name in names:
+        if name not in known and name in known_laws(engines=True):
+            raise UnknownLawError(f"{where}, law {name!r}.", "a law of rules", "one of engines", "check engines as well: --engines")
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
             raise UnknownLawError(f"{where}, law {name!r}.", f"one of {', '.join(known)}", repr(name), f"write {near[0]}, if that is meant")
@@ -117,12 +120,16 @@ def reports_of(p: Primitive, plan: Plan, seed: int, **more: Any) -> list[Report]
         seed: that of the points.
         more: further options of the checker, as `case=`.
     """
-    options: dict[str, Any] = {"seed": seed, "raise_": False, "strict": plan.strict, "without": dict(plan.without), **more}
+    options: dict[str, Any] = {"seed": seed, "raise_": False, "strict": plan.strict, **more}
     if plan.budget is not None:
         options["budget"] = plan.budget
-    if plan.only:
-        options["only"] = list(plan.only)
-    reports = [testing.check_rules(p, **options)]
-    if plan.engines is not None:
-        reports.append(testing.check_engines(p, engines=list(plan.engines) or None, **options))
+    only = list(options.pop("only", plan.only))
+    of_rules = known_laws()
+    reports = []
+    if not only or any(law in of_rules for law in only):
+        without = {law: why for law, why in plan.without.items() if law in of_rules}
+        reports.append(testing.check_rules(p, without=without, only=[law for law in only if law in of_rules], **options))
+    if plan.engines is not None and (not only or any(law not in of_rules for law in only)):
+        engines = list(plan.engines) or None
+        reports.append(testing.check_engines(p, engines=engines, without=dict(plan.without), only=only, **options))
     return reports

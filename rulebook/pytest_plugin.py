@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from rulebook.checking import Plan, known_laws, need_laws, problem_of, reports_of
+from rulebook.engines import load_engine
 from rulebook.errors import RulebookError, RuleCheckError
 from rulebook.places import Place, places_of
 from rulebook.primitive import Primitive
@@ -63,13 +64,28 @@ def _plan(config: pytest.Config) -> Plan:
         if not law or not reason:
             raise pytest.UsageError(f"rulebook_without: {line!r} is not LAW=REASON")
         without[law] = reason
+    engines = _engines(config.getoption("--rulebook-engines"))
     try:
-        need_laws(list(without), "rulebook_without")
+        need_laws([law for law in without if law not in known_laws(engines=True)], "rulebook_without")
     except RulebookError as error:
         raise pytest.UsageError(str(error)) from None
     if config.getoption("--rulebook-seed") < 0:
         raise pytest.UsageError("--rulebook-seed: a seed is one of 0, 1, 2, ...")
-    return Plan(seed=config.getoption("--rulebook-seed"), strict=config.getoption("--rulebook-strict"), without=without)
+    seed, strict = config.getoption("--rulebook-seed"), config.getoption("--rulebook-strict")
+    return Plan(seed=seed, strict=strict, without=without, engines=engines)
+
+
+def _engines(text: str | None) -> list[str] | None:
+    """The engines that are checked as well: none by default, every one that is installed for "all"."""
+    if text is None or text.strip() == "all":
+        return None if text is None else []
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    try:
+        for name in names:
+            load_engine(name)
+    except RulebookError as error:
+        raise pytest.UsageError(f"--rulebook-engines: {error}") from None
+    return names
 
 
 class _Node(pytest.Collector):
@@ -141,7 +157,7 @@ class CaseNode(_Node):
 
     def __init__(self, *, p: Primitive, number: int, **kw: Any) -> None:
         super().__init__(**kw)
-        self.laws = known_laws()
+        self.laws = known_laws(self.rules.plan.engines is not None)
         self._p = p
         self._number = number
         self._whole: Report | None = None

@@ -144,6 +144,7 @@ def test_modules_that_lack_one_package_are_told_together(write, run):
         (["{name}.a", "--only", "dualty"], "rulebook check: --only, law 'dualty'.\nExpected: one of runs, "),
         (["{name}.a", "--only", "dualty"], "Do: write duality, if that is meant"),
         (["{name}.a", "--without", "zro=slow"], "--without, law 'zro'."),
+        (["{name}.a", "--only", "engine-bridge"], "Do: check engines as well: --engines"),
         (["{name}.a", "--without", "zero"], "'zero' is not LAW=REASON"),
         (["{name}.a", "--seed", "-1"], "'-1' is not one of 0, 1, 2"),
         (["{name}.a", "--seeds", "0"], "'0' is not one of 1, 2, 3"),
@@ -160,6 +161,14 @@ def test_wrong_usage_of_check(write, run, arguments, message):
     name = write(a=RIGHT, broken="1 / 0", empty="x = 1")
     status, out, err = run("check", *[a.format(name=name) for a in arguments])
     assert status == 2 and message in err and not out
+
+
+def test_only_a_law_of_engines(write, run):
+    name = write(a=RIGHT)
+    status, out, _ = run("check", f"{name}.a:cube", "--only", "engine-bridge", "--engines", "dual", "--format", "json")
+    assert status == 0 and set(json.loads(out)["primitives"][0]["held"]) == {"engine-bridge"}
+    status, out, _ = run("check", f"{name}.a:cube", "--without", "engine-bridge=slow", "--engines", "dual", "--format", "json")
+    assert status == 0 and "engine-bridge" not in json.loads(out)["primitives"][0]["held"]
 
 
 def test_only_some_laws(write, run):

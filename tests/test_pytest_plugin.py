@@ -7,7 +7,7 @@ import re
 import pytest
 
 import rulebook.pytest_plugin  # noqa: F401 (what an inner run imports anew would otherwise be dropped after it)
-from rulebook.testing import laws
+from rulebook.testing import engine_laws, laws
 from tests.targets_tools import NO_CASE, RIGHT, WRONG, package
 
 pytest_plugins = ["pytester"]
@@ -59,6 +59,23 @@ def test_right_rules_pass_beside_other_tests(pytester, write):
     name = write(a=RIGHT)
     pytester.makepyfile("def test_it(): pass")
     pytester.runpytest(f"--rulebook={name}").assert_outcomes(passed=3 * PER_CASE + 1)
+
+
+def test_engines_have_items_where_they_are_asked_for(pytester, write):
+    name = write(a=RIGHT)
+    result = pytester.runpytest(f"--rulebook={name}.a:cube", "--rulebook-engines=dual")
+    found = result.parseoutcomes()  # some have nothing to say about this engine
+    assert found["passed"] + found["skipped"] == 2 * (PER_CASE + len(engine_laws())) and found["skipped"] < 2 * len(engine_laws())
+    item = f"rulebook://{name}.a:cube::{name}.a.cube::case0::engine-bridge"
+    pytester.runpytest(item, "--rulebook-engines=dual").assert_outcomes(passed=1)
+    result = pytester.runpytest(item)
+    assert "not found" in result.stdout.str() + result.stderr.str()
+
+
+def test_an_engine_that_there_is_not(pytester, write):
+    result = pytester.runpytest(f"--rulebook={write(a=RIGHT)}", "--rulebook-engines=dual,duol")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*--rulebook-engines: *duol*"])
 
 
 def test_a_finding_is_shown_as_its_message(pytester, write):

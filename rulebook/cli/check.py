@@ -81,7 +81,8 @@ def _run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     with quiet(), Progress(len(primitives)) as progress:
         outcomes = check_all(primitives, options.targets, plan, jobs, progress.step)
     outcomes += [outcome for target in targets for outcome in _unimported(target, plan)]
-    run = Run(outcomes, known_laws(), options.targets, options.engines, plan.without, plan.seed, plan.seeds, plan.strict)
+    laws = known_laws(options.engines is not None)
+    run = Run(outcomes, laws, options.targets, options.engines, plan.without, plan.seed, plan.seeds, plan.strict)
     run.verbose = options.verbose
     run.seconds = time.perf_counter() - began
     write(FORMATS[options.format](run), options.output)
@@ -97,8 +98,8 @@ def _together(targets: list[Target]) -> dict[str, Primitive]:
 def _plan(options: argparse.Namespace, targets: list[Target], parser: argparse.ArgumentParser) -> Plan:
     without = dict(options.without)
     try:
-        need_laws(options.only, "--only")
-        need_laws(list(without), "--without")
+        need_laws(options.only, "--only", options.engines is not None)
+        need_laws(list(without), "--without", options.engines is not None)
         for engine in options.engines or ():
             load_engine(engine)
     except RulebookError as error:

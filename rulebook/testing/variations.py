@@ -215,8 +215,8 @@ def _compared(fn: Callable[..., Any], name: str) -> list[Any]:
         return []
     found: list[Any] = []
     for node in ast.walk(tree):
-        if isinstance(node, ast.Compare) and any(_is_name(n, name) for n in ast.walk(node)):
-            found += _constants([node])
+        if isinstance(node, ast.Compare) and any(_is_name(n, name) for n in (node.left, *node.comparators)):
+            found += _constants(n for n in (node.left, *node.comparators) if isinstance(n, (ast.Constant, ast.Tuple, ast.List, ast.Set)))
         if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Dict) and _is_name(node.slice, name):
             found += _constants([k for k in node.value.keys if k is not None])
         if isinstance(node, ast.Match) and _is_name(node.subject, name):

@@ -411,6 +411,21 @@ def tiny_offset():
     return sine(pullback=lambda y, p, y_bar: (np.cos(p[0]) * y_bar + 1e-300,))
 
 
+@wrong("zero", "pullback", where="x_bar of x")
+def a_missing_cotangent_ends_everything():
+    @rb.primitive(name="both", cases=[vector])
+    def both(x):
+        return np.sin(x), np.cos(x)
+
+    @rb.pullback(both, symbolic_zeros=True)
+    def _(y, p, y_bar):
+        if y_bar[1] is None:
+            return (None,)
+        return (-y[0] * y_bar[1] + (0 if y_bar[0] is None else y[1] * y_bar[0]),)
+
+    return both
+
+
 @wrong("zero", "frule", where="y_dot")
 def missing_tangents_taken_for_ones():
     @rb.primitive(name="scaled", cases=[pair])

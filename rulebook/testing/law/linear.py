@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from rulebook import forms
 from rulebook.testing.law.base import Law, report_at, underflow
 from rulebook.testing.probe import Probe
 from rulebook.testing.spaces import Array, Space, rounding
@@ -76,9 +77,25 @@ class Zero(Law):
             got = linear(np.zeros_like(u))
             if (got != 0).any():
                 raise report_at(self.id, rule, space, got, np.zeros_like(got), got != 0, _name(what))
-        self._symbolic(probe)
+        self._symbolic_tangents(probe)
+        for reverse in probe.subject.reverse:
+            if reverse.symbolic_zeros:
+                self._symbolic_cotangents(probe, reverse)
 
-    def _symbolic(self, probe: Probe) -> None:
+    def _symbolic_cotangents(self, probe: Probe, rule: forms.Reverse) -> None:
+        """The same cotangents of y, once with None and once with arrays in the place of zeros."""
+        trial, space = probe.trial, probe.trial.outputs
+        for w in (np.zeros_like(probe.cotangents[0]), *probe.cotangents):
+            leaves = [leaf if leaf is None or leaf.any() else None for leaf in space.spread(space.unpack(w))]
+            if all(leaves[i] is not None for i in space.at):
+                continue
+            got = trial.pull_tree(rule, probe.started(rule), trial.y_structure.unflatten(iter(leaves)))
+            dense = trial.pull(rule, probe.started(rule), w)
+            bad = np.isfinite(dense) & ~(np.abs(got - dense) <= rounding(trial.inputs.eps) * (np.abs(got) + np.abs(dense)))
+            if bad.any():
+                raise report_at(self.id, rule, trial.inputs, got, dense, bad, _name("x_bar of "))
+
+    def _symbolic_tangents(self, probe: Probe) -> None:
         """The same tangents, once with None and once with arrays in the place of zeros."""
         trial = probe.trial
         for rule in probe.subject.forward:
