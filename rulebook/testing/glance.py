@@ -13,7 +13,7 @@ from rulebook.testing.trial import Trial
 __all__ = ["Look", "look"]
 
 _STEP = 1e-5
-_CLOSE = 1e-5  # relative; what differs by more is looked at closely
+_CLOSE = 1e-8  # relative; what differs by more is looked at closely
 _DUAL = 1e-12
 _WIDE = 2.0**-4  # a step wide enough to see an element that adds little
 _ALIKE = 0.1
