@@ -3,6 +3,7 @@
 Customarily `import rulebook as rb`.  Importing rulebook imports no engine.
 """
 
+from rulebook.config import config as config
 from rulebook.errors import (
     DuplicateRuleError as DuplicateRuleError,
     EngineMissingError as EngineMissingError,

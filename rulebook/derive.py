@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from rulebook.sweep import push_by_rows, start_by_columns
+from rulebook.sweep import pull_by_columns, push_by_rows
 from rulebook.trees import Structure
 
 if TYPE_CHECKING:
     from rulebook.normal import NormalForm
 
-__all__ = ["joint_from_reverse", "push_from_reverse", "start_from_forward"]
+__all__ = ["joint_from_reverse", "pull_from_forward", "push_from_reverse", "start_from_forward"]
 
 Leaves = Sequence[Any]
 
@@ -57,7 +57,8 @@ def joint_from_reverse(form: NormalForm, leaves: Leaves, tangents: Leaves, prima
 def start_from_forward(form: NormalForm, leaves: Leaves, primal: Any) -> tuple[list[Any], Structure, Callable[..., list[Any]]]:
     """What NormalForm.start gives, from a forward rule; the primal runs once, beside the linear map."""
     if form.forward is not None and form.forward.host:
-        return start_by_columns(form, leaves, primal)
+        ys, _, structure = form.joint(leaves, [None] * len(leaves), primal)
+        return ys, structure, lambda cotangents, wanted=None: pull_by_columns(form, ys, structure, leaves, cotangents, wanted)
     ins = _moving(form, leaves)
     structures: list[Structure] = []
     kept: list[list[int]] = []
@@ -82,3 +83,12 @@ def start_from_forward(form: NormalForm, leaves: Leaves, primal: Any) -> tuple[l
         return [c if wanted is None or wanted[i] else None for i, c in enumerate(found)]
 
     return ys, structure, pull
+
+
+def pull_from_forward(
+    form: NormalForm, ys: Leaves, structure: Structure, leaves: Leaves, cotangents: Leaves, wanted: Sequence[bool] | None
+) -> list[Any]:
+    """What NormalForm.pull gives, from a forward rule."""
+    if form.forward is not None and form.forward.host:
+        return pull_by_columns(form, ys, structure, leaves, cotangents, wanted)
+    return start_from_forward(form, leaves, None)[2](cotangents, wanted)

@@ -13,7 +13,7 @@ import os
 import pkgutil
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -21,9 +21,11 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 import numpy as np
 
 from rulebook import trees
-from rulebook.errors import EngineMissingError, MixedEnginesError, ResultSpecError, RulebookError, RuleOutputError
+from rulebook.errors import EngineMissingError, MixedEnginesError, RuleOutputError
+from rulebook.tangents import ShapeDtype
 
 if TYPE_CHECKING:
+    from rulebook.host import HostCall
     from rulebook.normal import NormalForm
 
 __all__ = [
@@ -36,6 +38,7 @@ __all__ = [
     "constant",
     "engine_names",
     "engine_of",
+    "is_floating",
     "kind_of",
     "load_engine",
     "project_array",
@@ -80,6 +83,11 @@ def project_array(arrays: Arrays, x: Any, x_bar: Any) -> Any:
     return x_bar if x_bar.dtype == x.dtype else arrays.cast(x_bar, x)
 
 
+def is_floating(dtype: np.dtype[Any]) -> bool:
+    """Whether a NumPy dtype is real or complex floating; bfloat16 and its kin, which NumPy calls void, too."""
+    return dtype.kind in "fc" or (dtype.kind == "V" and dtype.fields is None and "float" in dtype.name)
+
+
 class NumpyArrays:
     """The same operations on NumPy arrays."""
 
@@ -109,8 +117,7 @@ class Engine(ABC):
     """
 
     name: str
-    # What a host primal that meets a traced value raises; an engine whose traces are of first order only has no other.
-    traced_host_error: type[RulebookError] = ResultSpecError
+    runs_host_code = False  # whether its values are NumPy arrays and nothing else
 
     @abstractmethod
     def owns(self, kind: type) -> bool:
@@ -159,6 +166,38 @@ class Engine(ABC):
         Raises:
             TracedValueError: the value is not concrete.
         """
+
+    def from_numpy(self, array: Any, like: Any) -> Any:
+        """What host code returned as a value of the engine; memory that anybody else may hold is copied."""
+        return self.asarray(array, like)
+
+    def spec(self, value: Any) -> ShapeDtype:
+        """The shape and NumPy dtype of a value, which may be traced."""
+        return ShapeDtype(value.shape, value.dtype)
+
+    def concrete(self, values: Sequence[Any]) -> list[Any] | None:
+        """Values as read-only NumPy arrays; None where one of them is traced."""
+        try:
+            return [self.to_numpy(v) for v in values]
+        except TracedValueError:
+            return None
+
+    def host_call(self, call: HostCall, operands: Sequence[Any], like: Any = None) -> list[Any]:
+        """Run host code on values of the engine; by default, concrete ones only.
+
+        Args:
+            call: the host code.
+            operands: its arguments.
+            like: a value on the device of the results; the first operand by default.
+
+        Raises:
+            HigherOrderError: the values are being differentiated.
+        """
+        arrays = self.concrete(operands)
+        if arrays is None:
+            raise call.no_derivative()
+        where = operands[0] if like is None and operands else like
+        return [self.from_numpy(y, where) for y in call.run(arrays)]
 
     @abstractmethod
     def stop_gradient(self, value: Any) -> Any:

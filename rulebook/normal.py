@@ -1,7 +1,7 @@
 """One primitive at one structure, one set of statics and one engine: what every bridge translates.
 
 A NormalForm is a function of flat leaves.  It puts the arguments together as the author wrote
-them, fills in zeros, runs the author's rule, and checks and projects what the rule returns, so
+them, fills in zeros, runs the author's rule (host code through `rulebook.hosted`), and checks and projects what the rule returns, so
 that a bridge only has to carry leaves to its engine and back.
 """
 
@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rulebook import captures, derive, trees
-from rulebook.engines import NUMPY, Engine, TracedValueError, kind_of
+from rulebook.engines import NUMPY, Engine, kind_of
 from rulebook.errors import RulebookError, RuleSignatureError
 from rulebook.forms import Forward, Reverse, Rule, ZeroForward, ZeroReverse
+from rulebook.hosted import Hosted
+from rulebook.numpy_engine import NumpyEngine
 from rulebook.outputs import Outputs
 from rulebook.tangents import is_zero
 from rulebook.trees import LEAF, Structure
@@ -57,8 +59,24 @@ class NormalForm(Outputs):
         self.reverse: Reverse | None = primitive.reverse
         parts = [primitive.fn, *(rule.fn for rule in (self.forward, self.reverse) if rule is not None), *statics.values(), *opaque.values()]
         self._suspects = [part for part in parts if captures.may_capture(part)]
+        host = self._hosted()
+        self._host_primal = host if primitive.host else None
+        self._host_forward = host if getattr(self.forward or self.reverse, "host", False) else None
+        self._host_reverse = host if getattr(self.reverse or self.forward, "host", False) else None
         written = [rule for rule in (self.forward, self.reverse) if rule is not None]
         self.all_zero_rules = bool(written) and all(isinstance(rule, (ZeroForward, ZeroReverse)) for rule in written)
+
+    @property
+    def forward_is_host(self) -> bool:
+        """Whether the forward direction runs host code, which no engine can transpose."""
+        return self._host_forward is not None
+
+    def _hosted(self) -> Hosted | None:
+        """The host parts, for an engine whose values are not NumPy's."""
+        if self.engine.runs_host_code or not any(getattr(p, "host", False) for p in (self.primitive, self.forward, self.reverse)):
+            return None
+        numpy = NormalForm(self.primitive, NumpyEngine(self.engine.name), self.structure, self.opaque, self.statics)
+        return Hosted(self, numpy)
 
     # -- arguments ---------------------------------------------------------------------------
 
@@ -104,22 +122,21 @@ class NormalForm(Outputs):
 
     def evaluate(self, args: tuple[Any, ...]) -> Any:
         """The function itself, on primals as the author wrote them."""
-        return self.call("primal", self.primitive.host, self.primitive.fn, args)
-
-    def call(self, what: str, host: bool, fn: Callable[..., Any], args: tuple[Any, ...]) -> Any:
-        """Run the primal; on NumPy arrays where it is host."""
+        if self._host_primal is not None:
+            leaves = args if self.flat else [x for i, x in enumerate(trees.flatten(args)[0]) if i not in self.opaque]
+            ys, structure = self._host_primal.primal(leaves)
+            return structure.unflatten(iter(ys))
         try:
-            if not host:
-                return fn(*args, **self.statics)
-            like = self._first_leaf(args)
-            return self.from_host(fn(*self.to_host(args, what), **self.statics), like)
+            return self.primitive.fn(*args, **self.statics)
         except RulebookError:
             raise
         except Exception as error:
-            raise self.explain(error, what) from error.__cause__
+            raise self.explain(error, "primal") from error.__cause__
 
     def primal(self, leaves: Leaves) -> tuple[list[Any], Structure]:
         """The leaves of y and its structure."""
+        if self._host_primal is not None:
+            return self._host_primal.primal(leaves)
         return self.flatten_result(self.evaluate(self.args(leaves)), "primal")
 
     def batched(self, axis_size: int, in_batched: Sequence[bool], leaves: Leaves) -> tuple[list[Any], list[bool], Structure]:
@@ -135,29 +152,6 @@ class NormalForm(Outputs):
         fail = lambda path, expected, got: self.output_error(path, expected, got, rule.kind)
         return ys, [bool(b) for b in trees.flatten_like(structure, out_batched, fail, "out_batched")], structure
 
-    # -- host code ---------------------------------------------------------------------------
-
-    def to_host(self, tree: Any, what: str) -> Any:
-        """A tree with the engine's values as NumPy arrays."""
-        leaves, structure = trees.flatten(tree)
-        try:
-            return structure.unflatten(iter([self._leaf_to_host(leaf) for leaf in leaves]))
-        except TracedValueError as error:
-            raise self.host_error(what) from error
-
-    def _leaf_to_host(self, leaf: Any) -> Any:
-        return self.engine.to_numpy(leaf) if kind_of(type(leaf)) == self.engine.name else leaf
-
-    def from_host(self, tree: Any, like: Any) -> Any:
-        """A tree with NumPy values as the engine's."""
-        leaves, structure = trees.flatten(tree)
-        made = [self.engine.asarray(leaf, like) if kind_of(type(leaf)) == NUMPY else leaf for leaf in leaves]
-        return structure.unflatten(iter(made))
-
-    def _first_leaf(self, args: tuple[Any, ...]) -> Any:
-        leaves = trees.flatten(args)[0]
-        return next((leaf for leaf in leaves if kind_of(type(leaf)) == self.engine.name), None)
-
     # -- forward -----------------------------------------------------------------------------
 
     def joint(
@@ -171,12 +165,13 @@ class NormalForm(Outputs):
             primal: how the rule evaluates the function; the function itself by default.
         """
         if self.forward is None and self.reverse is not None:
+            if self._host_forward is not None:
+                return self._joint_host(self.reverse, self._host_forward, leaves, tangents, primal)
             return derive.joint_from_reverse(self, leaves, tangents, primal)
         rule = self._need_forward()
+        if self._host_forward is not None:
+            return self._joint_host(rule, self._host_forward, leaves, tangents, primal)
         args = self.args(leaves)
-        if rule.host and rule.given_output:  # only the map is host code: the primal sees the engine's values
-            ys, structure = self.flatten_result((primal or self.evaluate)(args), "primal")
-            return ys, self.push(ys, structure, leaves, tangents, primal), structure
         dots = self.tangent_args(leaves, tangents, rule.symbolic_zeros)
         y, y_dot = self.run(rule, lambda a, d: rule.joint(self, primal or self.evaluate, a, d), args, dots)
         ys, structure = self.flatten_result(y, rule.kind)
@@ -186,6 +181,8 @@ class NormalForm(Outputs):
         self, ys: Leaves, structure: Structure, leaves: Leaves, tangents: Leaves, primal: Callable[[tuple[Any, ...]], Any] | None = None
     ) -> list[Any]:
         """The leaves of y_dot (None where zero), given those of y; the primal does not run unless the rule is an frule."""
+        if self._host_forward is not None:
+            return self._host_forward.push(ys, structure, leaves, tangents)
         if self.forward is None and self.reverse is not None:
             pull = lambda bars, wanted=None: self.pull(ys, structure, leaves, bars, wanted)
             return derive.push_from_reverse(self, ys, leaves, tangents, pull)
@@ -194,6 +191,15 @@ class NormalForm(Outputs):
         y = structure.unflatten(iter(ys))
         y_dot = self.run(rule, lambda y, a, d: rule.push(self, primal or self.evaluate, y, a, d), y, self.args(leaves), dots)
         return self.fit_tangents(rule, ys, structure, y_dot)
+
+    def _joint_host(
+        self, rule: Rule, host: Hosted, leaves: Leaves, tangents: Leaves, primal: Callable[[tuple[Any, ...]], Any] | None
+    ) -> tuple[list[Any], list[Any], Structure]:
+        """The same by a host rule; where it is given y, only the map is host code."""
+        if not rule.given_output:
+            return host.joint(leaves, tangents)
+        ys, structure = self.flatten_result((primal or self.evaluate)(self.args(leaves)), "primal")
+        return ys, host.push(ys, structure, leaves, tangents), structure
 
     def _need_forward(self) -> Forward:
         if self.forward is None:
@@ -210,13 +216,12 @@ class NormalForm(Outputs):
         The pullback is `pull(cotangents, wanted=None) -> cotangents of the leaves`: a cotangent may be
         None where it is zero; `wanted` tells which are needed, all by default; the others come as None.
         """
+        if self._host_reverse is not None:
+            return self._start_host(self.reverse or self._need_forward(), self._host_reverse, leaves, primal)
         if self.reverse is None and self.forward is not None:
             return derive.start_from_forward(self, leaves, primal)
         rule = self._need_reverse()
         args = self.args(leaves)
-        if rule.host and rule.given_output:
-            ys, structure = self.flatten_result((primal or self.evaluate)(args), "primal")
-            return ys, structure, lambda cotangents, wanted=None: self.pull(ys, structure, leaves, cotangents, wanted)
         y, pull = self.run(rule, lambda a: rule.start(self, primal or self.evaluate, a), args)
         ys, structure = self.flatten_result(y, rule.kind)
         like = tuple(ys)
@@ -227,10 +232,21 @@ class NormalForm(Outputs):
 
         return ys, structure, pull_leaves
 
+    def _start_host(
+        self, rule: Rule, host: Hosted, leaves: Leaves, primal: Callable[[tuple[Any, ...]], Any] | None
+    ) -> tuple[list[Any], Structure, Callable[..., list[Any]]]:
+        """The same by a host rule; where it is given y, only the map is host code."""
+        if not rule.given_output:
+            return host.start(leaves)
+        ys, structure = self.flatten_result((primal or self.evaluate)(self.args(leaves)), "primal")
+        return ys, structure, lambda cotangents, wanted=None: host.pull(ys, structure, leaves, cotangents, wanted)
+
     def pull(self, ys: Leaves, structure: Structure, leaves: Leaves, cotangents: Leaves, wanted: Sequence[bool] | None = None) -> list[Any]:
         """The cotangents of the leaves, given those of y; the primal does not run unless the rule is an rrule."""
+        if self._host_reverse is not None:
+            return self._host_reverse.pull(ys, structure, leaves, cotangents, wanted)
         if self.reverse is None and self.forward is not None:
-            return self.start(leaves)[2](cotangents, wanted)
+            return derive.pull_from_forward(self, ys, structure, leaves, cotangents, wanted)
         rule = self._need_reverse()
         y_bar = self.cotangent_tree(rule, ys, structure, cotangents)
         y = structure.unflatten(iter(ys))
@@ -264,21 +280,13 @@ class NormalForm(Outputs):
     # -- running and checking rules ------------------------------------------------------------
 
     def run(self, rule: Rule, fn: Callable[..., Any], *args: Any) -> Any:
-        """Run the author's code; on NumPy arrays where the rule is host; name the rule where it raises."""
+        """Run the author's code; name the rule where it raises."""
         try:
-            if not rule.host:
-                return fn(*args)
-            out = fn(*self.to_host(args, rule.kind))
-            return out if callable(out) else self._from_host_pair(out, self._first_leaf(args))
+            return fn(*args)
         except RulebookError:
             raise
         except Exception as error:
             raise self.explain(error, rule.kind) from error.__cause__
-
-    def _from_host_pair(self, out: Any, like: Any) -> Any:
-        if isinstance(out, tuple) and len(out) == 2 and callable(out[1]):
-            return self.from_host(out[0], like), out[1]
-        return self.from_host(out, like)
 
     def explain(self, error: Exception, what: str) -> Exception:
         """The author's error with a note that says where it was raised, to be raised again.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rulebook.engines import Engine, NumpyArrays
+from rulebook.engines import Engine, NumpyArrays, is_floating
 
 if TYPE_CHECKING:
     from rulebook.normal import NormalForm
@@ -21,6 +21,8 @@ class NumpyEngine(Engine):
     Args:
         name: how messages call it: an engine on whose behalf host code runs.
     """
+
+    runs_host_code = True
 
     def __init__(self, name: str = "numpy") -> None:
         self.name = name
@@ -43,7 +45,7 @@ class NumpyEngine(Engine):
 
     def has_tangent(self, value: Any) -> bool:
         """See Engine."""
-        return np.asarray(value).dtype.kind in "fc"
+        return is_floating(np.asarray(value).dtype)
 
     def cast(self, value: Any, like: Any) -> Any:
         """See Engine."""

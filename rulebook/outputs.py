@@ -14,7 +14,7 @@ import numpy as np
 
 from rulebook import trees
 from rulebook.engines import NUMPY, Engine, kind_of
-from rulebook.errors import HigherOrderError, RulebookError, RuleMissingError, RuleOutputError
+from rulebook.errors import RuleMissingError, RuleOutputError
 from rulebook.forms import Forward, Reverse, Rule
 from rulebook.tangents import NotImplementedTangent, Thunk, is_zero
 from rulebook.trees import LEAF, Structure
@@ -189,14 +189,4 @@ class Outputs(ABC):
             f"a {direction} rule",
             has,
             f"write one with {write}({self.name.rpartition('.')[2]})",
-        )
-
-    def host_error(self, what: str) -> RulebookError:
-        """A host function met a value without concrete numbers."""
-        kind = HigherOrderError if what != "primal" else self.engine.traced_host_error
-        return kind(
-            f"{what} of {self.name} (engine {self.engine.name}), which is host code.",
-            "concrete values",
-            "values that are being traced or differentiated",
-            "write it with rb.xp and without host=True, or call it outside the transformation",
         )

@@ -8,7 +8,7 @@ One function runs the forward rule in forward mode and the reverse rule in rever
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -19,6 +19,7 @@ from jax.custom_derivatives import SymbolicZero
 from rulebook.bridges._jax import internals
 from rulebook.bridges._jax.calls import Out, primal_of, result
 from rulebook.engines import Engine, TracedValueError
+from rulebook.host import HostCall
 from rulebook.normal import NormalForm
 
 if internals.MISSING:  # pragma: no cover  (a release of JAX that dropped a name)
@@ -30,6 +31,7 @@ if internals.MISSING:  # pragma: no cover  (a release of JAX that dropped a name
         stacklevel=2,
     )
 else:
+    from rulebook.bridges._jax.host import host_call, to_jax
     from rulebook.bridges._jax.primitives import aligned, jvp_p
     from rulebook.bridges._jax.rules import FormMap, Results
 
@@ -92,6 +94,14 @@ class JaxEngine(Engine):
         if isinstance(value, jax.core.Tracer):
             raise TracedValueError(f"a traced value {value.aval}")
         return np.asarray(value)
+
+    def from_numpy(self, array: Any, like: Any) -> Any:
+        """An array with memory of its own."""
+        return to_jax(array)
+
+    def host_call(self, call: HostCall, operands: Sequence[Any], like: Any = None) -> list[Any]:
+        """At once on concrete values; as a callback in a program that is traced."""
+        return host_call(call, operands)
 
     def stop_gradient(self, value: Any) -> Any:
         """jax.lax.stop_gradient."""
@@ -205,7 +215,7 @@ def _differentiate(form: NormalForm, map_: FormMap, call: Callable[..., Out], pr
     if not tangents or form.all_zero_rules:
         out = call(*primals)
         return out, Out([internals.symbolic_zero(y) for y in out.leaves], out.structure)
-    if form.reverse is None:
+    if form.reverse is None and not form.forward_is_host:
         out, dots = map_.forward_out(*primals, *tangents)
         out = Out(aligned(out.leaves, primals), out.structure)
         return out, Out([internals.symbolic_zero(y) if t is None else t for y, t in zip(out.leaves, dots, strict=True)], out.structure)

@@ -101,7 +101,7 @@ def parts_of(form: NormalForm, rule: Rule | None) -> tuple[list[Any], bool]:
 def primal_of(form: NormalForm) -> Compiled:
     """The primal as a function of leaves, `(*leaves) -> Out`."""
     run = lambda *leaves: Out(*form.primal(leaves))
-    return Compiled(run if form.primitive.batch is None else _with_batch_rule(form, run), *parts_of(form, None))
+    return Compiled(run if form.primitive.batch is None or form.primitive.host else _with_batch_rule(form, run), *parts_of(form, None))
 
 
 def _with_batch_rule(form: NormalForm, run: Callable[..., Out]) -> Callable[..., Out]:

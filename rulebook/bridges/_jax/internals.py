@@ -6,12 +6,14 @@ that a release drops is listed in `MISSING`; the bridge then falls back on docum
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import warnings
 from collections.abc import Callable
 from typing import Any
 
 import jax
+import numpy as np
 from jax import numpy as jnp
 from jax.custom_derivatives import SymbolicZero
 
@@ -40,6 +42,7 @@ dce_rules = _name("jax.interpreters.partial_eval", "dce_rules")
 StagingTracer = _name("jax.interpreters.partial_eval", "DynamicJaxprTracer")
 register_lowering = _name("jax.interpreters.mlir", "register_lowering")
 lower_fun = _name("jax.interpreters.mlir", "lower_fun")
+emit_python_callback = _name("jax.interpreters.mlir", "emit_python_callback")
 
 _core = "jax.extend.core" if hasattr(importlib.import_module("jax.extend.core"), "mapped_aval") else "jax.core"
 mapped_aval = _name(_core, "mapped_aval")
@@ -65,7 +68,11 @@ def zero_of(x: Any) -> Any:
 
 def varying(x: Any) -> frozenset[Any]:
     """The manual mesh axes, of shard_map, over which a value varies."""
-    aval = typeof(x)
+    return varying_aval(typeof(x))
+
+
+def varying_aval(aval: Any) -> frozenset[Any]:
+    """The same of an abstract value."""
     manual = getattr(aval, "mat", None)  # jax 0.10; `vma` before
     axes = getattr(manual, "varying", None) if manual is not None else getattr(aval, "vma", None)
     return frozenset(axes or ())
@@ -85,6 +92,136 @@ def vary_like(x: Any, like: Any) -> Any:
     if lacking:
         x = jax.lax.pcast(x, lacking, to="varying") if hasattr(jax.lax, "pcast") else jax.lax.pvary(x, lacking)
     return x
+
+
+def vary_alike(values: list[Any]) -> list[Any]:
+    """Values that all vary over the manual mesh axes that any of them varies over."""
+    every = frozenset().union(*map(varying, values))
+    return [_vary(x, tuple(every - varying(x))) for x in values] if every else values
+
+
+def _vary(x: Any, axes: tuple[Any, ...]) -> Any:
+    if not axes:
+        return x
+    return jax.lax.pcast(x, axes, to="varying") if hasattr(jax.lax, "pcast") else jax.lax.pvary(x, axes)
+
+
+def shaped(shape: tuple[int, ...], dtype: Any, like: Any) -> Any:
+    """The abstract value of a result that varies over the mesh axes that its operands vary over."""
+    if not like or not varying_aval(like[0]):
+        return jax.core.ShapedArray(shape, dtype)
+    axes = {"manual_axis_type": like[0].mat} if hasattr(like[0], "mat") else {"vma": like[0].vma}
+    return jax.core.ShapedArray(shape, dtype, **axes)
+
+
+# -- host code in compiled programs --------------------------------------------------------------------
+
+
+def _private(module: str, name: str) -> Any:
+    """A name that JAX keeps to itself; None where a release has it no more, and the bridge does without."""
+    try:
+        return getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError):
+        return None
+
+
+_op_sharding = _private("jax._src.callback", "_callback_op_sharding")
+_set_trace = _private("jax._src.core", "set_current_trace")
+_Trace = _private("jax._src.core", "Trace")
+
+
+def is_export(context: Any) -> bool:
+    """Whether a program is lowered for jax.export."""
+    parameters = getattr(context.module_context, "lowering_parameters", None)
+    return bool(getattr(parameters, "for_export", False)) or len(context.module_context.platforms) > 1
+
+
+def emit_callback(context: Any, callback: Callable[..., tuple[Any, ...]], operands: Any) -> Any:
+    """A callback in the program that is being lowered; on several devices it runs on one, inside shard_map on each."""
+    where = context.module_context.axis_context
+    if _op_sharding is None:
+        single = getattr(where, "num_devices", 1) == 1
+        if not single:
+            avals = [jax.ShapeDtypeStruct(a.shape, a.dtype) for a in context.avals_out]
+            fn = lambda *args: jax.pure_callback(lambda *a: list(callback(*map(np.asarray, a))), avals, *args)
+            return lower_fun(fn, multiple_results=True)(context, *operands)
+    sharding = None if _op_sharding is None else _op_sharding(where, None, context.avals_out)
+    out, _, _ = emit_python_callback(
+        context,
+        callback,
+        None,
+        list(operands),
+        context.avals_in,
+        context.avals_out,
+        has_side_effect=False,
+        returns_token=False,
+        sharding=sharding,
+    )
+    return out
+
+
+def _make_guard() -> Any:
+    """A trace that refuses every operation of JAX; None where it cannot be made."""
+    if _set_trace is None or _Trace is None:
+        return None
+
+    class Guard(_Trace):  # type: ignore[misc, valid-type]
+        """Set as the current trace of a thread that runs a callback."""
+
+        def __init__(self, refuse: Callable[[str], None]) -> None:
+            super().__init__()
+            self._refuse = refuse
+
+        def is_valid(self) -> bool:
+            return True
+
+        def process_primitive(self, primitive: Any, *rest: Any, **params: Any) -> Any:
+            self._refuse(primitive.name)
+
+        def process_call(self, *rest: Any, **params: Any) -> Any:
+            self._refuse("a transformation")
+
+        process_map = process_custom_jvp_call = process_custom_vjp_call = process_call
+        invalidate = lambda self: None
+        cur_qdd = lambda self, x: self._refuse("an array")
+
+        def __getattr__(self, name: str) -> Any:
+            if name.startswith("process") or name == "to_jaxpr_tracer":
+                return self.process_call
+            raise AttributeError(name)
+
+    return Guard
+
+
+_Guard = _make_guard()
+
+
+def no_jax(refuse: Callable[[str], None]) -> Any:
+    """A context manager in which JAX code calls `refuse`."""
+    return contextlib.nullcontext() if _Guard is None else _set_trace(_Guard(refuse))
+
+
+def raise_originals(find: Callable[[str], BaseException | None]) -> None:
+    """Let the exception of a callback reach the caller as itself.
+
+    JAX turns it into text in C++, and makes a JaxRuntimeError of that.  Making one gives the original where the text is marked.
+    """
+    kind = jax.errors.JaxRuntimeError
+    if getattr(kind, "_rulebook", False):
+        return
+
+    def new(cls: Any, *args: Any, **kwargs: Any) -> Any:
+        if cls is kind and args:
+            if isinstance(args[0], BaseException) and not isinstance(args[0], kind):
+                return args[0]  # Python asks a second time, as what it got is no JaxRuntimeError
+            original = find(args[0]) if isinstance(args[0], str) else None
+            if original is not None:
+                return original
+        return RuntimeError.__new__(cls, *args, **kwargs)
+
+    with contextlib.suppress(TypeError, AttributeError):  # a release whose class cannot be changed: the text has it all
+        kind.__new__ = new
+        kind._rulebook = True
 
 
 def _self_test() -> None:

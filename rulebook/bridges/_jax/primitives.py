@@ -170,8 +170,15 @@ def _make(name: str, method: str) -> Any:
         return getattr(of, method)(*operands)
 
     def differentiate(primals: Arrays, tangents: Arrays, *, of: Any) -> tuple[Any, Any]:
-        dots = [internals.instantiate_zeros(t) for t in tangents]
-        ys, y_dots = jax.jvp(lambda *x: run(*x, of=of), tuple(primals), tuple(dots))
+        moving = [i for i, t in enumerate(tangents) if type(t) is not internals.Zero]
+
+        def moved(*some: Any) -> list[Any]:  # of what moves alone: host code has no derivative, not even a zero one
+            operands = list(primals)
+            for i, x in zip(moving, some, strict=True):
+                operands[i] = x
+            return run(*operands, of=of)
+
+        ys, y_dots = jax.jvp(moved, tuple(primals[i] for i in moving), tuple(tangents[i] for i in moving))
         return ys, [internals.zero_of(y) if t.dtype == jax.dtypes.float0 else t for y, t in zip(ys, y_dots, strict=True)]
 
     p.def_impl(run)
