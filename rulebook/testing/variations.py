@@ -82,6 +82,8 @@ _CHANGES: dict[str, Change] = {
     "permuted": lambda rng, a, turn: rng.permutation(a.reshape(-1)).reshape(a.shape),
     "other values": lambda rng, a, turn: rng.normal(size=a.shape) * (np.abs(a).mean() if a.size else 1.0),
 }
+_SCALES = ("enlarged", "reduced")  # done to all arrays, and to each alone
+_MOST_ALONE = 4
 _ROUNDS = 4  # of every change, per fixed case
 _MOST_FLAT = 6  # axes of a fixed case that are cut to length one, each alone
 _SIZES = (1, 2, 3, 5, 8, 0)
@@ -97,6 +99,8 @@ def varied(points: list[Point], sources: list[Source], subject: Subject, seed: i
             for number, (what, change) in enumerate(_CHANGES.items()):
                 rng = np.random.default_rng([seed, 3, source.index, turn, number])
                 yield _changed(point, subject, what, change, rng, turn + source.index), turn == 0 and number in (0, 1)
+            for scaled in _scaled_alone(point, subject, source, turn, seed):
+                yield scaled, False
         for flat in _flattened(point, subject, np.random.default_rng([seed, 5, source.index])):
             yield flat, False
         for number, size in enumerate(_SIZES):
@@ -110,9 +114,20 @@ def varied(points: list[Point], sources: list[Source], subject: Subject, seed: i
             yield _changed(found, subject, "nearby", _CHANGES["nearby"], rng), True
 
 
+def _scaled_alone(point: Point, subject: Subject, source: Source, turn: int, seed: int) -> Iterator[Point]:
+    """The point with one array enlarged or reduced, the others as they are."""
+    moving = [i for i, leaf in enumerate(trees.flatten(point.args)[0]) if moves(leaf)]
+    for i in moving[:_MOST_ALONE] if len(moving) > 1 else ():
+        for number, what in enumerate(_SCALES):
+            rng = np.random.default_rng([seed, 7, source.index, turn, i, number])
+            yield _changed(point, subject, f"{what} alone", _CHANGES[what], rng, turn + source.index, {i})
+
+
 def nearby(point: Point, subject: Subject, rng: Rng, zeros: bool) -> Point:
     """A point next to one, with the same ties; zeros stay unless they are to be moved as well."""
-    return _changed(point, subject, "nearby", lambda rng, a, _: _near(rng, a, zeros), rng, every=True)
+    return _changed(
+        point, subject, "nearby", lambda rng, a, _: _near(rng, a, zeros), rng, only=set(range(len(trees.flatten(point.args)[0])))
+    )
 
 
 def _rebuilt(
@@ -122,12 +137,13 @@ def _rebuilt(
     return Point(args, point.statics if statics is None else statics, f"{point.origin}, {what}", rng, point.source, declared=False)
 
 
-def _changed(point: Point, subject: Subject, what: str, change: Change, rng: Rng, turn: int = 0, every: bool = False) -> Point:
-    """A point with its arrays changed; within the tangent space, where one is declared."""
+def _changed(point: Point, subject: Subject, what: str, change: Change, rng: Rng, turn: int = 0, only: set[int] | None = None) -> Point:
+    """A point with those arrays changed that are named, else with all or one; within the tangent space, where one is declared."""
     leaves, structure = trees.flatten(point.args)
     point_leaves = list(leaves)
     at = [i for i, leaf in enumerate(leaves) if moves(leaf)]
-    only = set(at) if every or len(at) < 2 or rng.random() < 0.5 else {at[int(rng.integers(len(at)))]}
+    if only is None:
+        only = set(at) if what in _SCALES or len(at) < 2 or rng.random() < 0.5 else {at[int(rng.integers(len(at)))]}
     for i in at:
         if i in only:
             a = np.asarray(leaves[i])
