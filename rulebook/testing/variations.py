@@ -20,7 +20,12 @@ from rulebook.testing.points import Point, Source
 from rulebook.testing.spaces import moves
 from rulebook.testing.subject import Subject
 
-__all__ = ["nearby", "varied"]
+__all__ = ["Nearby", "nearby", "varied"]
+
+
+class Nearby(Point):
+    """A variation so small that a rule which holds at the case must hold there."""
+
 
 Rng = np.random.Generator
 Change = Callable[[Rng, Any, int], Any]
@@ -153,7 +158,8 @@ def _changed(point: Point, subject: Subject, what: str, change: Change, rng: Rng
     moved = structure.unflatten(iter(leaves))
     if subject.tangent_space is not None:
         moved = tuple(_within(subject, i, old, new) for i, (old, new) in enumerate(zip(point.args, moved, strict=True)))
-    return Point(tuple(moved), point.statics, f"{point.origin}, {what}", rng, point.source, declared=False)
+    kind = Nearby if what == "nearby" and (point.declared or isinstance(point, Nearby)) else Point
+    return kind(tuple(moved), point.statics, f"{point.origin}, {what}", rng, point.source, declared=False)
 
 
 def _within(subject: Subject, i: int, old: Any, new: Any) -> Any:
