@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -69,8 +70,8 @@ class Source:
         return Point(args, dict(statics), f"case {self.index}, draw {k}" if self.drawn else f"case {self.index}", rng, self.index)
 
 
-def _sign(a: Any) -> str:
-    return "zero" if not a.any() else "positive" if (a >= 0).all() else "negative" if (a <= 0).all() else "mixed"
+def _sign(low: float, high: float) -> str:
+    return "zero" if low == high == 0 else "positive" if low >= 0 else "negative" if high <= 0 else "mixed"
 
 
 def _of_array(where: int, a: Any) -> list[Any]:
@@ -80,15 +81,17 @@ def _of_array(where: int, a: Any) -> list[Any]:
         a = a.real
     if a.dtype.kind not in "fiu" or not a.size:
         return found
-    if not np.isfinite(a).all():
+    low, high = float(a.min()), float(a.max())
+    if not (math.isfinite(low) and math.isfinite(high)):
         return [*found, (where, "not finite")]
-    found.append((where, _sign(a)))
-    found.append((where, "decade", int(np.floor(np.log10(np.abs(a).max() + 1e-300)) // 2)))
+    found.append((where, _sign(low, high)))
+    found.append((where, "decade", math.floor(math.log10(max(-low, high) + 1e-300)) // 2))
     if a.size > 1:
         flat = a.reshape(-1)
+        ordered = np.sort(flat)
         found += [(where, "zero among")] * (not flat.all())
-        found += [(where, "sorted", bool((np.diff(flat) >= 0).all()))]
-        found += [(where, "ties")] * (len(np.unique(flat)) < a.size)
+        found += [(where, "sorted", bool((flat == ordered).all()))]
+        found += [(where, "ties")] * bool((ordered[1:] == ordered[:-1]).any())
     return found
 
 

@@ -131,8 +131,9 @@ class Space:
         scale = np.ones(self.n)
         for part in self.slices:
             sizes = np.abs(vector[part])
-            sizes = sizes[(sizes > 0) & np.isfinite(sizes)]
-            scale[part] = float(np.median(sizes)) if sizes.size else 1.0
+            sizes = np.sort(sizes[(sizes > 0) & (sizes < np.inf)])
+            if sizes.size:
+                scale[part] = (sizes[(sizes.size - 1) // 2] + sizes[sizes.size // 2]) / 2
         return scale
 
     def element_scale(self, vector: Array) -> Array:
@@ -144,7 +145,7 @@ class Space:
 
     def draw(self, rng: np.random.Generator) -> Array:
         """A random vector with elements of modulus between 0.5 and 1.5 and any sign or phase."""
-        v = rng.uniform(-1.0, 1.0, self.n)
+        v = 2.0 * rng.random(self.n) - 1.0
         v += np.copysign(0.5, v)
         if self.dtype.kind == "c":
             return np.where(self.real, v, v * np.exp(2j * np.pi * rng.random(self.n)))
