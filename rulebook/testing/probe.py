@@ -26,6 +26,7 @@ _JITTER_SLACK = 50.0
 _ITERATION = 1e-7  # what a map may lack of being additive, relative to its terms, where it is computed by an iteration
 _LEAST_TOLERANCE = 1e-9  # taken for an iteration whose accuracy is not declared
 _SPLITS = 2
+_ADDITIVE = 1e-7  # relative: the accuracy that is enough to tell whether derivatives add up
 _MORE_SPLITS = 6  # where nobody said that there is a derivative
 _STILL = 3  # elements that are followed until they move
 _LINES = 3  # per point, along which jumps are looked for
@@ -293,12 +294,22 @@ class Probe:
         """The differences along a vector; quick: with the least noise that there can be."""
         trial = self.trial
         lift = self.lifts
-        noise = self._lifted_noise if lift else self._least_noise(lift) if quick else self.noise
-        y = trial.y if not lift else trial.f(trial.x, lift=True)
+        noise = self._lifted_noise if lift else self._least_noise if quick else self.noise
+        g = lambda t: trial.f(trial.x + t * v, lift)
+        return Ladder(g, self._middle, noise, self._relative, self._resolution, start, ratio, levels)
+
+    @cached_property
+    def _middle(self) -> Array:
+        """The function's result at the point, in the precision in which differences are taken."""
+        y = self.trial.f(self.trial.x, lift=True) if self.lifts else self.trial.y
         assert y is not None
-        relative = np.maximum(self.subject.accuracy, 1e-15 if lift else 2 * trial.outputs.eps)
-        relative = np.broadcast_to(relative, y.shape)
-        return Ladder(lambda t: trial.f(trial.x + t * v, lift), y, noise, relative, self._resolution, start, ratio, levels)
+        return y
+
+    @cached_property
+    def _relative(self) -> Array:
+        """The least relative error of each element of the function's result anywhere."""
+        eps = np.full(self.trial.outputs.n, 1e-15) if self.lifts else 2 * self.trial.outputs.eps
+        return np.asarray(np.maximum(self.subject.accuracy, eps))
 
     @cached_property
     def _resolution(self) -> Array:
@@ -313,15 +324,15 @@ class Probe:
     def _lifted_noise(self) -> Array:
         """The noise of a function of single precision in double: where it computes in single all the same, its roughness."""
         trial = self.trial
-        least = self._least_noise(True)
+        least = self._least_noise
         values = [trial.f(trial.x + 1e3 * t * self.tangents[0], lift=True) for t in NEAR]
         if any(y is None for y in values):
             return least
         return np.asarray(np.fmax(least, 2 * np.abs(STRAY @ np.array(values)).max(axis=0)))
 
-    def _least_noise(self, lift: bool) -> Array:
-        size = np.abs(np.where(self.finite, self.trial.y, 0))
-        return np.maximum(self.subject.accuracy, 1e-15 if lift else 2 * self.trial.outputs.eps) * size
+    @cached_property
+    def _least_noise(self) -> Array:
+        return np.asarray(self._relative * np.abs(np.where(self.finite, self.trial.y, 0)))
 
     def differences(self, row: int) -> Estimate:
         """The derivative along one of V: a first look, with an error that is good for telling whether to look again."""
@@ -396,10 +407,10 @@ class Probe:
         even = np.ones(len(whole.value), bool)
         for _ in range(_SPLITS if self.trial.point.declared else _MORE_SPLITS):
             half = self.trial.project(np.where(self.rng.random(self.trial.inputs.n) < 0.5, self.tangents[row], 0))
-            parts = [refine(self.ladder_along(u)) for u in (half, self.tangents[row] - half)]
+            parts = [refine(self.ladder_along(u), _ADDITIVE) for u in (half, self.tangents[row] - half)]
             gap = np.abs(whole.value - parts[0].value - parts[1].value)
             size = np.abs(whole.value) + np.abs(parts[0].value) + np.abs(parts[1].value)
-            even &= ~(gap > 10 * (whole.error + parts[0].error + parts[1].error) + 1e-6 * size)
+            even &= ~(gap > 10 * (whole.error + parts[0].error + parts[1].error) + 10 * _ADDITIVE * size)
         return even
 
 

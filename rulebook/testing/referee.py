@@ -71,14 +71,21 @@ class Ladder:
         self._start = start
         self._first, self._last = 0, levels
         self._values: dict[int, tuple[Array, Array]] = {}
-        self._blank = np.full(y.shape, np.nan, np.result_type(y.dtype, np.float64))
 
     def _pair(self, k: int) -> tuple[Array, Array]:
         if k not in self._values:
             h = self._start * self.ratio**-k
-            plus, minus = self.g(h), self.g(-h)
-            self._values[k] = (self._blank if plus is None else plus, self._blank if minus is None else minus)
+            self._values[k] = self._at(h), self._at(-h)
         return self._values[k]
+
+    def _at(self, t: float) -> Array:
+        found = self.g(t)
+        return np.full(self.y.shape, np.nan, np.result_type(self.y.dtype, np.float64)) if found is None else found
+
+    def _table(self) -> tuple[Array, Array]:
+        """The values on both sides, a row for each step."""
+        values = np.array([self._pair(k) for k in range(self._first, self._last)])
+        return values[:, 0], values[:, 1]
 
     def extend(self, up: int = 0, down: int = 0) -> None:
         """Take larger or smaller steps as well."""
@@ -92,7 +99,7 @@ class Ladder:
 
     def estimate(self) -> Estimate:
         """The derivative: central where both sides exist, else from the side that does."""
-        plus, minus = (np.array(part) for part in zip(*(self._pair(k) for k in range(self._first, self._last)), strict=True))
+        plus, minus = self._table()
         h = self.steps[:, None]
         central = self._extrapolate((plus - minus) / (2 * h), 2, np.abs(plus) + np.abs(minus))
         flat = ((plus == self.y) & (minus == self.y)).all(axis=0)
@@ -111,7 +118,7 @@ class Ladder:
 
     def sides(self) -> tuple[Estimate, Estimate]:
         """The one-sided derivatives from above and from below."""
-        plus, minus = (np.array(part) for part in zip(*(self._pair(k) for k in range(self._first, self._last)), strict=True))
+        plus, minus = self._table()
         h = self.steps[:, None]
         above = self._extrapolate((plus - self.y) / h, 1, np.abs(plus))
         return above, self._extrapolate((self.y - minus) / h, 1, np.abs(minus))

@@ -103,26 +103,28 @@ class Reverse(Law):
 
     def _compare(self, probe: Probe, rule: forms.Reverse, row: int, pulled: Array) -> None:
         w, v = probe.cotangents, probe.tangents[row]
+        weights, all_finite = np.abs(w), probe.finite.all()
         got = np.real(np.conj(pulled) @ v)
         size = np.abs(pulled) @ np.abs(v)
 
         def paired(estimate: Estimate) -> tuple[Array, Array]:
+            if np.isfinite(estimate.error).all() and np.isfinite(estimate.value).all() and all_finite:  # the usual case
+                return np.real(np.conj(w) @ estimate.value), weights @ estimate.error
             value = np.where(np.isfinite(estimate.value), estimate.value, 0)
             error = np.where(probe.finite, np.where(np.isfinite(estimate.value), estimate.error, np.inf), 0)
-            weights = np.abs(w)
             return np.real(np.conj(w) @ value), np.where(weights > 0, weights * np.where(weights > 0, error, 0), 0).sum(axis=1)
 
         def noise(bad: Array) -> Array:
             return np.array([probe.pull_noise(rule, u) @ np.abs(v) if odd else 0.0 for u, odd in zip(w, bad, strict=True)])
 
         value = probe.differences(row).value
-        terms = np.abs(w) @ np.abs(np.where(np.isfinite(value), value, 0))
+        terms = weights @ np.abs(np.where(np.isfinite(value), value, 0))
         eps = max(probe.trial.inputs.eps.max(initial=0.0), probe.trial.outputs.eps.max(initial=0.0))
         values = np.abs(np.where(probe.finite, probe.trial.y, 0))
         touched = lambda outputs: ((w != 0) & outputs).any(axis=1)
         scale = lambda _: size + terms
         found = Comparison(
-            probe, row, paired, got, scale, noise, np.full(len(w), eps), touched, np.abs(w) @ values, 1 + np.abs(w).sum(axis=1)
+            probe, row, paired, got, scale, noise, np.full(len(w), eps), touched, weights @ values, 1 + weights.sum(axis=1)
         ).verdict()
         if found is not None:
             raise self._broken(probe, rule, row, got, found)
