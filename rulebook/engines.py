@@ -171,6 +171,10 @@ class Engine(ABC):
         """What host code returned as a value of the engine; memory that anybody else may hold is copied."""
         return self.asarray(array, like)
 
+    def from_host(self, arrays: list[Any], like: Any) -> list[Any]:
+        """All results of one run of host code, by default one by one; the list is the caller's only reference to them."""
+        return [self.from_numpy(y, like) for y in arrays]
+
     def spec(self, value: Any) -> ShapeDtype:
         """The shape and NumPy dtype of a value, which may be traced."""
         return ShapeDtype(value.shape, value.dtype)
@@ -197,7 +201,7 @@ class Engine(ABC):
         if arrays is None:
             raise call.no_derivative()
         where = operands[0] if like is None and operands else like
-        return [self.from_numpy(y, where) for y in call.run(arrays)]
+        return self.from_host(call.run(arrays), where)
 
     @abstractmethod
     def stop_gradient(self, value: Any) -> Any:

@@ -14,6 +14,7 @@ from rulebook.bridges._autograd.calls import bind
 from rulebook.bridges._autograd.namespace import NAMESPACE
 from rulebook.bridges._autograd.trace import ARRAY, BOXES, DICT, SEQUENCE, open_container, value_of
 from rulebook.engines import Engine, TracedValueError
+from rulebook.numpy_engine import owned
 
 if TYPE_CHECKING:
     from rulebook.normal import NormalForm
@@ -82,6 +83,10 @@ class AutogradEngine(Engine):
         found = np.asarray(value).view()
         found.flags.writeable = False
         return found
+
+    def from_host(self, arrays: list[Any], like: Any) -> list[Any]:
+        """What host code returned: the same arrays, copied where somebody else may write to them."""
+        return owned(arrays)
 
     def stop_gradient(self, value: Any) -> Any:
         """The value below all traces."""

@@ -13,6 +13,7 @@ from rulebook.dual import Dual, DualArray, drivers
 from rulebook.dual.errors import DroppedTangentError
 from rulebook.dual.parts import is_dual, peel
 from rulebook.engines import Engine, TracedValueError
+from rulebook.numpy_engine import owned
 
 if TYPE_CHECKING:
     from rulebook.normal import NormalForm
@@ -74,6 +75,10 @@ class DualEngine(Engine):
         found = np.asarray(value).view()
         found.flags.writeable = False
         return found
+
+    def from_host(self, arrays: list[Any], like: Any) -> list[Any]:
+        """What host code returned: the same arrays, copied where somebody else may write to them."""
+        return owned(arrays)
 
     def stop_gradient(self, value: Any) -> Any:
         """The value below all derivative calls."""

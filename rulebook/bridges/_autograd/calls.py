@@ -6,6 +6,7 @@ primal it evaluates is this primitive again, so that y stays linked to its argum
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +16,8 @@ from rulebook.bridges._autograd import values
 from rulebook.bridges._autograd.fast import FastForward, FastReverse
 from rulebook.bridges._autograd.general import bind_forward, bind_reverse
 from rulebook.bridges._autograd.trace import BOXES, VJPNode, depth
+from rulebook.forms import Rule
+from rulebook.namespace import run_inside
 from rulebook.normal import NormalForm
 
 __all__ = ["bind"]
@@ -23,18 +26,24 @@ __all__ = ["bind"]
 def bind(form: NormalForm) -> Callable[..., Any]:
     """The function of the leaves of `form` that autograd differentiates by the rules."""
     reverse, forward = bind_reverse(form), bind_forward(form)
-    fast_reverse = FastReverse(form, form.reverse, reverse) if form.flat and form.reverse is not None else reverse
-    fast_forward = FastForward(form, form.forward, forward) if form.flat and form.forward is not None else forward
+    fast_reverse = FastReverse(form, form.reverse, reverse) if _is_plain(form, form.reverse) else reverse  # type: ignore[arg-type]
+    fast_forward = FastForward(form, form.forward, forward) if _is_plain(form, form.forward) else forward  # type: ignore[arg-type]
+    primal = functools.partial(run_inside, None, form.primal) if form.primitive.host else form.primal
 
     def run(below: list[Any], at: list[int], nodes: list[Any], top: int, concrete: bool) -> Any:
         if top < 0:
-            ys, structure = form.primal(below)
+            ys, structure = primal(below)
             return structure.unflatten(iter(ys))
         if type(nodes[0]) is VJPNode:
             return (fast_reverse if concrete else reverse)(below, at, nodes, top)
         return (fast_forward if concrete else forward)(below, at, nodes, top)
 
     return _peeling(run)
+
+
+def _is_plain(form: NormalForm, rule: Rule | None) -> bool:
+    """Whether a rule exists and can take and give arrays in place; host code goes through the normal form."""
+    return form.flat and rule is not None and not rule.host and not form.primitive.host
 
 
 def _peeling(run: Callable[..., Any]) -> Callable[..., Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from rulebook import trees
 from rulebook.bridges._autograd import values
 from rulebook.bridges._autograd.trace import BOXES, depth
 from rulebook.captures import find_captured
@@ -13,14 +14,23 @@ from rulebook.forms import Rule
 from rulebook.namespace import run_inside
 from rulebook.normal import NormalForm
 
-__all__ = ["linked_primal", "plain_primal", "refuse_captured", "refuse_reached", "run"]
+__all__ = ["linked_primal", "plain_primal", "refuse_captured", "refuse_reached", "runner"]
 
 Primal = Callable[[tuple[Any, ...]], Any]
 
 
 def linked_primal(form: NormalForm) -> Primal:
-    """The primal as a rule evaluates it on values that older traces follow: the primitive again."""
-    return lambda args: values.normalise(form.primitive(*args, **form.statics))
+    """The primal as a rule evaluates it on values that older traces follow: the primitive again; host code where there are none."""
+
+    def again(args: tuple[Any, ...]) -> Any:
+        return values.normalise(form.primitive(*args, **form.statics))
+
+    def host(args: tuple[Any, ...]) -> Any:
+        if any(type(x) in BOXES for x in trees.leaves_of(args)):
+            return again(args)
+        return run_inside(None, form.evaluate, args)
+
+    return host if form.primitive.host else again
 
 
 def plain_primal(form: NormalForm) -> Primal:
@@ -39,7 +49,14 @@ def plain_primal(form: NormalForm) -> Primal:
     return primal
 
 
-def run(form: NormalForm, fn: Callable[..., Any], *args: Any) -> Any:
+def runner(form: NormalForm, rule: Rule | None) -> Callable[..., Any]:
+    """How code of a rule is run: with autograd's functions for `rb.xp`, host code with NumPy's."""
+    if rule is not None and rule.host:
+        return lambda fn, *args: run_inside(None, fn, *args)
+    return lambda fn, *args: _run(form, fn, *args)
+
+
+def _run(form: NormalForm, fn: Callable[..., Any], *args: Any) -> Any:
     """Run rule code on values that may be traced."""
     try:
         return run_inside(form.engine, fn, *args)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from rulebook.bridges._autograd import values
-from rulebook.bridges._autograd.code import linked_primal, refuse_captured, refuse_reached, run
+from rulebook.bridges._autograd.code import linked_primal, refuse_captured, refuse_reached, runner
 from rulebook.bridges._autograd.results import box_gradients, box_tangents
-from rulebook.bridges._autograd.trace import BOXES, new_box, next_trace
+from rulebook.bridges._autograd.trace import BOXES, above, new_box
 from rulebook.normal import NormalForm
 
 __all__ = ["Run", "bind_forward", "bind_reverse", "wanted_pull"]
@@ -17,27 +18,34 @@ __all__ = ["Run", "bind_forward", "bind_reverse", "wanted_pull"]
 Run = Callable[[list[Any], list[int], list[Any], int], Any]
 
 
+class _Deriving(threading.local):
+    """The trace of the call whose forward rule this thread is transposing."""
+
+    top: int | None = None
+
+
 def bind_reverse(form: NormalForm) -> Run:
     """How a reverse trace runs the primitive."""
     primal = linked_primal(form)
     rule = form.reverse or form.forward
-    deriving: list[int] = []
+    run = runner(form, rule)
+    deriving = _Deriving()
 
-    def derive(leaves: list[Any]) -> Any:
-        deriving.append(next_trace())
+    def derive(leaves: list[Any], top: int) -> Any:
+        before, deriving.top = deriving.top, top
         try:
-            return run(form, form.start, leaves, primal)
+            return above(top, run, form.start, leaves, primal)
         finally:
-            deriving.pop()
+            deriving.top = before
 
     def reverse(leaves: list[Any], at: list[int], nodes: list[Any], top: int) -> Any:
         values.check_integers(form, leaves, at, nodes)
         if form.reverse is None and form.forward is not None:
-            if deriving and top >= deriving[-1]:
+            if deriving.top is not None and top > deriving.top:
                 return _native(form, leaves, at, nodes, top)
-            ys, structure, pull = derive(leaves)
+            ys, structure, pull = derive(leaves, top)
         else:
-            ys, structure, pull = run(form, form.start, leaves, primal)
+            ys, structure, pull = run(form.start, leaves, primal)
         refuse_captured(form, ys, top, rule)
         return box_gradients(form, ys, structure, wanted_pull(form, pull, leaves, at, top), nodes, top)
 
@@ -54,7 +62,7 @@ def _native(form: NormalForm, leaves: list[Any], at: list[int], nodes: list[Any]
     boxed = list(leaves)
     for i, node in zip(at, nodes, strict=True):
         boxed[i] = new_box(leaves[i], top, node)
-    return run(form, form.evaluate, form.args(boxed))
+    return runner(form, form.forward)(form.evaluate, form.args(boxed))
 
 
 def wanted_pull(
@@ -63,12 +71,13 @@ def wanted_pull(
     """A pullback of leaves in autograd's convention, for the arguments `at` alone; zeros are arrays."""
     wanted = [i in at for i in range(len(leaves))]
     rule = form.reverse or form.forward
+    run = runner(form, rule)
 
     def pull_wanted(y_bars: list[Any]) -> list[Any]:
         traced = any(type(c) in BOXES for c in y_bars)
         if traced:  # a box that the rule captured could not be told from those that y_bar brings
             refuse_reached(form, top, rule)
-        found = run(form, pull, [None if c is None else values.conj(c) for c in y_bars], wanted)
+        found = run(pull, [None if c is None else values.conj(c) for c in y_bars], wanted)
         if not traced:
             refuse_captured(form, found, top, rule)
         return [values.zeros_like(leaves[i]) if found[i] is None else values.conj(found[i]) for i in at]
@@ -80,12 +89,13 @@ def bind_forward(form: NormalForm) -> Run:
     """How a forward trace runs the primitive."""
     primal = linked_primal(form)
     rule = form.forward or form.reverse
+    run = runner(form, rule)
 
     def forward(leaves: list[Any], at: list[int], nodes: list[Any], top: int) -> Any:
         dots: list[Any] = [None] * form.n
         for i, node in zip(at, nodes, strict=True):
             dots[i] = values.tangent(form, i, node.g, leaves[i])
-        ys, y_dots, structure = run(form, form.joint, leaves, dots, primal)
+        ys, y_dots, structure = run(form.joint, leaves, dots, primal)
         refuse_captured(form, [*ys, *y_dots], top, rule)
         return box_tangents(ys, y_dots, structure, top)
 

@@ -8,6 +8,7 @@ run the function twice.  The bridge therefore makes the nodes of the graph itsel
 from __future__ import annotations
 
 import importlib
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -20,13 +21,13 @@ __all__ = [
     "SEQUENCE",
     "JVPNode",
     "VJPNode",
+    "above",
     "backward",
     "depth",
     "gradient_node",
     "gradient_root",
     "new_box",
     "new_sequence",
-    "next_trace",
     "open_container",
     "tangent_node",
     "tangent_root",
@@ -121,26 +122,44 @@ def new_sequence(items: list[Any]) -> Any:
     return _tuple(items)
 
 
+class _Mine(threading.local):
+    newest = -1  # no trace that this thread starts may have this number or a smaller one
+
+
+_mine = _Mine()
+
+
+def above(number: int, fn: Callable[..., Any], *args: Any) -> Any:
+    """`fn(*args)`, in which new traces have larger numbers.
+
+    autograd counts the traces of all threads together, so that its number alone falls when another thread ends one.
+    """
+    before = _mine.newest
+    if number > before:
+        _mine.newest = number
+    try:
+        return fn(*args)
+    finally:
+        _mine.newest = before
+
+
 def trace(fn: Callable[[Any], Any], x: Any, node: Any) -> tuple[Any, Any]:
     """`fn(x)` traced from a root node: the result below this trace, and its node, None where it does not depend on x.
 
     autograd's own `trace` leaves its stack one deeper when fn raises, and warns where the result is constant.
     """
-    _stack.top += 1
+    before, top = _mine.newest, _stack.top
+    number = 1 + (top if top > before else before)
+    _mine.newest = number
+    _stack.top += number - top
     try:
-        number = _stack.top
         end = fn(new_box(x, number, node))
     finally:
-        _stack.top -= 1
+        _stack.top -= number - top
+        _mine.newest = before
     if type(end) in BOXES and end._trace == number:
         return end._value, end._node
     return end, None
-
-
-def next_trace() -> int:
-    """The number that the next trace will have."""
-    number: int = _stack.top + 1
-    return number
 
 
 def gradient_root() -> Any:
