@@ -12,7 +12,10 @@ ENGINES = [e for e in ("jax", "torch", "autograd", "dual") if e == "dual" or imp
 def _jax():
     import jax
 
-    return {"f": lambda g: lambda t: jax.jvp(g, (t,), (1.0,))[1], "r": jax.grad}, float
+    # Compiled without optimisation, which takes most of the time and is not what is tested.
+    plain = {"xla_backend_optimization_level": "0", "xla_llvm_disable_expensive_passes": True}
+    compiled = lambda g: jax.jit(g, compiler_options=plain)
+    return {"f": lambda g: lambda t: jax.jvp(g, (t,), (1.0,))[1], "r": jax.grad, "j": compiled}, float
 
 
 def _torch():
@@ -49,7 +52,7 @@ _OPERATORS = {"jax": _jax, "torch": _torch, "autograd": _autograd, "dual": _dual
 
 
 def differentiate(engine, g, mode, at=0.0):
-    """The derivative of g at a number; the first letter of `mode` is the innermost."""
+    """The derivative of g at a number; the first letter of `mode` is the innermost, a "j" behind it compiles (JAX)."""
     operators, number = _OPERATORS[engine]()
     for step in mode:
         g = operators[step](g)
