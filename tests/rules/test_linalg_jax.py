@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -137,8 +140,17 @@ def test_integers_under_jit():
     np.testing.assert_allclose(found, [[-0.5, -1 / 3], [-1 / 3, -0.25]])
 
 
+def test_the_lines_of_the_page():
+    page = (Path(__file__).parents[2] / "docs/lqr.md").read_text(encoding="utf-8")
+    *imports, line = re.findall(r"```python\n(.*?)```", page, re.DOTALL)[0].strip().splitlines()
+    a, q = arguments(linalg.solve_continuous_lyapunov)
+    names = {"a": a, "q": q}
+    exec("\n".join(imports), names)
+    assert eval(line, names).shape == (3, 3, 3, 3)
+
+
 def test_a_singular_equation_is_told_under_jit():
     one = np.eye(2)
-    with pytest.raises(Exception, match="the equation is singular"):
+    with pytest.raises(np.linalg.LinAlgError, match="the equation is singular"):
         jax.block_until_ready(jax.jit(linalg.solve_sylvester)(one, -one, one))
     np.testing.assert_allclose(jax.jit(linalg.solve_sylvester)(one, one, one), one / 2)
