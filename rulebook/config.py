@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import operator
 from types import TracebackType
+from typing import Any
+
+from rulebook.errors import RuleSignatureError
 
 __all__ = ["SETTINGS", "Settings", "config"]
 
@@ -52,7 +56,7 @@ def config(**settings: int) -> _Undo:
         A context manager that puts the former settings back.
 
     Raises:
-        ValueError: there is no such setting, or its value is not a positive integer.
+        RuleSignatureError: there is no such setting, or its value is not a positive integer.
 
     Example:
         >>> with config(host_threads=4):
@@ -61,12 +65,22 @@ def config(**settings: int) -> _Undo:
         >>> SETTINGS.host_threads
         1
     """
-    for name, value in settings.items():
-        if name not in Settings.__slots__:
-            raise ValueError(f"rb.config, {name!r}. Expected one of {sorted(Settings.__slots__)}. Got {name!r}. Check the spelling.")
-        if type(value) is not int or value < 1:
-            raise ValueError(f"rb.config, {name}. Expected a positive integer. Got {value!r}. Pass 1 for the least.")
+    checked = {name: _positive(name, value) for name, value in settings.items()}
     before = {name: getattr(SETTINGS, name) for name in settings}
-    for name, value in settings.items():
+    for name, value in checked.items():
         setattr(SETTINGS, name, value)
     return _Undo(before)
+
+
+def _positive(name: str, value: Any) -> int:
+    if name not in Settings.__slots__:
+        known = " or ".join(sorted(Settings.__slots__))
+        raise RuleSignatureError(f"rb.config, setting {name!r}.", known, repr(name), "check the spelling")
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = 0
+    if isinstance(value, bool) or number < 1:
+        got = repr(value) if isinstance(value, (int, float, str)) else f"a {type(value).__name__}"
+        raise RuleSignatureError(f"rb.config, setting {name!r}.", "a positive integer", got, "pass 1 for the least")
+    return number

@@ -153,8 +153,8 @@ class Vectorized(HostCall):
     """A call of code that takes extra leading axes."""
 
     @abstractmethod
-    def wide(self, arrays: Arrays) -> list[Any]:
-        """The results on one more leading axis, which every operand has."""
+    def wide(self, arrays: Arrays, leads: int) -> list[Any]:
+        """The results on so many more leading axes, which every operand has."""
 
     @abstractmethod
     def learn(self, operands: Specs, ys: Specs) -> None:
@@ -171,21 +171,31 @@ class WideCall(BatchedCall, Vectorized):
 
     def run(self, arrays: Arrays) -> list[Any]:
         """All examples at once."""
-        if not self.size:
+        if self.empty:
             return super().run(arrays)
-        front = self._front(arrays)
-        wide = [np.broadcast_to(a, (self.size, *a.shape)) if d is None else a for a, d in zip(front, self.axes, strict=True)]
-        ys = self.inner.wide(wide)
-        for k, y in enumerate(ys):
-            if not y.ndim or y.shape[0] != self.size:
-                raise self.wrong_result(k, ShapeDtype((self.size, *y.shape[1:]), y.dtype), y, "as vectorized=True promises")
+        ys = self.wide(arrays, 0)
         specs = [ShapeDtype(a.shape, a.dtype) for a in arrays]
         self.inner.learn(self.inside(specs), [ShapeDtype(y.shape[1:], y.dtype) for y in ys])
         return ys
 
-    def wide(self, arrays: Arrays) -> list[Any]:
-        """The function on one more leading axis."""
-        return self.inner.wide(arrays)
+    @property
+    def empty(self) -> bool:
+        """Whether there is no example, so that the function is not called."""
+        return not self.size or (isinstance(self.inner, WideCall) and self.inner.empty)
+
+    def wide(self, arrays: Arrays, leads: int) -> list[Any]:
+        """The function with the axis of the batch behind the leading ones."""
+        wide = [self._spread(a, leads) if d is None else np.moveaxis(a, d + leads, leads) for a, d in zip(arrays, self.axes, strict=True)]
+        ys = self.inner.wide(wide, leads + 1)
+        shape = wide[0].shape[: leads + 1]
+        for k, y in enumerate(ys):
+            if y.shape[: leads + 1] != shape:
+                raise self.wrong_result(k, ShapeDtype((*shape, *y.shape[leads + 1 :]), y.dtype), y, "as vectorized=True promises")
+        return ys
+
+    def _spread(self, array: Any, leads: int) -> Any:
+        """An operand that all examples share, with the axis."""
+        return np.broadcast_to(np.expand_dims(array, leads), (*array.shape[:leads], self.size, *array.shape[leads:]))
 
     def learn(self, operands: Specs, ys: Specs) -> None:
         """Remember what a result looks like."""

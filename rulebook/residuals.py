@@ -8,6 +8,8 @@ who finds it gone starts the rule again.  What was used goes first, then what is
 
 from __future__ import annotations
 
+import functools
+import os
 import secrets
 import threading
 import types
@@ -22,6 +24,7 @@ from rulebook.config import SETTINGS
 __all__ = ["RESIDUALS", "Residuals", "size_of"]
 
 _TOKENS = 2**31 - 1  # JAX without x64 has integers of 32 bits
+_SMALL = 64
 _UNSEEN = 2**20  # what an object takes whose memory cannot be seen: a factorisation of a C library
 _USED = 8  # how many that were used already stay, for a program that pulls more than once
 
@@ -44,14 +47,14 @@ class Residuals:
     def __len__(self) -> int:
         return len(self._waiting) + len(self._used)
 
-    def keep(self, owner: Any, pull: Callable[..., Any]) -> int:
+    def keep(self, owner: Any, pull: Callable[..., Any], size: int) -> int:
         """A token for a pullback.
 
         Args:
             owner: what it is a pullback of; it is given to the same owner only.
             pull: the pullback.
+            size: the bytes that it keeps alive.
         """
-        size = size_of(pull)
         with self._lock:
             token = self._next
             self._next = (token + 1) % _TOKENS
@@ -64,14 +67,21 @@ class Residuals:
     def find(self, owner: Any, token: int) -> Any:
         """The pullback of a token; None where it is gone."""
         with self._lock:
-            entry = self._waiting.pop(token, None) or self._used.pop(token, None)
+            entry = self._waiting.get(token) or self._used.get(token)
             if entry is None or entry[0] is not owner:
                 self.missed += 1
                 return None
+            self._waiting.pop(token, None)
             self._used[token] = entry
+            self._used.move_to_end(token)
             dropped = self._shrink()
         del dropped
         return entry[1]
+
+    def after_fork(self) -> None:
+        """Become the store of a new process: another thread may have held the lock, and tokens are its own."""
+        self._lock = threading.Lock()
+        self._next = secrets.randbelow(_TOKENS)
 
     def clear(self) -> None:
         """Forget everything."""
@@ -83,27 +93,49 @@ class Residuals:
     def _shrink(self) -> list[Any]:
         """Drop what is too much, but never the newest."""
         dropped = []
-        while len(self._used) > _USED:
-            dropped.append(self._used.popitem(last=False))
-        while self._bytes - sum(e[1][2] for e in dropped) > SETTINGS.host_memory and len(self) > 1:
-            dropped.append((self._used or self._waiting).popitem(last=False))
-        self._bytes -= sum(e[1][2] for e in dropped)
+        while len(self._used) > _USED or (self._bytes > SETTINGS.host_memory and len(self) > 1):
+            _, entry = (self._used or self._waiting).popitem(last=False)
+            self._bytes -= entry[2]
+            dropped.append(entry)
         return dropped
 
 
 RESIDUALS = Residuals()
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=RESIDUALS.after_fork)
+
+_SHARED = ("rulebook.", "numpy")  # forms, rules, functions: all pullbacks share them
+_PLAIN = (int, float, complex, str, bytes, np.generic, type, types.ModuleType, type(None))
 
 
-def size_of(fn: Any, depth: int = 4) -> int:
-    """About how many bytes a function keeps alive: the arrays of its closure, through containers and other functions."""
-    if isinstance(fn, np.ndarray):
-        return fn.nbytes
-    if fn is None or isinstance(fn, (int, float, complex, str, bytes, np.generic, type)) or depth == 0:
-        return 64
-    if isinstance(fn, (tuple, list)):
-        return sum(size_of(x, depth - 1) for x in fn)
-    if isinstance(fn, dict):
-        return sum(size_of(x, depth - 1) for x in fn.values())
-    if isinstance(fn, types.FunctionType):
-        return sum((size_of(cell.cell_contents, depth - 1) for cell in fn.__closure__ or ()), 64)
-    return 64 if isinstance(fn, types.BuiltinFunctionType) else _UNSEEN
+def size_of(value: Any, depth: int = 4) -> int:
+    """About how many bytes a pullback keeps alive: the arrays of its closure, through containers, objects and other functions."""
+    if isinstance(value, np.ndarray):
+        return value.nbytes if value.base is None else max(value.nbytes, getattr(value.base, "nbytes", 0))
+    if not depth or isinstance(value, _PLAIN) or type(value).__module__.startswith(_SHARED):
+        return _SMALL
+    inside = _inside(value)
+    return _UNSEEN if inside is None else _SMALL + sum([size_of(x, depth - 1) for x in inside])
+
+
+def _inside(value: Any) -> list[Any] | None:
+    """What a function, container or object refers to; None where that cannot be seen."""
+    if isinstance(value, (tuple, list)):
+        return list(value)
+    if isinstance(value, dict):
+        return list(value.values())
+    if isinstance(value, types.FunctionType):
+        return [cell.cell_contents for cell in value.__closure__ or () if _is_filled(cell)]
+    if isinstance(value, (types.MethodType, types.BuiltinFunctionType)):
+        return [value.__self__]
+    if isinstance(value, functools.partial):
+        return [value.func, *value.args, *value.keywords.values()]
+    return list(vars(value).values()) if hasattr(value, "__dict__") else None
+
+
+def _is_filled(cell: types.CellType) -> bool:
+    try:
+        cell.cell_contents  # noqa: B018  # it raises
+    except ValueError:
+        return False
+    return True
