@@ -112,7 +112,11 @@ class Hosted:
 
     def begin(self, arrays: Arrays) -> tuple[list[Any], Structure, Pull]:
         """The leaves of y, its structure and the author's pullback, on NumPy arrays."""
-        ys, structure, pull = self.numpy.start(arrays)
+        try:
+            ys, structure, pull = self.numpy.start(arrays)
+        except Exception as error:
+            _note_change(error, (self.form.reverse or self.form.forward).kind, self.form.name)  # type: ignore[union-attr]  # there is one
+            raise
         return self.results.check(arrays, ys, structure, self._primal), structure, pull
 
     def keep(self, arrays: Arrays, pull: Pull) -> int:
@@ -146,21 +150,24 @@ def _like(leaves: Leaves) -> Any:
 
 
 class _Results:
-    """What y looks like, by what the arguments look like: declared by `result=`, else learnt from results.
-
-    Attributes:
-        one: the structure of y, where it is the same for all arguments seen.
-    """
+    """What y looks like, by what the arguments look like: declared by `result=`, else learnt from results."""
 
     def __init__(self, form: NormalForm) -> None:
         self._form = form
         self._declared = form.primitive.result
         self._known: dict[Any, tuple[list[ShapeDtype], Structure]] = {}
-        self.one: Structure | None = None
+        self._first: dict[None, Structure] = {}  # one entry at most; no two threads can both be the first
+        self._several = False
+
+    @property
+    def one(self) -> Structure | None:
+        """The structure of y, where it is the same for all arguments seen."""
+        return None if self._several else self._first.get(None)
 
     def _keep(self, key: Any, ys: list[ShapeDtype], structure: Structure) -> None:
         self._known[key] = ys, structure
-        self.one = structure if all(kept[1] == structure for kept in list(self._known.values())) else None
+        if self._first.setdefault(None, structure) != structure:
+            self._several = True
 
     def find(self, operands: Specs) -> tuple[list[ShapeDtype], Structure]:
         """The leaves of y and its structure.
@@ -195,14 +202,15 @@ class _Results:
 
     def _missing(self, operands: Specs) -> ResultSpecError:
         form = self._form
-        names = ", ".join(form.arg_names)
+        signature = form.primitive.signature
+        names = ", ".join([*signature.positional, *["*args"] * signature.var_positional])
         looks = ", ".join(f"{path}: {s.shape} {s.dtype}" for path, s in zip(form.paths, operands, strict=True))
-        first = form.arg_names[0] if form.flat and form.arg_names else "..."
+        of = f"{form.arg_names[0]}.shape, {form.arg_names[0]}.dtype" if form.flat and form.arg_names else "shape, dtype"
         return ResultSpecError(
             f"primal of {form.name} (engine {form.engine.name}), host code on values that are traced.",
             "result=, which tells the shape and dtype of its result",
             f"none, and no call with concrete values of this kind so far ({looks})",
-            f"write rb.primitive(..., host=True, result=lambda {names}: rb.ShapeDtype({first}.shape, {first}.dtype))",
+            f"write rb.primitive(..., host=True, result=lambda {names}: rb.ShapeDtype({of}))",
         )
 
     def check(self, arrays: Arrays, ys: Arrays, structure: Structure, call: HostCall) -> list[Any]:
@@ -267,11 +275,8 @@ class _Call(HostCall):
         """The results of read-only arrays."""
         try:
             return self.evaluate([_read_only(a) for a in arrays])
-        except ValueError as error:
-            if "read-only" in str(error):
-                error.add_note(
-                    f"The {self.what} of {self.name} is host code and changed its arguments, which are read-only: copy them first."
-                )
+        except Exception as error:
+            _note_change(error, self.what, self.name)
             raise
 
     def evaluate(self, arrays: Arrays) -> list[Any]:
@@ -281,6 +286,13 @@ class _Call(HostCall):
     def _spread(self, values: Arrays, given: Flags) -> list[Any]:
         rest = iter(values)
         return [next(rest) if g else None for g in given]
+
+
+def _note_change(error: Exception, what: str, name: str) -> None:
+    """Tell what to do about an argument that host code may not change."""
+    note = f"The {what} of {name} is host code and changed its arguments, which are read-only: copy them first."
+    if any(text in str(error) for text in ("read-only", "readonly")) and note not in getattr(error, "__notes__", ()):
+        error.add_note(note)
 
 
 def _read_only(array: Any) -> Any:
