@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -62,9 +63,8 @@ def _measures(point: Point) -> Iterator[tuple[Any, float]]:
 
 
 def _sizes(i: int, a: Any) -> Iterator[tuple[Any, float]]:
-    sizes = np.abs(a)
-    sizes = sizes[sizes > 0]
-    if sizes.size and np.isfinite(a).all():
-        yield (i, "most"), float(a.max())
-        yield (i, "least"), -float(a.min())
-        yield (i, "smallest"), -float(sizes.min())
+    low, high = (float(a.min()), float(a.max())) if a.size else (0.0, 0.0)
+    if (low or high) and math.isfinite(low) and math.isfinite(high):
+        yield (i, "most"), high
+        yield (i, "least"), -low
+        yield (i, "smallest"), -low if low > 0 else high if high < 0 else -float(np.abs(a[a != 0]).min())

@@ -39,7 +39,7 @@ def look(trial: Trial, rng: np.random.Generator) -> Look:
 
 
 def _look(trial: Trial, rng: np.random.Generator) -> Look:
-    if not np.isfinite(trial.y).all():
+    if not trial.finite.all():
         return Look.CLOSER
     v, w = _directions(trial, rng)
     size = np.abs(trial.y)

@@ -50,7 +50,7 @@ class Probe:
         self.subject = trial.subject
         self.rng = rng
         self.deep = deep
-        self.finite = np.isfinite(trial.y)
+        self.finite = trial.finite
         self._pushed: dict[forms.Rule, Array] = {}
         self._told: dict[forms.Rule, Array] = {}
         self._pulled: dict[forms.Rule, Array] = {}

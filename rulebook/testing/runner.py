@@ -90,7 +90,7 @@ class _Run:
         self.deadline = began + options.budget
         self.soon = time.process_time() + min(_PATIENCE, options.budget / 2)
         self.wanted = options.laws()
-        self.quick = {law.id for law in laws() if law.quick}
+        self.quick = [law.id for law in laws() if law.quick and law.id in self.wanted]
         self.reasons: dict[str, int] = {}  # why points were left out
         self.tried = self.told = 0  # points that the author declared, and those of them where something could be told
 
@@ -140,8 +140,7 @@ class _Run:
         """Look at one point: quickly at most, with every law where that is due or something is not plain."""
         try:
             trial = Trial(self.subject, point)
-            finite = np.isfinite(trial.y)
-            if trial.outputs.n and not (finite.any() if point.declared else finite.all()):
+            if trial.outputs.n and not (trial.finite.any() if point.declared else trial.finite.all()):
                 raise LeftOut("the result is not finite")
             due = number % _SOME == 0
             seen = Look.DEEPER if deep else Look.CLOSER if due else look(trial, point.rng)
@@ -151,7 +150,7 @@ class _Run:
         self.report.points += 1
         self.told += point.declared
         if seen is Look.PLAIN:
-            self.report.held.update(name for name in self.wanted if name in self.quick)
+            self.report.held.update(self.quick)
             return
         self._laws(Probe(trial, point.rng, seen is Look.DEEPER, self._others), due)
 

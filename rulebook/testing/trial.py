@@ -63,7 +63,7 @@ class Trial:
     Attributes:
         point: where.
         inputs, outputs: the spaces of the arguments and of the result.
-        x, y: their vectors.
+        x, y: their vectors, and `finite` which elements of y are.
         y_leaves, y_structure: the result of the function.
         missing: for each rule, which elements of what it returns are not implemented, and `reasons` what it says about that.
     """
@@ -89,6 +89,7 @@ class Trial:
         self.outputs = Space.of(subject.spaces, self.y_leaves, self.y_paths)
         self._single = self.y_structure is trees.LEAF and len(self.outputs.at) == 1
         self.y = self.outputs.pack([self.y_leaves[i] for i in self.outputs.at])
+        self.finite = np.isfinite(self.y)
 
     def _named(self) -> list[str]:
         """The path of every leaf of the arguments, made once for all points of one structure."""

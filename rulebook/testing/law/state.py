@@ -220,6 +220,7 @@ class Residuals(Law):
         raw = trial.raw_pull(rule, started, trial.cotangent_tree(w))
         kept = fresh_tree(raw)
         between = trial.start(rule, other)
+        there = trial.pull(rule, between, w)
         trial.pull(rule, between, -w)
         self._kept(rule, kept, raw, "the cotangents")
         self._kept(rule, y, started.y, "y")
@@ -227,16 +228,15 @@ class Residuals(Law):
         bad = _unlike(got, expected, trial.inputs.eps, probe.subject.accuracy)
         if bad.any():
             raise report_at(self.id, rule, trial.inputs, got, expected, bad, lambda path: "x_bar of " + path)
-        self._reused(probe, rule, other)
+        self._reused(probe, rule, other, there)
 
-    def _reused(self, probe: Probe, rule: forms.Reverse, other: Array) -> None:
+    def _reused(self, probe: Probe, rule: forms.Reverse, other: Array, expected: Array) -> None:
         """A call with the same array objects, that hold other values now."""
         trial, w = probe.trial, probe.cotangents[0]
         args = trial.args()
         trial.pull(rule, trial.start(rule, args=args), w)
         args = _overwrite(args, trial.args(other))
         got = trial.pull(rule, trial.start(rule, args=args, y=trial.y_at(other)), w)
-        expected = trial.pull(rule, trial.start(rule, other), w)
         bad = _unlike(got, expected, trial.inputs.eps, probe.subject.accuracy)
         if bad.any():
             raise report_at(self.id, rule, trial.inputs, got, expected, bad, lambda path: "x_bar of " + path)
