@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from rulebook.bridges._torch import operators as _torch_operators, values as _torch_values
+from rulebook.bridges._torch import host as _torch_host, operators as _torch_operators, values as _torch_values
 from rulebook.bridges._torch.bind import bind_form
 from rulebook.engines import Engine
+from rulebook.host import HostCall
 from rulebook.normal import NormalForm
+from rulebook.tangents import ShapeDtype
 
 __all__ = ["TorchEngine", "engine"]
 
@@ -78,6 +80,22 @@ class TorchEngine(Engine):
     def to_numpy(self, value: Any) -> Any:
         """A tensor as a read-only NumPy array."""
         return _torch_values.to_numpy(value)
+
+    def from_numpy(self, array: Any, like: Any) -> Any:
+        """An array as a tensor with memory of its own, on the device of `like`."""
+        return _torch_values.from_array(array, torch.device("cpu") if like is None else like.device, alone=False)
+
+    def from_host(self, arrays: list[Any], like: Any) -> list[Any]:
+        """What host code returned as tensors, without a copy where nobody else holds an array."""
+        return _torch_values.from_host(arrays, torch.device("cpu") if like is None else like.device)
+
+    def spec(self, value: Any) -> ShapeDtype:
+        """The shape and NumPy dtype of a tensor."""
+        return _torch_values.spec(value)
+
+    def host_call(self, call: HostCall, operands: Sequence[Any], like: Any = None) -> list[Any]:
+        """Run host code on tensors, whatever transforms or traces them."""
+        return _torch_host.host_call(call, operands, like)
 
     def stop_gradient(self, value: Any) -> Any:
         """The tensor, cut from what it was computed from."""

@@ -333,38 +333,6 @@ def test_the_batch_rule_is_used() -> None:
     torch.testing.assert_close(func.grad(lambda w: func.vmap(total, in_dims=(0, None))(xs, w).sum())(w), 100 * xs.sum(0))
 
 
-def test_host_rules_on_concrete_values() -> None:
-    f = rb.primitive(lambda x: np.cbrt(x), name="host cbrt", host=True)
-
-    @rb.frule(f, host=True)
-    def _(primals, tangents):
-        assert type(primals[0]) is np.ndarray
-        y = np.cbrt(primals[0])
-        return y, tangents[0] / (3 * y**2)
-
-    @rb.rrule(f, host=True)
-    def _(x):
-        y = np.cbrt(x)
-        return y, lambda y_bar: (y_bar / (3 * y**2),)
-
-    x = point(track=True)
-    expected = 1 / (3 * point() ** (2 / 3))
-    torch.testing.assert_close(torch.autograd.grad(f(x).sum(), x)[0], expected)
-    torch.testing.assert_close(func.grad(lambda x: f(x).sum())(point()), expected)
-    torch.testing.assert_close(func.jvp(f, (point(),), (torch.ones(3, dtype=torch.float64),))[1], expected)
-    with forward_ad.dual_level():
-        y = f(forward_ad.make_dual(point(), torch.ones(3, dtype=torch.float64)))
-        torch.testing.assert_close(forward_ad.unpack_dual(y).tangent, expected)
-    (g,) = torch.autograd.grad(f(x).sum(), x, create_graph=True)
-    with pytest.raises(rb.HigherOrderError, match="rrule of host cbrt"):
-        torch.autograd.grad(g.sum(), x)
-    with pytest.raises(rb.HigherOrderError, match="host code"):
-        func.hessian(lambda x: f(x).sum())(point())
-    with pytest.raises(rb.ResultSpecError, match="primal of host cbrt"):
-        func.vmap(f)(point())
-    torch.testing.assert_close(torch.autograd.grad(f(x).sum(), x)[0], expected)  # a failed call leaves nothing behind
-
-
 def test_captured_tensors_are_right_or_refused() -> None:
     w = torch.nn.Parameter(point())
 

@@ -102,11 +102,12 @@ def _is_active(xs: Leaves) -> bool:
 
 def _map(op: Op, xs: Leaves, top: Any) -> Result:
     if not _is_active(xs):
-        by_rule = op.form.primitive.batch is not None and not isinstance(op, BatchedOp)
+        primitive = op.form.primitive
+        by_rule = primitive.batch is not None and not primitive.host and not isinstance(op, BatchedOp)
         return _map_by_rule(op, xs, top) if by_rule else op.primal(xs)
     level = top.level()
     op.refuse_captured(level)
-    values, dims = _split(xs, level)
+    values, dims = private.split_batched(xs, level)
     size, randomness = private.batch_size(top), private.randomness(top)
     batched = any(d is not None for d in dims)
     with private.lower(top):
@@ -114,25 +115,10 @@ def _map(op: Op, xs: Leaves, top: Any) -> Result:
     return [private.add_batch_dim(y, 0, level) for y in ys] if batched else ys, structure
 
 
-def _split(xs: Leaves, level: int) -> tuple[list[Any], list[int | None]]:
-    """The values of a vmap level, and their batch axes."""
-    values: list[Any] = []
-    dims: list[int | None] = []
-    for x in xs:
-        if private.level_of(x) == level:
-            value, dim = private.unwrap_batched(x, level)
-            values.append(value)
-            dims.append(dim)
-        else:
-            values.append(x)
-            dims.append(None)
-    return values, dims
-
-
 def _map_by_rule(op: Op, xs: Leaves, top: Any) -> Result:
     """The batch rule of the primitive, on arrays with the batch axis first."""
     form, level = op.form, top.level()
-    values, dims = _split(xs, level)
+    values, dims = private.split_batched(xs, level)
     if all(d is None for d in dims):
         return op.primal(xs)  # type: ignore[no-any-return]
     moved = [x if d is None else x.movedim(d, 0) for x, d in zip(values, dims, strict=True)]

@@ -15,31 +15,21 @@ from rulebook.bridges._torch.ops import Leaves, Op, Pull, refuse_captured
 from rulebook.bridges._torch.values import has_tangent, tangent_of
 from rulebook.trees import Structure
 
-__all__ = ["Call", "attach", "autocast_state", "pull_node", "restored", "vjp_of"]
+__all__ = ["Call", "Place", "apply_at", "attach", "autocast_state", "pull_node", "restored", "vjp_of"]
 
 
-class Call:
-    """One call of an op on its way through a Function.
+class Place:
+    """A level of torch.func or, without an interpreter, plain autograd.
 
     Attributes:
-        op: what is called.
-        interpreter, level: the level of torch.func, None for plain autograd.
-        duals: xs with their tangents, where forward mode runs at the same level.
-        structure: that of y, after the call.
+        interpreter, level: of torch.func; None for plain autograd.
     """
 
-    __slots__ = ("autocast", "duals", "interpreter", "level", "op", "pull", "structure", "versions", "ys")
+    __slots__ = ("interpreter", "level")
 
-    def __init__(self, op: Op, interpreter: Any, duals: Leaves | None) -> None:
-        self.op = op
+    def __init__(self, interpreter: Any) -> None:
         self.interpreter = interpreter
         self.level: int | None = None if interpreter is None else interpreter.level()
-        self.duals = duals
-        self.structure: Structure | None = None
-        self.pull: Pull | None = None
-        self.autocast = autocast_state()
-        self.ys: Leaves = ()
-        self.versions: tuple[int, ...] = ()
 
     def below(self) -> Any:
         """A context manager that steps below the level, with every mode as it is outside a Function."""
@@ -59,19 +49,41 @@ class Call:
         """A value from below as a fresh one at the level."""
         return y.detach() if self.level is None else private.wrap_grad(y, self.level)
 
-    def inputs(self, xs: Leaves) -> list[Any]:
-        """What the rule is given: the values below, with the tangents of the same level."""
-        if self.duals is None:
-            return [self.strip(x) for x in xs]
-        parts = [tangent_of(x) for x in self.duals]
-        return [self.strip(p) if t is None else private.make_dual(self.strip(p), self.strip(t)) for p, t in parts]
-
     def is_present(self) -> bool:
         """Whether the level is the innermost one now."""
         top = private.peek()
         if self.level is None:
             return top is None
         return top is not None and top.key() == private.GRAD and top.level() == self.level
+
+
+class Call(Place):
+    """One call of an op on its way through a Function.
+
+    Attributes:
+        op: what is called.
+        duals: xs with their tangents, where forward mode runs at the same level.
+        structure: that of y, after the call.
+    """
+
+    __slots__ = ("autocast", "duals", "op", "pull", "structure", "versions", "ys")
+
+    def __init__(self, op: Op, interpreter: Any, duals: Leaves | None) -> None:
+        super().__init__(interpreter)
+        self.op = op
+        self.duals = duals
+        self.structure: Structure | None = None
+        self.pull: Pull | None = None
+        self.autocast = autocast_state()
+        self.ys: Leaves = ()
+        self.versions: tuple[int, ...] = ()
+
+    def inputs(self, xs: Leaves, late: bool) -> list[Any]:
+        """What the rule is given: the values below, with the tangents of the same level unless it runs later."""
+        if late or self.duals is None:
+            return [self.strip(x) for x in xs]
+        parts = [tangent_of(x) for x in self.duals]
+        return [self.strip(p) if t is None else private.make_dual(self.strip(p), self.strip(t)) for p, t in parts]
 
 
 def autocast_state() -> tuple[Any, ...] | None:
@@ -100,8 +112,10 @@ class _Node(Function):
         private.set_grad_mode(True)  # a Function switches it off, and restores it; below the level it is on
         # Saved-tensor hooks manage memory: nothing is kept past them, and the rule runs in the backward pass.
         late = call.level is None and call.duals is None and private.saved_hooks() is not None
+        # The pullback of a host rule has no derivative along the tangents, which is an error where it is used and not here.
+        late = late or (call.duals is not None and call.op.pulls_on_host)
         with call.below():
-            inputs = call.inputs(xs)
+            inputs = call.inputs(xs, late)
             if late:
                 ys, call.structure = call.op.primal(inputs)
             else:
@@ -205,10 +219,10 @@ class _PullNode(Function):
         return (None, *vjp_of(ctx.later.again, values, cotangents, ctx.needs_input_grad[1:]))
 
 
-def _apply(function: type[Function], call: Call, holder: Any, values: Leaves) -> tuple[Any, ...]:
-    if call.level is None:
+def apply_at(function: type[Function], level: int | None, holder: Any, values: Leaves) -> tuple[Any, ...]:
+    """Apply a Function at a level of torch.func, or for None in plain autograd."""
+    if level is None:
         return private.raw_apply(function)(holder, *values)  # type: ignore[no-any-return]
-    level = call.level
     with private.single_level():
         at_level = [x if private.level_of(x) == level else private.wrap_grad(x, level) for x in values]
         return private.raw_apply(function)(holder, *at_level)  # type: ignore[no-any-return]
@@ -217,14 +231,14 @@ def _apply(function: type[Function], call: Call, holder: Any, values: Leaves) ->
 def _pull_later(call: Call, xs: Leaves, bars: Leaves, wanted: Sequence[bool]) -> list[Any]:
     later = _Pull(call, len(xs), bars, wanted)
     # A cotangent that is an input, or given twice, would be saved as an output of the node before it.
-    made = iter(_apply(_PullNode, call, later, [*xs, *[b.view_as(b) for b in bars if b is not None]]))
+    made = iter(apply_at(_PullNode, call.level, later, [*xs, *[b.view_as(b) for b in bars if b is not None]]))
     return [next(made) if m else None for m in later.made]
 
 
 def attach(op: Op, xs: Leaves, interpreter: Any, duals: Leaves | None = None) -> tuple[list[Any], Structure]:
     """y of an op as a node of the graph of the innermost level."""
     call = Call(op, interpreter, duals)
-    ys = _apply(_Node, call, call, xs)
+    ys = apply_at(_Node, call.level, call, xs)
     return list(ys), call.structure  # type: ignore[return-value]
 
 

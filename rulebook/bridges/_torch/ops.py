@@ -62,10 +62,10 @@ class RuleOp:
         self.form = form
         self._call = call
         rule = form.reverse
-        self.given_output = rule is not None and rule.given_output and not rule.host
+        self.given_output = rule is not None and rule.given_output
+        self.pulls_on_host: bool = getattr(rule or form.forward, "host", False)
         functions = [form.primitive.fn, *(r.fn for r in (form.forward, form.reverse) if r is not None)]
         self._watched = [fn for fn in functions if may_capture(fn)]
-        self.host = any(r is not None and r.host for r in (form.forward, form.reverse))
 
     def primal(self, xs: Leaves) -> tuple[list[Any], Structure]:
         """The function itself."""
@@ -136,7 +136,7 @@ class BatchedOp:
         self.size = size
         self.randomness = randomness
         self.given_output: bool = op.given_output
-        self.host: bool = op.host
+        self.pulls_on_host: bool = op.pulls_on_host
 
     def _map(self, fn: Callable[..., tuple[Any, ...]], *groups: tuple[Leaves, Sequence[int | None]]) -> tuple[Any, ...]:
         """fn of groups of tensors, under a new vmap level; it returns lists of tensors, which come back batch axis first."""

@@ -20,13 +20,16 @@ __all__ = [
     "JVP",
     "VMAP",
     "add_batch_dim",
+    "add_legacy_dim",
     "any_autocast",
     "forward_mode_enabled",
     "is_batched",
     "is_dead",
     "is_legacy_batched",
+    "is_tracing",
     "is_wrapped",
     "keep_graph",
+    "legacy_level",
     "level_of",
     "level_of_any",
     "lower",
@@ -37,10 +40,12 @@ __all__ = [
     "raw_apply",
     "record_as_is",
     "remove_batch_dim",
+    "remove_legacy_dim",
     "saved_hooks",
     "set_forward_mode",
     "set_grad_mode",
     "single_level",
+    "split_batched",
     "storage_count",
     "unpack_dual",
     "unrecorded",
@@ -76,6 +81,16 @@ _NAMES = {
     "_C._functorch._unwrap_batched": "values of a vmap level",
     "_C._functorch._add_batch_dim": "values of a vmap level",
     "_C._functorch._remove_batch_dim": "values of a vmap level",
+    "_C._vmapmode_increment_nesting": "the level of is_grads_batched",
+    "_C._vmapmode_decrement_nesting": "the level of is_grads_batched",
+    "_add_batch_dim": "values batched by is_grads_batched",
+    "_remove_batch_dim": "values batched by is_grads_batched",
+    "_C._len_torch_dispatch_stack": "whether a program is being traced",
+    "_C._get_dispatch_mode": "whether a program is being traced",
+    "_C._TorchDispatchModeKey": "whether a program is being traced",
+    "_C._get_tracing_state": "whether torch.jit traces",
+    "_C._dispatch_tls_is_dispatch_key_included": "whether torch.export traces",
+    "_ops._get_dispatch_mode_pre_dispatch": "whether torch.export traces",
     "_functorch.pyfunctorch.coerce_cinterpreter": "stepping out of a level",
     "_functorch.pyfunctorch.temporarily_clear_interpreter_stack": "stepping out of all levels",
     "_functorch.utils.enable_single_level_autograd_function": "a Function at one level",
@@ -139,6 +154,17 @@ set_forward_mode = _found["autograd.forward_ad._set_fwd_grad_enabled"]
 outside = _found["_functorch.pyfunctorch.temporarily_clear_interpreter_stack"]
 _make_dual = _found["_VF._make_dual"]
 _coerce = _found["_functorch.pyfunctorch.coerce_cinterpreter"]
+_down = _found["_C._vmapmode_decrement_nesting"]
+_up = _found["_C._vmapmode_increment_nesting"]
+_add_legacy_dim = _found["_add_batch_dim"]
+_remove_legacy_dim = _found["_remove_batch_dim"]
+_modes = _found["_C._len_torch_dispatch_stack"]
+_mode = _found["_C._get_dispatch_mode"]
+_mode_early = _found["_ops._get_dispatch_mode_pre_dispatch"]
+_early = functools.partial(_found["_C._dispatch_tls_is_dispatch_key_included"], torch._C.DispatchKey.PreDispatch)
+_scripted = _found["_C._get_tracing_state"]
+_kinds = _found["_C._TorchDispatchModeKey"]
+_TRACERS = (_kinds.PROXY, _kinds.FUNCTIONAL, _kinds.FAKE)
 
 
 class _Graph(threading.local):
@@ -181,6 +207,43 @@ def randomness(interpreter: Any) -> str:
 def batch_size(interpreter: Any) -> int:
     """The length of the batch axis of a vmap level."""
     return _coerce(interpreter).batch_size()  # type: ignore[no-any-return]
+
+
+def split_batched(xs: Any, level: int) -> tuple[list[Any], list[int | None]]:
+    """The values of a vmap level, and their batch axes."""
+    pairs = [unwrap_batched(x, level) if level_of(x) == level else (x, None) for x in xs]
+    return [value for value, _ in pairs], [dim for _, dim in pairs]
+
+
+@contextlib.contextmanager
+def legacy_level() -> Iterator[int]:
+    """Step out of the level at which torch.autograd.grad(is_grads_batched=True) runs a backward pass."""
+    _down()
+    try:
+        level = _up()
+        _down()
+        yield level
+    finally:
+        _up()
+
+
+def add_legacy_dim(x: Tensor, level: int) -> Tensor:
+    """A value of that level, batch axis in front."""
+    return _add_legacy_dim(x, 0, level)  # type: ignore[no-any-return]
+
+
+def remove_legacy_dim(x: Tensor, level: int) -> Tensor:
+    """A value of that level as it is outside, batch axis in front."""
+    return _remove_legacy_dim(x, level, 0, 0)  # type: ignore[no-any-return]
+
+
+def is_tracing() -> bool:
+    """Whether operators on plain tensors are being recorded as well."""
+    if _modes() and any(_mode(kind) is not None for kind in _TRACERS):
+        return True
+    if _early() and any(_mode_early(kind) is not None for kind in _TRACERS[:2]):
+        return True
+    return _scripted() is not None
 
 
 def raw_apply(function: type[Function]) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,23 @@ from torch import Tensor
 
 from rulebook.bridges._torch import private
 from rulebook.engines import TracedValueError
+from rulebook.errors import ResultSpecError
+from rulebook.tangents import ShapeDtype
 
-__all__ = ["asarray", "has_tangent", "is_active", "leaves_as_tensors", "tangent_of", "to_numpy"]
+__all__ = [
+    "asarray",
+    "dtype_of",
+    "from_array",
+    "from_host",
+    "has_tangent",
+    "is_active",
+    "is_traced",
+    "leaves_as_tensors",
+    "spec",
+    "tangent_of",
+    "to_array",
+    "to_numpy",
+]
 
 _PLAIN_DISPATCH = Tensor.__torch_dispatch__
 
@@ -81,10 +97,9 @@ def is_active(x: Tensor) -> bool:
     return private.forward_mode() and tangent_of(x)[1] is not None
 
 
-def _is_traced(x: Tensor) -> bool:
-    if private.is_wrapped(x) or private.is_legacy_batched(x) or x.device.type == "meta":
-        return True
-    return type(x).__torch_dispatch__ is not _PLAIN_DISPATCH
+def is_traced(x: Tensor) -> bool:
+    """Whether a tensor outside of torch.func has no numbers of its own."""
+    return x.device.type == "meta" or type(x).__torch_dispatch__ is not _PLAIN_DISPATCH
 
 
 def to_numpy(x: Tensor) -> np.ndarray[Any, Any]:
@@ -94,11 +109,69 @@ def to_numpy(x: Tensor) -> np.ndarray[Any, Any]:
         TracedValueError: it is being traced or differentiated.
     """
     x = private.unwrap_dead(x)
-    if _is_traced(x) or is_active(x):
+    if is_active(x) or private.is_legacy_batched(x) or is_traced(x) or private.is_tracing():
         raise TracedValueError
-    x = x.detach()
+    return to_array(x)
+
+
+def to_array(x: Tensor) -> np.ndarray[Any, Any]:
+    """The numbers of a tensor that has some, read-only."""
     if x.dtype is torch.bfloat16:
         x = x.float()
     array: np.ndarray[Any, Any] = x.numpy(force=True)  # copies lazy conjugates, negatives, zeros, and what another device holds
     array.flags.writeable = False
     return array
+
+
+_ONE = [np.empty(1)]
+_ALONE = sys.getrefcount(_ONE[0])  # of an array that one list holds and nothing else
+
+
+def from_host(arrays: list[Any], device: torch.device, contiguous: bool = False) -> list[Tensor]:
+    """What host code returned as tensors; the list has to be the caller's only reference to the arrays."""
+    alone = [sys.getrefcount(arrays[k]) == _ALONE for k in range(len(arrays))]
+    return [from_array(y, device, a and (not contiguous or y.flags.c_contiguous)) for y, a in zip(arrays, alone, strict=True)]
+
+
+def from_array(array: np.ndarray[Any, Any], device: torch.device, alone: bool) -> Tensor:
+    """An array as a tensor, which takes its memory over where nobody else has it.
+
+    Args:
+        array: what host code returned.
+        device: where it goes.
+        alone: whether nothing refers to the array.
+
+    Raises:
+        ResultSpecError: torch has no such dtype.
+    """
+    if array.dtype not in _DTYPES:
+        array, alone = array.astype(array.dtype.newbyteorder("=")), True
+    if not (alone and array.flags.owndata and array.flags.writeable):
+        array = np.array(array, order="C")
+    dtype_of(array.dtype)
+    made = torch.from_numpy(array)
+    return made if device.type == "cpu" else made.to(device)
+
+
+_NAMES = ("bool", "uint8", "int8", "int16", "int32", "int64", "float16", "float32", "float64", "complex64", "complex128")
+_DTYPES = {np.dtype(name): getattr(torch, name) for name in (*_NAMES, "uint16", "uint32", "uint64")}
+_NUMPY_DTYPES = {**{t: n for n, t in _DTYPES.items()}, torch.bfloat16: np.dtype("float32")}
+
+
+def dtype_of(dtype: np.dtype[Any]) -> torch.dtype:
+    """The same in torch.
+
+    Raises:
+        ResultSpecError: there is none.
+    """
+    found = _DTYPES.get(dtype)
+    if found is None:
+        raise ResultSpecError(
+            "host code (engine torch), its result.", "a dtype that torch has", f"{dtype}", "convert the result in host code"
+        )
+    return found
+
+
+def spec(x: Tensor) -> ShapeDtype:
+    """The shape and NumPy dtype of a tensor, as host code sees it."""
+    return ShapeDtype(x.shape, _NUMPY_DTYPES.get(x.dtype, np.void))

@@ -1,0 +1,122 @@
+"""Host code in a program that torch traces: one operator, whose string says which code.
+
+A graph can hold tensors, numbers and strings; what runs is found by a key.  Graphs outlive processes
+(torch.compile caches them on disk, torch.export writes files), so a key holds a number that no other process has.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import threading
+from collections.abc import Hashable, Sequence
+from typing import Any
+
+import torch
+
+from rulebook.bridges._torch.values import dtype_of, from_host, spec, to_array
+from rulebook.errors import RuleMissingError
+from rulebook.host import BatchedCall, HostCall
+from rulebook.tangents import ShapeDtype
+
+__all__ = ["record"]
+
+Leaves = Sequence[Any]
+
+
+class _Entry:
+    """What a key stands for; graphs that hold it may run at any time, so it stays."""
+
+    def __init__(self, call: HostCall, device: torch.device) -> None:
+        self.call = call
+        self.device = device
+        self._specs: dict[Hashable, list[ShapeDtype]] = {}  # what graphs were told
+
+    @staticmethod
+    def _kind(xs: Leaves) -> Hashable:
+        return tuple([(*x.shape, x.dtype) for x in xs])
+
+    def tell(self, xs: Leaves) -> list[ShapeDtype]:
+        """What the results look like."""
+        specs = [spec(x) for x in xs]
+        return self._specs.setdefault(tuple([(*s.shape, x.dtype) for s, x in zip(specs, xs, strict=True)]), self.call.specs(specs))
+
+    def run(self, xs: Leaves) -> list[Any]:
+        """The results, as they were told."""
+        arrays = [to_array(x) for x in xs]
+        if self.call.keeps:  # the memory of an intermediate value is used again
+            arrays = [a.copy() for a in arrays]
+        ys = self.call.run(arrays)
+        for k, s in enumerate(self._specs.get(self._kind(xs), ())):
+            if ys[k].shape != s.shape or ys[k].dtype != s.dtype:
+                raise self.call.wrong_result(k, s, ys[k], "as it was when the program was traced")
+        return from_host(ys, self.device, contiguous=True)
+
+
+class _Entries:
+    """Entries by key."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._nonce = secrets.token_hex(8)
+        self._found: dict[str, _Entry] = {}
+        self._keys: dict[Hashable, str] = {}
+
+    def key(self, call: HostCall, device: torch.device) -> str:
+        """The key of a call; the same for the same one."""
+        which = (_identity(call), device)
+        with self._lock:
+            key = self._keys.get(which)
+            if key is None:
+                key = f"{call.what} of {call.name}|{self._nonce}.{os.getpid()}.{len(self._found)}"
+                self._keys[which] = key
+                self._found[key] = _Entry(call, device)
+            return key
+
+    def find(self, key: str) -> _Entry:
+        """The entry of a key.
+
+        Raises:
+            RuleMissingError: another process made the key.
+        """
+        entry = self._found.get(key)
+        if entry is None:
+            raise RuleMissingError(
+                f"{key.partition('|')[0]} (engine torch), host code in a graph.",
+                "a graph that this process has traced, as host code stays in its process",
+                "a graph of another process",
+                "trace or export again here, or write it with rb.xp and without host=True",
+            )
+        return entry
+
+
+def _identity(call: HostCall) -> Hashable:
+    """Equal for calls that do the same: a batch is made anew each time."""
+    return (type(call), _identity(call.inner), call.axes, call.size) if isinstance(call, BatchedCall) else call
+
+
+_entries = _Entries()
+
+
+def _run(key: str, xs: Leaves) -> list[Any]:
+    return _entries.find(key).run(xs)
+
+
+def _fake(key: str, xs: Leaves) -> list[Any]:
+    entry = _entries.find(key)
+    return [torch.empty(s.shape, dtype=dtype_of(s.dtype), device=_place(entry, xs)) for s in entry.tell(xs)]
+
+
+def _place(entry: _Entry, xs: Leaves) -> torch.device:
+    return xs[0].device if xs[0].device.type == "meta" else entry.device
+
+
+_library = torch.library.Library("rulebook", "DEF")
+_library.define("host(str key, Tensor[] xs) -> Tensor[]", tags=(torch.Tag.cudagraph_unsafe,))
+_library.impl("host", _run, "CompositeExplicitAutograd")
+torch.library.register_fake("rulebook::host", _fake, lib=_library)
+
+
+def record(call: HostCall, xs: Leaves, device: torch.device) -> list[Any]:
+    """The results of a call as an operator of whatever traces it."""
+    return list(torch.ops.rulebook.host.default(_entries.key(call, device), list(xs)))
