@@ -158,8 +158,8 @@ class ScalarReverse(Reverse):
 class LinearForward(Forward):
     """A function linear in some arguments is its own pushforward there."""
 
-    def __init__(self, fn: Callable[..., Any], wrt: tuple[int, ...], host: bool) -> None:
-        super().__init__("transpose", fn, host=host, symbolic_zeros=True)
+    def __init__(self, fn: Callable[..., Any], wrt: tuple[int, ...]) -> None:
+        super().__init__("transpose", fn, symbolic_zeros=True)
         self.wrt = wrt
 
     def push(self, form: NormalForm, primal: Primal, y: Any, args: tuple[Any, ...], tangents: tuple[Any, ...]) -> Any:
@@ -173,11 +173,18 @@ class LinearForward(Forward):
 
 
 class LinearReverse(Reverse):
-    """`(y_bar, *primals, **static) -> cotangents of the linear arguments`."""
+    """`(y_bar, *primals, **static) -> cotangents of the linear arguments`.
 
-    def __init__(self, fn: Callable[..., Any], wrt: tuple[int, ...], host: bool) -> None:
-        super().__init__("transpose", fn, host=host)
+    Args:
+        fn: the rule.
+        wrt: the positions of those arguments.
+        wraps_host: whether fn is host code, wrapped as a primitive.
+    """
+
+    def __init__(self, fn: Callable[..., Any], wrt: tuple[int, ...], wraps_host: bool = False) -> None:
+        super().__init__("transpose", fn)
         self.wrt = wrt
+        self.wraps_host = wraps_host
 
     def pull(self, form: NormalForm, y: Any, args: tuple[Any, ...], y_bar: Any) -> Any:
         found = self.fn(y_bar, *args, **form.statics)

@@ -12,6 +12,7 @@ from rulebook import trees
 from rulebook.engines import is_floating
 from rulebook.errors import ResultSpecError
 from rulebook.host import Arrays, Axes, BatchedCall, HostCall, Specs, Vectorized, WideCall
+from rulebook.memory import note_change, read_only
 from rulebook.residuals import RESIDUALS, size_of
 from rulebook.tangents import ShapeDtype
 from rulebook.trees import LEAF, Structure
@@ -94,7 +95,7 @@ class Hosted:
             make: Callable[[Flags, Flags], HostCall] = lambda given, outs: self._call(_TokenPull, given, outs)
             held: Leaves = leaves
         else:
-            found, structure, pull = self.begin([_read_only(a) for a in arrays])
+            found, structure, pull = self.begin([read_only(a) for a in arrays])
             ys, kept, held = engine.from_host(found, _like(leaves)), [], []
             make = lambda given, outs: _Closure(self, pull, arrays, given, outs)
         moving = self._moving(leaves)
@@ -115,7 +116,7 @@ class Hosted:
         try:
             ys, structure, pull = self.numpy.start(arrays)
         except Exception as error:
-            _note_change(error, (self.form.reverse or self.form.forward).kind, self.form.name)  # type: ignore[union-attr]  # there is one
+            note_change(error, (self.form.reverse or self.form.forward).kind, self.form.name)  # type: ignore[union-attr]  # there is one
             raise
         return self.results.check(arrays, ys, structure, self._primal), structure, pull
 
@@ -274,9 +275,9 @@ class _Call(HostCall):
     def run(self, arrays: Arrays) -> list[Any]:
         """The results of read-only arrays."""
         try:
-            return self.evaluate([_read_only(a) for a in arrays])
+            return self.evaluate([read_only(a) for a in arrays])
         except Exception as error:
-            _note_change(error, self.what, self.name)
+            note_change(error, self.what, self.name)
             raise
 
     def evaluate(self, arrays: Arrays) -> list[Any]:
@@ -286,21 +287,6 @@ class _Call(HostCall):
     def _spread(self, values: Arrays, given: Flags) -> list[Any]:
         rest = iter(values)
         return [next(rest) if g else None for g in given]
-
-
-def _note_change(error: Exception, what: str, name: str) -> None:
-    """Tell what to do about an argument that host code may not change."""
-    note = f"The {what} of {name} is host code and changed its arguments, which are read-only: copy them first."
-    if any(text in str(error) for text in ("read-only", "readonly")) and note not in getattr(error, "__notes__", ()):
-        error.add_note(note)
-
-
-def _read_only(array: Any) -> Any:
-    if not array.flags.writeable:
-        return array
-    view = array.view()
-    view.flags.writeable = False
-    return view
 
 
 class _Primal(_Call, Vectorized):
@@ -327,7 +313,7 @@ class _Primal(_Call, Vectorized):
 
     def wide(self, arrays: Arrays, leads: int) -> list[Any]:
         """The function on extra leading axes."""
-        ys, self._structure = self.form.primal([_read_only(a) for a in arrays])
+        ys, self._structure = self.form.primal([read_only(a) for a in arrays])
         return [np.asarray(y) for y in ys]
 
     def learn(self, operands: Specs, ys: Specs) -> None:
@@ -343,7 +329,7 @@ class _ByBatchRule(BatchedCall):
     def run(self, arrays: Arrays) -> list[Any]:
         """All examples at once."""
         flags = [d is not None for d in self.axes]
-        ys, mapped, structure = self.inner.form.batched(self.size, flags, [_read_only(a) for a in self._front(arrays)])
+        ys, mapped, structure = self.inner.form.batched(self.size, flags, [read_only(a) for a in self._front(arrays)])
         made = [np.asarray(y) for y in ys]
         wide = [y if m else np.broadcast_to(y, (self.size, *y.shape)) for y, m in zip(made, mapped, strict=True)]
         inside = self.inside([ShapeDtype(a.shape, a.dtype) for a in arrays])

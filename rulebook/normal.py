@@ -184,7 +184,8 @@ class NormalForm(Outputs):
         if self._host_forward is not None:
             return self._host_forward.push(ys, structure, leaves, tangents)
         if self.forward is None and self.reverse is not None:
-            pull = lambda bars, wanted=None: self.pull(ys, structure, leaves, bars, wanted)
+            once = self.engine.runs_host_code and not self.reverse.given_output  # one pullback for all rows
+            pull = self.start(leaves)[2] if once else lambda bars, wanted=None: self.pull(ys, structure, leaves, bars, wanted)
             return derive.push_from_reverse(self, ys, leaves, tangents, pull)
         rule = self._need_forward()
         dots = self.tangent_args(leaves, tangents, rule.symbolic_zeros)

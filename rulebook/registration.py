@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar, overload
 
 from rulebook import forms
+from rulebook.adjoint import host_transpose
 from rulebook.engines import engine_names, load_engine
 from rulebook.errors import RuleSignatureError
 from rulebook.primitive import Primitive, registered
@@ -192,7 +193,7 @@ def transpose(f: Any, wrt: tuple[int, ...] = (0,), *, host: bool = False, replac
     Args:
         f: a primitive that is linear in the arguments `wrt`, taken together.
         wrt: their positions.
-        host: the transpose needs NumPy arrays.
+        host: the transpose needs NumPy arrays; its own derivatives follow, as its transpose is f.
         replace: allow rules to be registered already.
 
     Returns:
@@ -215,7 +216,8 @@ def transpose(f: Any, wrt: tuple[int, ...] = (0,), *, host: bool = False, replac
         raise RuleSignatureError(f"transpose of {target.name}.", f"wrt among 0..{n - 1}", f"{bad[0]}", "name positions of primals")
 
     def make(fn: Callable[..., Any]) -> tuple[forms.Forward, forms.Reverse]:
-        return forms.LinearForward(fn, tuple(wrt), host=False), forms.LinearReverse(fn, tuple(wrt), host=host)
+        reverse = host_transpose(target, fn, tuple(wrt)) if host else forms.LinearReverse(fn, tuple(wrt))
+        return forms.LinearForward(fn, tuple(wrt)), reverse
 
     return _register(f, "transpose", replace, make)
 
@@ -320,7 +322,7 @@ def rules(f: Any) -> RuleInfo:
         target.name,
         None if target.forward is None else target.forward.kind,
         None if target.reverse is None else target.reverse.kind,
-        tuple(what for what, part in parts if part is not None and part.host),
+        tuple(what for what, part in parts if part is not None and (part.host or getattr(part, "wraps_host", False))),
         target.batch is not None,
         engine_names(),
         derived,

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+import rulebook as rb
 from rulebook import trees
 from rulebook.engines import load_engine
 from rulebook.normal import NormalForm
@@ -38,6 +39,8 @@ class Case:
         static: keyword arguments.
         second: whether the rules can be differentiated.
         directions: the rule sets that the case has.
+        host: which of primal, forward and reverse are host code.
+        any_order: whether a host rule is differentiable all the same.
     """
 
     name: str
@@ -46,6 +49,8 @@ class Case:
     static: dict[str, Any] = field(default_factory=dict)
     second: bool = True
     directions: tuple[str, ...] = ("forward", "reverse", "both")
+    host: frozenset[str] = frozenset()
+    any_order: bool = False
 
 
 class Problem:
@@ -206,6 +211,7 @@ class Transform:
             For a Jacobian, one real matrix.
         order: 1 or 2.
         refuses: `(case, directions) -> the error class it raises`, or None where it is right.
+        carries_host: whether it can hold host code; an exported program cannot.
     """
 
     name: str
@@ -213,6 +219,15 @@ class Transform:
     run: Callable[[Problem], Any]
     order: int = 1
     refuses: Callable[[Case, frozenset[str]], type[Exception] | None] = lambda case, directions: None
+    carries_host: bool = True
+
+    def refused(self, case: Case, directions: frozenset[str]) -> type[Exception] | None:
+        """The error class that it raises for a case with a set of rules, or None where it is right."""
+        if case.host & {"primal", *directions} and not self.carries_host:
+            return rb.RuleMissingError
+        if self.order == 2 and case.host & directions and not case.any_order:
+            return rb.HigherOrderError
+        return self.refuses(case, directions)
 
 
 def flat_result(found: Any, to_numpy: Callable[[Any], Any]) -> np.ndarray:

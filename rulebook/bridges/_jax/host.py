@@ -125,9 +125,19 @@ def _callback(call: HostCall, avals: Arrays) -> Callable[..., tuple[Any, ...]]:
     dtypes = [a.dtype for a in avals]
     shapes = [tuple(a.shape) for a in avals]
 
+    def _refuse_jax(name: str) -> None:
+        raise RuleSignatureError(
+            f"{call.what} of {call.name} (engine jax), host code in a compiled program.",
+            "NumPy, SciPy or C code",
+            f"an operation of JAX, {name}: it may wait for the very program that waits for it",
+            "write it with NumPy, or without host=True",
+        )
+
+    guarded = internals.no_jax(_refuse_jax)
+
     def run(*arrays: Any) -> tuple[Any, ...]:
         try:
-            with internals.no_jax(_refuse_jax):
+            with guarded():
                 ys = call.run([np.asarray(a) for a in arrays])
             for k, (y, shape) in enumerate(zip(ys, shapes, strict=True)):
                 if y.shape != shape:
@@ -136,14 +146,6 @@ def _callback(call: HostCall, avals: Arrays) -> Callable[..., tuple[Any, ...]]:
             mark = _raised.keep(error)
             raise CallbackError(f"{type(error).__name__}: {error} {mark}") from None
         return tuple([y if y.dtype == d else y.astype(d) for y, d in zip(ys, dtypes, strict=True)])
-
-    def _refuse_jax(name: str) -> None:
-        raise RuleSignatureError(
-            f"{call.what} of {call.name} (engine jax), host code in a compiled program.",
-            "NumPy, SciPy or C code",
-            f"an operation of JAX, {name}: it may wait for the very program that waits for it",
-            "write it with NumPy, or without host=True",
-        )
 
     return run
 

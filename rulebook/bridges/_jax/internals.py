@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import inspect
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -110,8 +111,9 @@ def shaped(shape: tuple[int, ...], dtype: Any, like: Any) -> Any:
     """The abstract value of a result that varies over the mesh axes that its operands vary over."""
     if not like or not varying_aval(like[0]):
         return jax.core.ShapedArray(shape, dtype)
-    axes = {"manual_axis_type": like[0].mat} if hasattr(like[0], "mat") else {"vma": like[0].vma}
-    return jax.core.ShapedArray(shape, dtype, **axes)
+    where = like[0].sharding
+    free = type(where)(where.mesh, jax.sharding.PartitionSpec(*[None] * len(shape)))
+    return like[0].update(shape=shape, dtype=dtype, weak_type=False, sharding=free)
 
 
 # -- host code in compiled programs --------------------------------------------------------------------
@@ -128,6 +130,9 @@ def _private(module: str, name: str) -> Any:
 _op_sharding = _private("jax._src.callback", "_callback_op_sharding")
 _set_trace = _private("jax._src.core", "set_current_trace")
 _Trace = _private("jax._src.core", "Trace")
+_NO_TOKEN = (
+    {"returns_token": False} if "returns_token" in inspect.signature(emit_python_callback or _private).parameters else {}
+)  # before 0.8
 
 
 def is_export(context: Any) -> bool:
@@ -154,8 +159,8 @@ def emit_callback(context: Any, callback: Callable[..., tuple[Any, ...]], operan
         context.avals_in,
         context.avals_out,
         has_side_effect=False,
-        returns_token=False,
         sharding=sharding,
+        **_NO_TOKEN,
     )
     return out
 
@@ -196,9 +201,12 @@ def _make_guard() -> Any:
 _Guard = _make_guard()
 
 
-def no_jax(refuse: Callable[[str], None]) -> Any:
-    """A context manager in which JAX code calls `refuse`."""
-    return contextlib.nullcontext() if _Guard is None else _set_trace(_Guard(refuse))
+def no_jax(refuse: Callable[[str], None]) -> Callable[[], Any]:
+    """What makes a context manager in which JAX code calls `refuse`."""
+    if _Guard is None:
+        return contextlib.nullcontext
+    guard = _Guard(refuse)
+    return lambda: _set_trace(guard)
 
 
 def raise_originals(find: Callable[[str], BaseException | None]) -> None:

@@ -79,6 +79,7 @@ class FormMap:
         self._call = call
         self.results = results
         self._wanted = tuple(i in moving for i in range(form.n))
+        self._pushes = form.forward is not None or form.forward_is_host  # else jax.linearize transposes the pullback
         self.forward_out = Compiled(self._joint, *parts_of(form, form.forward or form.reverse))
         self._start = Compiled(self._start_arrays, *parts_of(form, form.reverse))
 
@@ -139,9 +140,7 @@ class FormMap:
             return self._start_concrete(primals)
         else:
             out, residuals = found
-        kept = (
-            [*primals, *out.leaves] if self._form.forward is not None else []
-        )  # what the pushforward needs; not through jit, which would copy
+        kept = [*primals, *out.leaves] if self._pushes else []  # what the pushforward needs; not through jit, which would copy
         arrays = [*residuals.arrays, *kept]
         linear = residuals.linear
         if arrays and not _traced(arrays):  # nothing to trace: as operands, each would cost JAX a few microseconds
@@ -170,7 +169,7 @@ class FormMap:
 
     def _push(self, primals: Arrays, ys: Arrays, structure: Structure, tangents: Arrays) -> list[Any]:
         """The forward rule, by which jax.linearize evaluates its linear map; nothing where none is written."""
-        if self._form.forward is None:
+        if not self._pushes:
             return []
         return self._made(ys, self._form.push(ys, structure, primals, self._full(tangents), self._primal))
 
@@ -181,7 +180,7 @@ class FormMap:
         like = [y for y in ys if self._form.engine.has_tangent(y)]
         closed = jax.make_jaxpr(lambda *bars: self._pull_moving(pull, primals, ys, bars))(*like)
         n_const, n = len(closed.consts), self.n
-        n_kept = n + len(ys) if self._form.forward is not None else 0
+        n_kept = n + len(ys) if self._pushes else 0
         run = _Program(closed.jaxpr)
         pull_res = lambda res, bars: run(res[:n_const], bars)
 

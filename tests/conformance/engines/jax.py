@@ -260,7 +260,7 @@ TRANSFORMS = [
     Transform("while_loop", "jvp", _loop("while")),
     Transform("checkpoint", "vjp", _checkpoint),
     Transform("checkpoint with a policy", "vjp", _checkpoint_policy),
-    Transform("export", "vjp", _export),
+    Transform("export", "vjp", _export, carries_host=False),
     Transform("ahead of time", "vjp", _ahead_of_time),
     *[
         Transform(f"{outer} over {inner}{', jit' * jit}", f"{outer} over {inner}", _second(outer, inner, jit), order=2)
