@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from rulebook.engines import Engine, NumpyArrays, is_floating
+from rulebook.memory import read_only
 
 if TYPE_CHECKING:
     from rulebook.normal import NormalForm
 
-__all__ = ["NumpyEngine", "owned", "real_matrix", "stack", "unstack"]
+__all__ = ["NumpyEngine", "real_matrix", "stack", "unstack"]
 
 
 class NumpyEngine(Engine):
@@ -42,7 +42,7 @@ class NumpyEngine(Engine):
 
     def zeros_like(self, value: Any) -> Any:
         """See Engine."""
-        return np.zeros_like(value)
+        return read_only(np.zeros_like(value))
 
     def has_tangent(self, value: Any) -> bool:
         """See Engine."""
@@ -105,31 +105,6 @@ class NumpyEngine(Engine):
     def jacobian(self, fn: Any, x: Any) -> Any:
         """See Engine."""
         raise NotImplementedError
-
-
-_probe = [np.empty(1)]
-_ALONE = sys.getrefcount(_probe[0])  # what an array has that one container alone refers to
-
-
-def owned(results: list[Any]) -> list[Any]:
-    """Results of host code, in memory that nobody else can change, for an engine whose values are NumPy arrays.
-
-    The function may return an argument, or a buffer that it writes to when it is called again.  An array is taken as it is where
-    nothing but this list refers to it and to what it is a view of, else copied; numbers become NumPy scalars, which nobody can change.
-    """
-    return [_own(results, k) for k in range(len(results))]
-
-
-def _own(results: list[Any], k: int) -> Any:
-    """The k-th result; no variable here refers to it, as that would count."""
-    if not results[k].ndim:
-        return results[k][()]
-    if sys.getrefcount(results[k]) > _ALONE:
-        return np.array(results[k])
-    if results[k].base is None:
-        return results[k] if results[k].flags.owndata else results[k].copy()
-    alone = type(results[k].base) is np.ndarray and results[k].base.flags.owndata and sys.getrefcount(results[k].base) <= _ALONE
-    return results[k] if alone else results[k].copy()
 
 
 def stack(arrays: Any) -> np.ndarray:

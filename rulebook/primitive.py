@@ -15,6 +15,7 @@ import numpy as np
 from rulebook import captures, forms, trees
 from rulebook.engines import CONTAINER, OPAQUE, Engine, constant, engine_of, kind_of, load_engine
 from rulebook.errors import DuplicateRuleError, RuleSignatureError
+from rulebook.memory import guarded
 from rulebook.normal import NormalForm
 from rulebook.signature import Signature, static_key
 
@@ -134,7 +135,8 @@ class Primitive:
             return self._record(engine, args, statics)
         same = all(kind_of(type(x)) not in (CONTAINER, OPAQUE) for x in leaves)
         if engine is None:
-            route = functools.partial(self.fn, **statics) if statics else self.fn
+            fn = guarded(self.fn, self.name) if self.host else self.fn
+            route = functools.partial(fn, **statics) if statics else fn
             leaves, same = list(args), same and len(leaves) == len(args)
         else:
             route, leaves = self._bind(engine, args, statics, key)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rulebook.memory import read_only
 from rulebook.trees import Structure
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def _basis(like: Any) -> Iterator[tuple[int, complex, Any]]:
         for unit in (1, 1j) if np.iscomplexobj(like) else (1,):
             e = np.zeros(like.shape, like.dtype)
             e.flat[k] = unit
-            yield k, unit, e
+            yield k, unit, read_only(e)
 
 
 def _inner(bars: Leaves, dots: Leaves) -> float:

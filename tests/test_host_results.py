@@ -12,8 +12,8 @@ import rulebook as rb
 from rulebook import trees
 from rulebook.engines import load_engine
 from rulebook.hosted import Hosted
+from rulebook.memory import owned
 from rulebook.normal import NormalForm
-from rulebook.numpy_engine import owned
 
 X = np.array([0.3, 0.5, 1.2])
 

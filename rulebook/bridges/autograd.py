@@ -14,7 +14,7 @@ from rulebook.bridges._autograd.calls import bind
 from rulebook.bridges._autograd.namespace import NAMESPACE
 from rulebook.bridges._autograd.trace import ARRAY, BOXES, DICT, SEQUENCE, open_container, value_of
 from rulebook.engines import Engine, TracedValueError
-from rulebook.numpy_engine import owned
+from rulebook.memory import owned
 
 if TYPE_CHECKING:
     from rulebook.normal import NormalForm

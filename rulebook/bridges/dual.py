@@ -13,7 +13,7 @@ from rulebook.dual import Dual, DualArray, drivers
 from rulebook.dual.errors import DroppedTangentError
 from rulebook.dual.parts import is_dual, peel
 from rulebook.engines import Engine, TracedValueError
-from rulebook.numpy_engine import owned
+from rulebook.memory import owned
 
 if TYPE_CHECKING:
     from rulebook.normal import NormalForm

@@ -48,7 +48,7 @@ def box_gradients(form: NormalForm, ys: Sequence[Any], structure: Structure, pul
     def vjp(y_bar: Any) -> list[Any]:
         y_bars: list[Any] = [None] * len(ys)
         for o, c in zip(held, trees.flatten_like(inner, y_bar, fail, "y_bar"), strict=True):
-            if c is not None and values.has_tangent(ys[o]):
+            if c is not None and values.has_tangent(ys[o]) and not values.is_unused(c, len(held)):
                 y_bars[o] = values.fit(form, "y_bar", c, ys[o])
         return pull(y_bars)
 

@@ -15,7 +15,20 @@ from rulebook.errors import RuleSignatureError
 if TYPE_CHECKING:
     from rulebook.normal import NormalForm
 
-__all__ = ["NUMBERS", "as_value", "cast", "check_integers", "conj", "dtype_of", "fit", "has_tangent", "normalise", "tangent", "zeros_like"]
+__all__ = [
+    "NUMBERS",
+    "as_value",
+    "cast",
+    "check_integers",
+    "conj",
+    "dtype_of",
+    "fit",
+    "has_tangent",
+    "is_unused",
+    "normalise",
+    "tangent",
+    "zeros_like",
+]
 
 # Types that are values as they are: with a shape and a dtype, and below no trace.
 NUMBERS = frozenset((np.ndarray, *(kind for kind in np.sctypeDict.values())))
@@ -91,6 +104,14 @@ def fit(form: NormalForm, what: str, t: Any, like: Any) -> Any:
             "give autograd a vector of the shape of the function's result or argument",
         )
     return t if dtype_of(t) == dtype_of(like) else cast(t, like)
+
+
+def is_unused(c: Any, n: int) -> bool:
+    """Whether a cotangent, one of n, is zero: autograd makes arrays of zeros for the parts of a container that nobody used.
+
+    A rule may save its work; zeros below a trace have a derivative and are none.
+    """
+    return n > 1 and type(c) in NUMBERS and not np.any(c)
 
 
 def tangent(form: NormalForm, i: int, x_dot: Any, x: Any) -> Any:

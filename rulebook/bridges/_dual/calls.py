@@ -204,7 +204,10 @@ def transpose(fn: Callable[..., tuple[Any, ...]], like: tuple[Any, ...]) -> Call
 
 
 def _transposed(fn: Callable[..., tuple[Any, ...]], like: list[Any], bars: list[Any], stacked: bool, host: bool) -> list[Any]:
-    """The transposed map, sum of Re(conj(fn(e)) * bar) for each basis vector e, on bars with or without a leading axis."""
+    """The transposed map, sum of Re(conj(fn(e)) * bar) for each basis vector e, on bars with or without a leading axis.
+
+    With one, fn is a pullback and takes None for what is zero.
+    """
     found: list[Any] = []
     for i, x in enumerate(like):
         n = int(np.prod(np.shape(x)))
@@ -223,7 +226,8 @@ def _real_rows(
     """Re <fn(unit * e), bar> for the n basis vectors e of the i-th argument: (k, n), or (n,)."""
     x = like[i]
     basis = (np.eye(n) * unit).astype(x.dtype).reshape((n, *np.shape(x)))
-    dots = [np.broadcast_to(np.zeros(np.shape(v), v.dtype), (n, *np.shape(v))) if j != i else basis for j, v in enumerate(like)]
+    zeros = lambda v: None if stacked else np.broadcast_to(np.zeros(np.shape(v), v.dtype), (n, *np.shape(v)))
+    dots = [basis if j == i else zeros(v) for j, v in enumerate(like)]
     rows = _push_all(lambda ts: fn(*ts), dots, n, host)
     lead = (bars[0].shape[0],) if stacked else ()
     total: Any = np.zeros((*lead, n))
