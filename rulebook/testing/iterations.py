@@ -39,10 +39,11 @@ def lines_run(call: Callable[[], Any]) -> int:
     return count
 
 
-def works_unevenly(g: Callable[[float], Any]) -> bool:
+def works_unevenly(g: Callable[[float], Any], low: float = -0.6, high: float = 0.6) -> bool:
     """Whether a function along a line takes many different numbers of steps.
 
     Args:
         g: the function; what it gives does not matter.
+        low, high: from where to where.
     """
-    return len({lines_run(lambda t=t: g(t)) for t in np.linspace(-0.6, 0.6, _SAMPLES)}) >= _KINDS  # type: ignore[misc]
+    return len({lines_run(lambda t=t: g(t)) for t in np.linspace(low, high, _SAMPLES)}) >= _KINDS  # type: ignore[misc]

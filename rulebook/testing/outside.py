@@ -10,11 +10,13 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from rulebook import trees
+from rulebook.testing.iterations import works_unevenly
 from rulebook.testing.points import Point
 from rulebook.testing.probe import Probe
 from rulebook.testing.subject import Subject
 from rulebook.testing.trial import Trial
-from rulebook.testing.variations import Nearby, nearby
+from rulebook.testing.variations import Nearby, Scaled, nearby
 from rulebook.testing.verdicts import Broken, Inconclusive, Iterates, LeftOut
 
 __all__ = ["stands"]
@@ -32,7 +34,7 @@ def stands(broken: Broken, probe: Probe, again: Callable[[Probe], None]) -> bool
         probe: the point.
         again: checks the same law at another point.
     """
-    if not _convincing(broken, probe):
+    if not _convincing(broken, probe) or _iterates_between(probe):
         return False
     left = _NEIGHBOURS
     found = 0
@@ -64,6 +66,20 @@ def _convincing(broken: Broken, probe: Probe) -> bool:
     terms = outputs.eps * np.abs(probe.trial.x).max(initial=0.0)  # rounded so, where they cancel
     most = _CALMEST if close else min(_CALM * float(error.max()), _CALMEST)
     return bool((probe.noise + terms <= most * outputs.element_scale(probe.trial.y)).all())
+
+
+def _iterates_between(probe: Probe) -> bool:
+    """Whether the function iterates on the way from the case to a point of another magnitude: tolerances may be absolute."""
+    point = probe.trial.point
+    if not isinstance(point, Scaled) or point.case is None:
+        return False
+    if probe.subject.accuracy:
+        return True
+    space = probe.trial.inputs
+    leaves = trees.flatten(point.case.args)[0]
+    case = space.pack([leaves[i] for i in space.at])
+    ratio = np.where(case != 0, probe.trial.x / np.where(case != 0, case, 1), 1)
+    return works_unevenly(lambda t: probe.trial.f(case * ratio**t), 0.0, 1.0)
 
 
 def _neighbours(probe: Probe, lost: bool) -> Iterator[Probe]:

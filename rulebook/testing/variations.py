@@ -6,25 +6,35 @@ without a word.  What is found at a variation counts only where the function is 
 
 from __future__ import annotations
 
-import ast
-import inspect
 import itertools
-import textwrap
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from rulebook import trees
+from rulebook.testing.alternatives import alternatives
 from rulebook.testing.points import Point, Source
 from rulebook.testing.spaces import moves
 from rulebook.testing.subject import Subject
 
-__all__ = ["Nearby", "nearby", "varied"]
+__all__ = ["Nearby", "Scaled", "nearby", "varied"]
 
 
 class Nearby(Point):
     """A variation so small that a rule which holds at the case must hold there."""
+
+
+@dataclass(frozen=True)
+class Scaled(Point):
+    """A variation by orders of magnitude, where a function that iterates to an absolute tolerance is another one.
+
+    Attributes:
+        case: what it was varied from.
+    """
+
+    case: Point | None = None
 
 
 Rng = np.random.Generator
@@ -87,7 +97,8 @@ _CHANGES: dict[str, Change] = {
     "permuted": lambda rng, a, turn: rng.permutation(a.reshape(-1)).reshape(a.shape),
     "other values": lambda rng, a, turn: rng.normal(size=a.shape) * (np.abs(a).mean() if a.size else 1.0),
 }
-_SCALES = ("enlarged", "reduced")  # done to all arrays, and to each alone
+_ALONE = ("enlarged", "reduced")  # done to all arrays, and to each alone
+_SCALES = (*_ALONE, "scales mixed")
 _MOST_ALONE = 4
 _ROUNDS = 4  # of every change, per fixed case
 _MOST_FLAT = 6  # axes of a fixed case that are cut to length one, each alone
@@ -123,7 +134,7 @@ def _scaled_alone(point: Point, subject: Subject, source: Source, turn: int, see
     """The point with one array enlarged or reduced, the others as they are."""
     moving = [i for i, leaf in enumerate(trees.flatten(point.args)[0]) if moves(leaf)]
     for i in moving[:_MOST_ALONE] if len(moving) > 1 else ():
-        for number, what in enumerate(_SCALES):
+        for number, what in enumerate(_ALONE):
             rng = np.random.default_rng([seed, 7, source.index, turn, i, number])
             yield _changed(point, subject, f"{what} alone", _CHANGES[what], rng, turn + source.index, {i})
 
@@ -148,7 +159,7 @@ def _changed(point: Point, subject: Subject, what: str, change: Change, rng: Rng
     point_leaves = list(leaves)
     at = [i for i, leaf in enumerate(leaves) if moves(leaf)]
     if only is None:
-        only = set(at) if what in _SCALES or len(at) < 2 or rng.random() < 0.5 else {at[int(rng.integers(len(at)))]}
+        only = set(at) if what in _ALONE or len(at) < 2 or rng.random() < 0.5 else {at[int(rng.integers(len(at)))]}
     for i in at:
         if i in only:
             a = np.asarray(leaves[i])
@@ -158,8 +169,12 @@ def _changed(point: Point, subject: Subject, what: str, change: Change, rng: Rng
     moved = structure.unflatten(iter(leaves))
     if subject.tangent_space is not None:
         moved = tuple(_within(subject, i, old, new) for i, (old, new) in enumerate(zip(point.args, moved, strict=True)))
-    kind = Nearby if what == "nearby" and (point.declared or isinstance(point, Nearby)) else Point
-    return kind(tuple(moved), point.statics, f"{point.origin}, {what}", rng, point.source, declared=False)
+    parts = (tuple(moved), point.statics, f"{point.origin}, {what}", rng, point.source, False)
+    if what.startswith(_SCALES):
+        return Scaled(*parts, case=point)
+    if what == "nearby" and isinstance(point, Scaled):
+        return Scaled(*parts, case=point.case)
+    return (Nearby if what == "nearby" and (point.declared or isinstance(point, Nearby)) else Point)(*parts)
 
 
 def _within(subject: Subject, i: int, old: Any, new: Any) -> Any:
@@ -213,42 +228,5 @@ def _other_options(point: Point, points: list[Point], subject: Subject) -> Itera
     for name, value in point.statics.items():
         if len({repr(p.statics.get(name)) for p in points}) > 1:
             continue
-        for other in _alternatives(subject.fn, name, value)[:_MOST_STATICS]:
+        for other in alternatives(subject.fn, name, value)[:_MOST_STATICS]:
             yield _rebuilt(point, f"{name}={other!r}", leaves, structure, point.rng, {**point.statics, name: other})
-
-
-def _alternatives(fn: Callable[..., Any], name: str, value: Any) -> list[Any]:
-    """Other values of an option: by its type, or those that the function's own code compares it with."""
-    if isinstance(value, bool):
-        return [not value]
-    named = [v for v in _compared(fn, name) if v != value]
-    if isinstance(value, int):
-        return [value + 1, *named]
-    if isinstance(value, float):
-        return [value * 1.25, *named] if value else named
-    return named
-
-
-def _compared(fn: Callable[..., Any], name: str) -> list[Any]:
-    """The constants that the source of a function compares an option with, or looks it up among."""
-    try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(fn)))
-    except (OSError, TypeError, SyntaxError):
-        return []
-    found: list[Any] = []
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Compare) and any(_is_name(n, name) for n in (node.left, *node.comparators)):
-            found += _constants(n for n in (node.left, *node.comparators) if isinstance(n, (ast.Constant, ast.Tuple, ast.List, ast.Set)))
-        if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Dict) and _is_name(node.slice, name):
-            found += _constants([k for k in node.value.keys if k is not None])
-        if isinstance(node, ast.Match) and _is_name(node.subject, name):
-            found += _constants([case.pattern for case in node.cases])
-    return list(dict.fromkeys(v for v in found if isinstance(v, (str, int, float))))
-
-
-def _is_name(node: ast.AST, name: str) -> bool:
-    return isinstance(node, ast.Name) and node.id == name
-
-
-def _constants(nodes: Iterable[ast.AST]) -> list[Any]:
-    return [n.value for node in nodes for n in ast.walk(node) if isinstance(n, ast.Constant)]
