@@ -93,12 +93,12 @@ def _reverse_jacobian(p: Problem) -> Any:
 
 
 def _refuses_empty(case: Case, directions: frozenset[str]) -> type[Exception] | None:
-    return ValueError if case.name == "zero-size" else None  # autograd's own: "need at least one array to stack"
+    return ValueError if case.name.startswith("zero-size") else None  # autograd's own: "need at least one array to stack"
 
 
 def _refuses_solve(case: Case, directions: frozenset[str]) -> type[Exception] | None:
     """autograd has no JVP of linalg.solve, which the transpose of a pushforward that calls its own function needs."""
-    return rb.RuleMissingError if case.name == "solve" and directions == {"forward"} else None
+    return rb.RuleMissingError if case.name.startswith("solve") and directions == {"forward"} else None
 
 
 def _quietly(run: Callable[[Problem], Any]) -> Callable[[Problem], Any]:
