@@ -15,7 +15,7 @@ __all__ = ["adjoint", "cotangents", "hermitian", "matrices", "quotient", "side_b
 def adjoint(x: Any) -> Any:
     """The conjugate transpose of a matrix, or of each in a stack."""
     xp = rb.xp(x)
-    return xp.conj(xp.swapaxes(x, -1, -2))
+    return xp.conj(xp.moveaxis(x, -1, -2))  # swapaxes is unknown to torch's batched gradients
 
 
 def hermitian(x: Any) -> Any:
