@@ -229,7 +229,7 @@ def _batch_align(axis: Any, args: Arrays, dims: tuple[Any, ...]) -> tuple[Any, A
     y, dim = args[0], dims[0]
     if all(d is None for d in dims):
         return align_p.bind(*args), None
-    y = jax.numpy.broadcast_to(y, (axis.size, *y.shape)) if dim is None else _move_front(y, dim)
+    y = jax.numpy.broadcast_to(y, (axis.size, *jax.numpy.shape(y))) if dim is None else _move_front(y, dim)  # y may be a Python number
     return align_p.bind(y, *args[1:]), 0
 
 
