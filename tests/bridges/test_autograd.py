@@ -581,3 +581,19 @@ def test_a_function_that_autograd_cannot_differentiate_again_is_named():
     rb.pullback(solve)(lambda x, primals, x_bar: (None, rb.xp(*primals, x_bar).linalg.solve(primals[0].T, x_bar)))
     with pytest.raises(rb.RuleMissingError, match=r"Got: autograd: JVP of solve"):
         make_jvp(grad(lambda b: anp.sum(solve(np.eye(2), b) ** 2)))(np.ones(2))(np.ones(2))
+
+
+@pytest.mark.parametrize("number", [3, np.int64(3), np.bool_(True), np.arange(2)], ids=["int", "NumPy int", "NumPy bool", "array"])
+@pytest.mark.parametrize("boxed", [True, False], ids=["tuple", "with None"])
+def test_integers_beside_an_array_in_a_result(number, boxed):
+    end = () if boxed else (None,)
+    f = rb.primitive(lambda x: (x * 2, number, *end), name="f")
+    rb.rrule(f)(lambda x: ((x * 2, number, *end), lambda bar: (bar[0] * 2,)))
+    rb.frule(f)(lambda primals, dots: ((primals[0] * 2, number, *end), (dots[0] * 2, None, *end)))
+    y, pullback = rb.vjp(f, X, engine="autograd")
+    np.testing.assert_array_equal(y[1], number)
+    close(pullback((X, None, *end))[0], 2 * X)
+    close(grad(lambda x: anp.sum(f(x)[0]))(X), np.full(3, 2.0))
+    y, y_dot = rb.jvp(f, (X,), (X,), engine="autograd")
+    np.testing.assert_array_equal(y[1], number)
+    close(y_dot[0], 2 * X)

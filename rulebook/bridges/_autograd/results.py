@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from rulebook import trees
 from rulebook.bridges._autograd import values
 from rulebook.bridges._autograd.trace import gradient_node, new_box, tangent_node
@@ -33,6 +35,11 @@ def _tree(structure: Structure, leaves: Sequence[Any]) -> Any:
     return structure.unflatten(iter(leaves))
 
 
+def _in_container(y: Any) -> Any:
+    """A value as autograd takes it in a container: it has no vector space for NumPy's integer scalars, but one for arrays of integers."""
+    return y if values.has_tangent(y) else np.asarray(y)
+
+
 def box_gradients(form: NormalForm, ys: Sequence[Any], structure: Structure, pull: Pull, nodes: Sequence[Any], top: int) -> Any:
     """The result of a reverse rule; `pull` gives the cotangents of `nodes` for those of the leaves of y."""
     moving = [o for o, y in enumerate(ys) if values.has_tangent(y)]
@@ -52,7 +59,7 @@ def box_gradients(form: NormalForm, ys: Sequence[Any], structure: Structure, pul
                 y_bars[o] = values.fit(form, "y_bar", c, ys[o])
         return pull(y_bars)
 
-    box = new_box(_tree(inner, [ys[o] for o in held]), top, gradient_node(tuple(nodes), vjp))
+    box = new_box(_tree(inner, [_in_container(ys[o]) for o in held]), top, gradient_node(tuple(nodes), vjp))
     if boxable:
         return box
     leaves = list(ys)
@@ -67,5 +74,5 @@ def box_tangents(ys: Sequence[Any], y_dots: Sequence[Any], structure: Structure,
         return _tree(structure, ys)
     full = [values.zeros_like(y) if t is None else t for y, t in zip(ys, y_dots, strict=True)]
     if _is_boxable(structure):
-        return new_box(_tree(structure, ys), top, tangent_node(_tree(structure, full)))
+        return new_box(_tree(structure, [_in_container(y) for y in ys]), top, tangent_node(_tree(structure, full)))
     return _tree(structure, [new_box(y, top, tangent_node(t)) if values.has_tangent(y) else y for y, t in zip(ys, full, strict=True)])
