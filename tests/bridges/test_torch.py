@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import itertools
 import pickle
@@ -97,6 +98,20 @@ def test_every_nesting_of_jvp_grad_and_vmap_to_depth_four(kind: str) -> None:
     assert len(paths) == 120
     wrong = [p for p in paths if not torch.allclose(nested(f, p)(point()), nested(plain, p)(point()), rtol=1e-9)]
     assert not wrong
+
+
+def test_tangents_of_a_level_outside_of_vmap_stay_there() -> None:
+    """torch shows the tangent of a value that is not mapped, and cannot make one there."""
+    f = rb.primitive(lambda x, w: torch.sin(x) * w)
+    rb.scalar_rule(f)(lambda y, x, w: (100 * torch.cos(x) * w, 100 * torch.sin(x)))
+    native = lambda x, w: torch.sin(x) * w
+    rows, w = torch.stack([point(), 2 * point()], 1), point() + 1
+    pushed = lambda f: func.jvp(func.vmap(f, in_dims=(1, None), out_dims=1), (rows, w), (rows.cos(), w.cos()))[1]
+    torch.testing.assert_close(pushed(f), 100 * pushed(native))
+    rb.scalar_rule(f, replace=True)(lambda y, x, w: (torch.cos(x) * w, torch.sin(x)))
+    for path in itertools.product((func.jacfwd, func.jacrev), repeat=3):
+        third = lambda f: functools.reduce(lambda h, d: d(h), path, lambda t: f(t * t, torch.cos(t)))(torch.tensor(0.3))
+        torch.testing.assert_close(third(f), third(native))
 
 
 @pytest.mark.parametrize("fast", [False, True])

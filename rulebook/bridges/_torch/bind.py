@@ -39,8 +39,8 @@ class _Recorded:
         self.eager: Callable[..., Any] | None = None
 
         def flat(*leaves: Any) -> Any:
-            with private.in_graph():
-                ys, self.structure = call_op(op, leaves_as_tensors(leaves))
+            with private.in_graph():  # where a graph broke, it runs outside of one
+                ys, self.structure = private.unrecorded(call_op)(op, leaves_as_tensors(leaves))
             return ys[0] if self.structure is LEAF else tuple(ys)
 
         @constant

@@ -34,12 +34,12 @@ def _call(call: HostCall, xs: Leaves, device: torch.device) -> list[Any]:
     top = private.peek()
     if top is not None:
         xs = [private.unwrap_dead(x) for x in xs]
+        if top.key() == private.VMAP:
+            return _mapped(call, xs, device, top)
     if private.forward_mode() and any(tangent_of(x)[1] is not None for x in xs):
         raise call.no_derivative()
     if top is None:
         return _recorded(call, xs, device, None) if _is_recorded(xs) else _outside(call, xs, device)
-    if top.key() == private.VMAP:
-        return _mapped(call, xs, device, top)
     if top.key() not in (private.GRAD, private.JVP):
         return record(call, xs, device)
     if _is_recorded([x for x in xs if private.level_of(x) == top.level()]):

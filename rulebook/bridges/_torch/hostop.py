@@ -15,13 +15,17 @@ from typing import Any
 import torch
 
 from rulebook.bridges._torch.values import dtype_of, from_host, spec, to_array
-from rulebook.errors import RuleMissingError
+from rulebook.errors import ResultSpecError, RuleMissingError
 from rulebook.host import BatchedCall, HostCall
 from rulebook.tangents import ShapeDtype
 
 __all__ = ["record"]
 
 Leaves = Sequence[Any]
+
+
+class UnknownResultError(ResultSpecError, NotImplementedError):
+    """A ResultSpecError on which torch.compile breaks the graph, so that the call shows what its result is."""
 
 
 class _Entry:
@@ -37,9 +41,17 @@ class _Entry:
         return tuple([(*x.shape, x.dtype) for x in xs])
 
     def tell(self, xs: Leaves) -> list[ShapeDtype]:
-        """What the results look like."""
+        """What the results look like.
+
+        Raises:
+            UnknownResultError: nobody said, and there was no such call.
+        """
         specs = [spec(x) for x in xs]
-        return self._specs.setdefault(tuple([(*s.shape, x.dtype) for s, x in zip(specs, xs, strict=True)]), self.call.specs(specs))
+        try:
+            found = self.call.specs(specs)
+        except ResultSpecError as error:
+            raise UnknownResultError(*error.args) from None
+        return self._specs.setdefault(tuple([(*s.shape, x.dtype) for s, x in zip(specs, xs, strict=True)]), found)
 
     def run(self, xs: Leaves) -> list[Any]:
         """The results, as they were told."""
@@ -119,4 +131,6 @@ torch.library.register_fake("rulebook::host", _fake, lib=_library)
 
 def record(call: HostCall, xs: Leaves, device: torch.device) -> list[Any]:
     """The results of a call as an operator of whatever traces it."""
-    return list(torch.ops.rulebook.host.default(_entries.key(call, device), list(xs)))
+    key = _entries.key(call, device)
+    _entries.find(key).tell(xs)  # here an error needs no log of torch's
+    return list(torch.ops.rulebook.host.default(key, list(xs)))

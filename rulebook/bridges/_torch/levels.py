@@ -30,7 +30,7 @@ def call_op(op: Op, xs: Leaves) -> Result:
     top = private.peek()
     if top is not None:
         xs = [private.unwrap_dead(x) for x in xs]
-    if private.forward_mode():
+    if private.forward_mode() and (top is None or top.key() != private.VMAP):  # vmap would show the tangents of a level below
         pairs = [tangent_of(x) for x in xs]
         if any(t is not None for _, t in pairs):
             return _forward(op, xs, [p for p, _ in pairs], [t for _, t in pairs], top)
