@@ -88,16 +88,18 @@ class Hosted:
         """y and its pullback: the very closure where the values are concrete, else its token."""
         engine = self.form.engine
         arrays = engine.concrete(leaves)
-        if arrays is None:
-            *ys, token = engine.host_call(self._call(_Start), leaves)
-            structure = self._structure(leaves)
-            kept: Leaves = [token]
-            make: Callable[[Flags, Flags], HostCall] = lambda given, outs: self._call(_TokenPull, given, outs)
-            held: Leaves = leaves
-        else:
+        if arrays is not None:
             found, structure, pull = self.begin([read_only(a) for a in arrays])
-            ys, kept, held = engine.from_host(found, _like(leaves)), [], []
-            make = lambda given, outs: _Closure(self, pull, arrays, given, outs)
+            return engine.from_host(found, _like(leaves)), structure, self.pullback(leaves, arrays, pull)
+        *ys, token = engine.host_call(self._call(_Start), leaves)
+        make = lambda given, outs: self._call(_TokenPull, given, outs)
+        return ys, self._structure(leaves), self._pull_leaves(make, [token, *leaves], leaves)
+
+    def pullback(self, leaves: Leaves, arrays: Arrays, pull: Pull) -> Pull:
+        """The author's pullback of arrays, which are the values of leaves, as one of the engine's values."""
+        return self._pull_leaves(lambda given, outs: _Closure(self, pull, arrays, given, outs), [], leaves)
+
+    def _pull_leaves(self, make: Callable[[Flags, Flags], HostCall], kept: Leaves, leaves: Leaves) -> Pull:
         moving = self._moving(leaves)
 
         def pull_leaves(cotangents: Leaves, wanted: Sequence[bool] | None = None) -> list[Any]:
@@ -105,11 +107,11 @@ class Hosted:
             outs = moving if wanted is None else tuple([bool(w) and m for w, m in zip(wanted, moving, strict=True)])
             if not any(given) or not any(outs):
                 return [None] * len(leaves)
-            operands = [*kept, *held, *[c for c in cotangents if c is not None]]
-            x_bars = iter(engine.host_call(make(given, outs), operands, like=_like(leaves)))
+            operands = [*kept, *[c for c in cotangents if c is not None]]
+            x_bars = iter(self.form.engine.host_call(make(given, outs), operands, like=_like(leaves)))
             return [next(x_bars) if o else None for o in outs]
 
-        return ys, structure, pull_leaves
+        return pull_leaves
 
     def begin(self, arrays: Arrays) -> tuple[list[Any], Structure, Pull]:
         """The leaves of y, its structure and the author's pullback, on NumPy arrays."""

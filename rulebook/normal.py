@@ -39,6 +39,7 @@ class NormalForm(Outputs):
         paths: the name of each array leaf, as `params['w']`.
         flat: whether the arguments are the leaves themselves.
         forward, reverse: the registered rules, or None.
+        host: what of it is host code, or None.
         all_zero_rules: whether all that is registered says that every derivative is zero.
     """
 
@@ -59,7 +60,7 @@ class NormalForm(Outputs):
         self.reverse: Reverse | None = primitive.reverse
         parts = [primitive.fn, *(rule.fn for rule in (self.forward, self.reverse) if rule is not None), *statics.values(), *opaque.values()]
         self._suspects = [part for part in parts if captures.may_capture(part)]
-        host = self._hosted()
+        self.host = host = self._hosted()
         self._host_primal = host if primitive.host else None
         self._host_forward = host if getattr(self.forward or self.reverse, "host", False) else None
         self._host_reverse = host if getattr(self.reverse or self.forward, "host", False) else None
