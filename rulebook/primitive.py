@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import sys
 import types
 import weakref
 from collections.abc import Callable, Hashable, Sequence
@@ -248,7 +249,13 @@ class Primitive:
         return self if instance is None else types.MethodType(self, instance)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _find, (self.fn.__module__, self.fn.__qualname__)
+        return _find, _home(self)
+
+    def __copy__(self) -> Primitive:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> Primitive:
+        return self
 
     def __repr__(self) -> str:
         return f"<primitive {self.name}>"
@@ -330,6 +337,31 @@ def _from_skeleton(skeleton: Any, opaque: dict[int, Any], n: int = 0) -> trees.S
 def _full_name(fn: Callable[..., Any]) -> str:
     name = getattr(fn, "__qualname__", None) or getattr(fn, "__name__", None) or type(fn).__name__
     return f"{getattr(fn, '__module__', None) or '?'}.{name}".replace("<locals>.", "")
+
+
+def _home(primitive: Primitive) -> tuple[str, str]:
+    """The module and the name under which a primitive is found: those of its function, or the variable that holds it."""
+    module, name = getattr(primitive.fn, "__module__", None) or "", getattr(primitive.fn, "__qualname__", "")
+    if module in sys.modules and "<" not in name and _lookup(module, name) is primitive:
+        return module, name
+    # A wrapped function's own name leads to the function, which has no rules.  Not every process has the same __main__.
+    for module, loaded in sorted(sys.modules.items(), key=lambda item: item[0] == "__main__"):
+        for name, value in list(getattr(loaded, "__dict__", {}).items()):
+            if value is primitive:
+                return module, name
+    raise RuleSignatureError(
+        f"{primitive.name}, pickle.",
+        "a primitive that a module has as a variable, which another process can import",
+        "one that no module holds",
+        "define it at the top level of a module",
+    )
+
+
+def _lookup(module: str, qualname: str) -> Any:
+    try:
+        return _find(module, qualname)
+    except AttributeError:
+        return None
 
 
 def _find(module: str, qualname: str) -> Any:

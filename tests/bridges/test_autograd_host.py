@@ -1,5 +1,7 @@
 """Host code in autograd: primal and rules host or traceable, each on its own; counted, marked, nested; memory."""
 
+import threading
+
 import numpy as np
 import pytest
 
@@ -324,3 +326,65 @@ def test_nested_calls_in_other_arguments_are_first_order():
     np.testing.assert_allclose(grad(outer)(X), 1000 * np.full(3, np.sum(np.sin(X) + 0.5 * X)))
     with pytest.raises(rb.HigherOrderError, match="pullback of f"):
         grad(lambda x: anp.sum(grad(lambda w: anp.sum(made.f(x, w)))(W)))(X)
+
+
+# -- threads -----------------------------------------------------------------------------------------------
+
+
+class _Other:
+    """A trace in another thread, from `start` to `end`."""
+
+    def __init__(self):
+        self._started, self._go = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=lambda: grad(self._wait)(1.0), daemon=True)
+
+    def _wait(self, x):
+        self._started.set()
+        self._go.wait(30)
+        return x
+
+    def start(self):
+        self._thread.start()
+        assert self._started.wait(30)
+
+    def end(self):
+        self._go.set()
+        self._thread.join(30)
+
+
+@pytest.mark.parametrize("outer", ["rulebook's", "autograd's"])
+def test_a_trace_that_another_thread_ends_confuses_no_nested_traces(outer):
+    """autograd numbers the traces of all threads together; the inner one must not get the number of the outer one."""
+    other = _Other()
+    made = Made(Spec("host", "pushforward", "pullback", False, False))
+
+    def inner_gradient(x):
+        other.end()
+        return anp.sum(rb.grad(lambda x: anp.sum(made.f(x, W)), engine="autograd")(x))
+
+    other.start()
+    found = (rb.grad(inner_gradient, engine="autograd") if outer == "rulebook's" else grad(inner_gradient))(X)
+    np.testing.assert_allclose(found, 1000 * -np.sin(X) * W)
+
+
+def test_a_forward_rule_is_transposed_in_one_thread_while_another_uses_it():
+    """Whether a call belongs to a transposition is a matter of its thread."""
+    inside, go = threading.Event(), threading.Event()
+    f = rb.primitive(lambda x: x**3, name="f")
+
+    @rb.pushforward(f)
+    def _(y, primals, dots):
+        if not inside.is_set():
+            inside.set()
+            go.wait(30)
+        return 100.0 * 3 * primals[0] ** 2 * dots[0]
+
+    found = []
+    thread = threading.Thread(target=lambda: found.append(grad(lambda x: anp.sum(f(x)))(X)), daemon=True)
+    thread.start()
+    assert inside.wait(30)
+    hessian_here = hessian(lambda x: anp.sum(f(x)))(X)
+    go.set()
+    thread.join(30)
+    np.testing.assert_allclose(hessian_here, np.diag(600 * X))
+    np.testing.assert_allclose(found[0], 300 * X**2)
