@@ -413,16 +413,14 @@ def test_batch_rule_runs_under_vmap() -> None:
 # -- host code, missing and wrong rules ------------------------------------------------------------
 
 
-def test_host_rules_run_on_concrete_values_and_refuse_a_trace() -> None:
+def test_host_rules_have_no_second_derivative() -> None:
     f = rb.primitive(lambda x: np.sin(x), host=True, name="mylib.f")
     rb.frule(f, host=True)(lambda p, t: (np.sin(p[0]), 100 * np.cos(p[0]) * t[0]))
     rb.rrule(f, host=True)(lambda x: (np.sin(x), lambda y_bar: (1000 * np.cos(x) * y_bar,)))
-    np.testing.assert_allclose(jax.grad(lambda x: f(x).sum())(X), 1000 * np.cos(X))
-    np.testing.assert_allclose(jax.jvp(f, (X,), (jnp.ones(3),))[1], 100 * np.cos(X))
-    with pytest.raises(rb.ResultSpecError, match=r"primal of mylib\.f"):
-        jax.jit(f)(X)
-    with pytest.raises(rb.HigherOrderError, match=r"rrule of mylib\.f"):
+    with pytest.raises(rb.HigherOrderError, match=r"rrule of mylib\.f[\s\S]*Do: write the rule with rb\.xp"):
         jax.grad(lambda x: jax.grad(lambda x: f(x).sum())(x).sum())(X)
+    with pytest.raises(rb.HigherOrderError, match=r"frule of mylib\.f"):
+        jax.jvp(lambda x: jax.jvp(f, (x,), (X,))[1], (X,), (X,))
 
 
 def test_a_missing_rule_says_what_to_write() -> None:

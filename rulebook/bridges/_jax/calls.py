@@ -9,7 +9,7 @@ import jax
 
 from rulebook.bridges._jax import internals
 from rulebook.captures import Reads
-from rulebook.errors import RuleSignatureError
+from rulebook.errors import ResultSpecError, RuleSignatureError
 from rulebook.forms import Rule
 from rulebook.normal import NormalForm
 from rulebook.trees import LEAF, Structure
@@ -74,7 +74,12 @@ class Compiled:
             self._jitted = jax.jit(lambda *arrays: self._fn(*arrays), inline=True)
         try:
             return self._jitted(*arrays)
-        except (jax.errors.ConcretizationTypeError, jax.errors.TracerArrayConversionError, jax.errors.NonConcreteBooleanIndexError):
+        except (
+            jax.errors.ConcretizationTypeError,
+            jax.errors.TracerArrayConversionError,
+            jax.errors.NonConcreteBooleanIndexError,
+            ResultSpecError,  # of a host primal, whose result is learnt now; where it was declared wrongly, it raises again
+        ):
             self._reads = None
         except RuleSignatureError as error:
             if not isinstance(error.__cause__, jax.errors.TracerArrayConversionError):
@@ -90,8 +95,12 @@ def is_staging(arrays: Sequence[Any]) -> bool:
 
 def parts_of(form: NormalForm, rule: Rule | None) -> tuple[list[Any], bool]:
     """The author's functions that a rule may run, and whether they may be compiled."""
-    parts = [form.primitive.fn, *form.statics.values(), *form.opaque.values()]
-    allowed = form.primitive.jit and not form.primitive.host
+    parts = [*form.statics.values(), *form.opaque.values()]
+    allowed = form.primitive.jit
+    if not form.primitive.host:
+        parts.append(form.primitive.fn)
+    elif rule is None:
+        allowed = False  # called directly; in a compiled rule it is a callback, which runs at every call
     if rule is not None:
         parts.append(rule.fn)
         allowed = allowed and rule.jit and not rule.host

@@ -29,6 +29,7 @@ def host_call(call: HostCall, operands: Arrays) -> list[Any]:
     """The results of host code on JAX values."""
     if not any(isinstance(x, jax.core.Tracer) for x in operands):
         return run_now(call, operands)
+    internals.held_weakly(type(call))
     return list(host_p.bind(*internals.vary_alike([jnp.asarray(x) for x in operands]), call=call))
 
 
@@ -76,6 +77,9 @@ internals.primitive_transposes[host_p] = _no_transpose
 
 
 def _batch(axis: Any, operands: Arrays, axes: Sequence[int | None], *, call: HostCall) -> tuple[list[Any], list[int | None]]:
+    if all(d is None for d in axes):  # JAX asks even when no operand is batched
+        out = host_call(call, operands)
+        return out, [None] * len(out)
     batched = call.batched(axes, axis.size)
     out = host_call(batched, operands)
     return out, [0 if batched.maps(k) else None for k in range(len(out))]
@@ -144,7 +148,9 @@ def _callback(call: HostCall, avals: Arrays) -> Callable[..., tuple[Any, ...]]:
                     raise call.wrong_result(k, ShapeDtype(shape, y.dtype), y, "as it was when the program was compiled")
         except BaseException as error:  # also Ctrl-C
             mark = _raised.keep(error)
-            raise CallbackError(f"{type(error).__name__}: {error} {mark}") from None
+            internals.raise_in_caller(error, mark)
+            notes = " ".join(getattr(error, "__notes__", ()))
+            raise CallbackError(f"{type(error).__name__}: {error} {notes} {mark}") from None  # the text, where JAX leaves no more
         return tuple([y if y.dtype == d else y.astype(d) for y, d in zip(ys, dtypes, strict=True)])
 
     return run

@@ -9,6 +9,8 @@ from __future__ import annotations
 import contextlib
 import importlib
 import inspect
+import sys
+import time
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -50,6 +52,22 @@ mapped_aval = _name(_core, "mapped_aval")
 unmapped_aval = _name(_core, "unmapped_aval")
 
 typeof: Callable[[Any], Any] = getattr(jax, "typeof", None) or jax.core.get_aval  # jax.typeof came with 0.5.3
+
+
+def _private(module: str, name: str) -> Any:
+    """A name that JAX keeps to itself; None where a release has it no more, and the bridge does without."""
+    try:
+        return getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError):
+        return None
+
+
+_weak_keys: set[type] = _private("jax._src.util", "weakref_cache_key_types") or set()  # since 0.7
+
+
+def held_weakly(*kinds: type) -> None:
+    """Let JAX's cache of abstract values hold parameters of these types weakly: else every closure of an un-jitted call stays there."""
+    _weak_keys.update(kinds)
 
 
 def tangent_aval(aval: Any) -> Any:
@@ -117,14 +135,6 @@ def shaped(shape: tuple[int, ...], dtype: Any, like: Any) -> Any:
 
 
 # -- host code in compiled programs --------------------------------------------------------------------
-
-
-def _private(module: str, name: str) -> Any:
-    """A name that JAX keeps to itself; None where a release has it no more, and the bridge does without."""
-    try:
-        return getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError):
-        return None
 
 
 _op_sharding = _private("jax._src.callback", "_callback_op_sharding")
@@ -207,6 +217,30 @@ def no_jax(refuse: Callable[[str], None]) -> Callable[[], Any]:
         return contextlib.nullcontext
     guard = _Guard(refuse)
     return lambda: _set_trace(guard)
+
+
+def raise_in_caller(original: BaseException, mark: str) -> None:
+    """Let an exception of a callback that runs inside the call of a compiled program come out of that call as itself.
+
+    The call raises a ValueError made in C++.  A trace function of the frame that made it, set here and gone at its first
+    event, may raise another one in its place.  Called by the callback; where the callback has a thread of its own there is no such frame.
+    """
+    called = sys._getframe(2).f_back  # what JAX wraps around a callback
+    if called is None:
+        time.sleep(0.02)  # until the call has returned: what fails later comes as a JaxRuntimeError
+        return
+    if sys.gettrace() is not None:  # a debugger goes on with what it does
+        return
+
+    def local(frame: Any, event: str, argument: Any) -> Any:
+        sys.settrace(None)
+        frame.f_trace = None
+        if event == "exception" and mark in str(argument[1]):
+            raise original.with_traceback(None)
+        return None
+
+    called.f_trace = local
+    sys.settrace(lambda *_: None)
 
 
 def raise_originals(find: Callable[[str], BaseException | None]) -> None:

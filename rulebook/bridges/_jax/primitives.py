@@ -49,9 +49,10 @@ class Linear:
 
     Args:
         push: `(residuals, tangents) -> y_dots`.
-        pull: `(residuals, y_bars) -> cotangents of the tangents`; zero y_bars are arrays.
+        pull: `(residuals, y_bars) -> cotangents of the tangents`; zero y_bars are arrays, or None where `takes_none`.
         n_residuals: how many operands are residuals.
         out_avals: the abstract values of the y_dots.
+        takes_none: whether pull takes None for a y_bar that is zero.
     """
 
     def __init__(
@@ -60,7 +61,9 @@ class Linear:
         pull: Callable[[Arrays, Arrays], list[Any]],
         n_residuals: int,
         out_avals: list[Any],
+        takes_none: bool = False,
     ) -> None:
+        self.takes_none = takes_none
         self.push = push
         self.pull = pull
         self.n_residuals = n_residuals
@@ -96,7 +99,7 @@ class BatchedLinear(Linear):
     """A linear map over a batch axis."""
 
     def __init__(self, inner: Linear, axis: _Axis, residual_dims: tuple[Any, ...], tangent_dims: tuple[Any, ...]) -> None:
-        self.n_residuals = inner.n_residuals
+        self.n_residuals, self.takes_none = inner.n_residuals, inner.takes_none
         self.out_avals = [axis.wider(a) for a in inner.out_avals]
         self.push = lambda res, ts: axis.map(inner.push, (list(residual_dims), list(tangent_dims)))(list(res), list(ts))
         self._inner, self._axis, self._dims = inner, axis, (residual_dims, tangent_dims)
@@ -159,6 +162,9 @@ class BatchedMap:
         inner = tuple(self._axis.narrower(a, d) for a, d in zip(avals, self._primal_dims, strict=True))
         ys, dots = self._inner.out_avals(inner)
         return ys if self.y_dim is None else [self._axis.wider(a) for a in ys], [self._axis.wider(a) for a in dots]
+
+
+internals.held_weakly(Linear, BatchedLinear, BatchedMap)
 
 
 def _make(name: str, method: str) -> Any:
@@ -321,10 +327,10 @@ internals.dce_rules[jvp_p] = _drop_unused
 
 
 def _transpose(bars: Arrays, *operands: Any, of: Linear) -> list[Any]:
-    """The pullback; a y_bar that is zero is made an array."""
+    """The pullback; a y_bar that is zero is made an array where the pullback wants one."""
     if all(type(b) is internals.Zero for b in bars):
         return [None] * len(operands)
-    made = [internals.instantiate_zeros(b) for b in bars]
+    made = [None if of.takes_none and type(b) is internals.Zero else internals.instantiate_zeros(b) for b in bars]
     cotangents = of.pull(operands[: of.n_residuals], made)
     return [None] * of.n_residuals + list(cotangents)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -79,6 +80,8 @@ class FormMap:
         self._call = call
         self.results = results
         self._wanted = tuple(i in moving for i in range(form.n))
+        rule = form.reverse or form.forward
+        self._uses_zeros = rule is not None and rule.symbolic_zeros  # whether it saves work to know which cotangents are zero
         self._pushes = form.forward is not None or form.forward_is_host  # else jax.linearize transposes the pullback
         self.forward_out = Compiled(self._joint, *parts_of(form, form.forward or form.reverse))
         self._start = Compiled(self._start_arrays, *parts_of(form, form.reverse))
@@ -146,7 +149,9 @@ class FormMap:
         if arrays and not _traced(arrays):  # nothing to trace: as operands, each would cost JAX a few microseconds
             return (
                 out.leaves,
-                Linear(lambda _, ts: linear.push(arrays, ts), lambda _, bars: linear.pull(arrays, bars), 0, linear.out_avals),
+                Linear(
+                    lambda _, ts: linear.push(arrays, ts), lambda _, bars: linear.pull(arrays, bars), 0, linear.out_avals, linear.takes_none
+                ),
                 [],
             )
         return out.leaves, linear, arrays
@@ -158,12 +163,12 @@ class FormMap:
         transposed = lambda res, bars: self._pull_moving(pull, primals, ys, bars)
         bars = [y for y in ys if self._form.engine.has_tangent(y)]
         push = lambda res, ts: self._push(primals, ys, structure, ts) or _transposed(transposed, bars, ts)
-        return ys, Linear(push, transposed, 0, [internals.tangent_aval(_aval(y)) for y in bars]), []
+        return ys, Linear(push, transposed, 0, [internals.tangent_aval(_aval(y)) for y in bars], self._uses_zeros), []
 
     def _pull_moving(self, pull: Callable[..., list[Any]], primals: Arrays, ys: Arrays, bars: Arrays) -> list[Any]:
         """The cotangents of the moving leaves, arrays all of them, conjugated as JAX pairs without."""
         rest = iter(bars)
-        full = [_conj(next(rest)) if self._form.engine.has_tangent(y) else None for y in ys]
+        full = [_conj_or_none(next(rest)) if self._form.engine.has_tangent(y) else None for y in ys]
         found = pull(full, self._wanted)
         return [jnp.zeros_like(primals[i]) if found[i] is None else _conj(found[i]) for i in self.moving]
 
@@ -178,18 +183,69 @@ class FormMap:
         ys, structure, pull = self._form.start(primals, self._primal)
         self._remember(primals, ys, structure)
         like = [y for y in ys if self._form.engine.has_tangent(y)]
-        closed = jax.make_jaxpr(lambda *bars: self._pull_moving(pull, primals, ys, bars))(*like)
-        n_const, n = len(closed.consts), self.n
+        programs = _Programs(lambda bars: self._pull_moving(pull, primals, ys, bars), like, self._uses_zeros)
+        n_const, n = len(programs.consts), self.n
         n_kept = n + len(ys) if self._pushes else 0
-        run = _Program(closed.jaxpr)
-        pull_res = lambda res, bars: run(res[:n_const], bars)
+        pull_res = lambda res, bars: programs(res[:n_const], bars)
 
         def push_res(res: Arrays, tangents: Arrays) -> list[Any]:
             rest = res[n_const:]
             return self._push(rest[:n], rest[n:], structure, tangents) or _transposed(lambda _, bars: pull_res(res, bars), avals, tangents)
 
         avals = [internals.tangent_aval(_aval(y)) for y in like]
-        return Out(ys, structure), _Residuals(closed.consts, Linear(push_res, pull_res, n_const + n_kept, avals))
+        return Out(ys, structure), _Residuals(programs.consts, Linear(push_res, pull_res, n_const + n_kept, avals, self._uses_zeros))
+
+
+class _Programs:
+    """A pullback of arrays as a program; where the rule uses it, one for each set of cotangents that are not zero.
+
+    Args:
+        pull: of a list of cotangents, None where zero.
+        like: arrays like the cotangents.
+        uses_zeros: whether the rule saves work for those that are zero.
+
+    Attributes:
+        consts: what the programs need besides the cotangents.
+    """
+
+    def __init__(self, pull: Callable[[list[Any]], list[Any]], like: Arrays, uses_zeros: bool) -> None:
+        self.consts: list[Any] = []
+        self._programs: dict[tuple[bool, ...], tuple[_Program, list[int]]] = {}
+        n = len(like)
+        sets = itertools.product((True, False), repeat=n) if uses_zeros and n <= _MOST_SETS else [(True,) * n]
+        for given in sets:
+            if any(given) or not n:
+                closed = jax.make_jaxpr(lambda *bars, given=given: pull(_spread(bars, given)))(*_chosen(like, given))
+                self._programs[given] = _Program(closed.jaxpr), [self._place(c) for c in closed.consts]
+        self._like = [internals.typeof(x) for x in like]
+
+    def _place(self, const: Any) -> int:
+        for i, known in enumerate(self.consts):
+            if known is const:
+                return i
+        self.consts.append(const)
+        return len(self.consts) - 1
+
+    def __call__(self, consts: Arrays, bars: Arrays) -> list[Any]:
+        """The cotangents."""
+        given = tuple(b is not None for b in bars)
+        if given not in self._programs:
+            given = (True,) * len(given)
+            bars = [jnp.zeros(a.shape, a.dtype) if b is None else b for a, b in zip(self._like, bars, strict=True)]
+        program, places = self._programs[given]
+        return program([consts[i] for i in places], _chosen(bars, given))
+
+
+_MOST_SETS = 3  # results of which each set of zeros has a program of its own
+
+
+def _chosen(values: Arrays, given: Sequence[bool]) -> list[Any]:
+    return [v for v, g in zip(values, given, strict=True) if g]
+
+
+def _spread(values: Arrays, given: Sequence[bool]) -> list[Any]:
+    rest = iter(values)
+    return [next(rest) if g else None for g in given]
 
 
 class _Program:
@@ -211,6 +267,10 @@ class _Program:
 def _transposed(pull: Callable[[Arrays, Arrays], list[Any]], bars: Arrays, tangents: Arrays) -> list[Any]:
     """A pullback transposed: the tangents of what `bars` are shaped like."""
     return list(jax.linear_transpose(lambda *bars: pull((), bars), *bars)(list(tangents)))
+
+
+def _conj_or_none(x: Any) -> Any:
+    return None if x is None else _conj(x)
 
 
 def _conj(x: Any) -> Any:
