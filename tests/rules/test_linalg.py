@@ -162,11 +162,10 @@ def test_nan_passes_in_the_right_hand_side():
 # -- derivatives -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("seed", [1, 2])
 @solvers
-def test_the_rules_keep_the_laws(f, seed):
-    report = check_rules(f, seed=seed, budget=4.0)
-    assert report.points >= 2 * len(f.cases)
+def test_the_rules_keep_the_laws(f):
+    report = check_rules(f, seed=1, budget=30.0)
+    assert report.points >= len(f.cases)
     assert {"differences-forward", "differences-reverse", "duality", "second-order"} <= set(report.held)
 
 
@@ -182,7 +181,7 @@ def test_derivatives_to_third_order(problem, engine):
 def modes(engine, first):
     """Every order of forward and reverse mode for the first problem of a solver, some for the others."""
     if engine == "jax":  # which takes seconds for each
-        return ("f", "r", "rf", "rrj", "fffj", "frfj", "rrrj") if first else ("rrrj",)
+        return ("f", "r", "rfj", "fffj", "frfj", "rrrj") if first else ("rrj",)
     backward = ("b", "bb", "bbb") if engine == "torch" else ()
     return (MODES if first else FEW) + backward
 
