@@ -14,6 +14,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from rulebook import trees
 from rulebook.tangents import NotImplementedTangent, Thunk, ZeroTangent, is_zero
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ class Pullback(Reverse):
 
 
 def _partials(rule: Rule, form: NormalForm, y: Any, args: tuple[Any, ...]) -> tuple[Any, ...]:
-    partials = rule.fn(y, *args, **form.statics)
+    partials = trees.opened(rule.fn(y, *args, **form.statics))
     if len(args) == 1 and not isinstance(partials, tuple):
         partials = (partials,)
     return form.arity(partials, len(args), rule, "partial")
@@ -187,7 +188,7 @@ class LinearReverse(Reverse):
         self.wraps_host = wraps_host
 
     def pull(self, form: NormalForm, y: Any, args: tuple[Any, ...], y_bar: Any) -> Any:
-        found = self.fn(y_bar, *args, **form.statics)
+        found = trees.opened(self.fn(y_bar, *args, **form.statics))
         if len(self.wrt) == 1 and not isinstance(found, tuple):
             found = (found,)
         cotangents: list[Any] = [NotImplementedTangent(_NOT_LINEAR)] * len(args)

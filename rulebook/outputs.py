@@ -119,6 +119,7 @@ class Outputs(ABC):
 
     def pair(self, out: Any, rule: Rule, expected: str) -> tuple[Any, Any]:
         """What an frule or rrule returned, if it is a pair."""
+        out = trees.opened(out)
         if not (isinstance(out, tuple) and len(out) == 2):
             got = "None" if out is None else f"a tuple of {len(out)}" if isinstance(out, tuple) else f"a {type(out).__name__}"
             raise self.output_error("", f"the pair {expected}", got, rule.kind, f"return {expected}")
@@ -126,6 +127,7 @@ class Outputs(ABC):
 
     def arity(self, out: Any, n: int, rule: Rule, what: str) -> tuple[Any, ...]:
         """What a rule returned, if it is a tuple with one entry per argument."""
+        out = trees.opened(out)
         if isinstance(out, tuple) and len(out) == n and not hasattr(out, "_fields"):
             return out
         got = "None" if out is None else f"a tuple of {len(out)}" if isinstance(out, tuple) else f"a {type(out).__name__}"

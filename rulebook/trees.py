@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from rulebook.errors import RulebookError, RuleSignatureError
 from rulebook.tangents import is_zero
 
-__all__ = ["LEAF", "Structure", "flatten", "flatten_like", "leaf_paths", "leaves_of", "register_dataclass", "register_opener"]
+__all__ = ["LEAF", "Structure", "flatten", "flatten_like", "leaf_paths", "leaves_of", "opened", "register_dataclass", "register_opener"]
 
 T = TypeVar("T")
 
@@ -27,6 +27,12 @@ _openers: dict[type, Callable[[Any], Any]] = {}
 def register_opener(kind: type, opener: Callable[[Any], Any]) -> None:
     """Treat values of an engine's type as the tuple, list or dict that `opener` gives for them."""
     _openers[kind] = opener
+
+
+def opened(value: Any) -> Any:
+    """A value as the container that it stands for, one level deep; other values as they are."""
+    opener = _openers.get(type(value))
+    return value if opener is None else opener(value)
 
 
 def register_dataclass(cls: type[T] | None = None, *, static: tuple[str, ...] = ()) -> Any:

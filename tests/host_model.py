@@ -118,3 +118,23 @@ def check_host(host, *values):
     """Host code gets NumPy arrays that it cannot change; a rule that calls it with a NumPy scalar passes just that."""
     for value in trees.leaves_of(values) if host else ():
         assert type(value) is np.float64 or (type(value) is np.ndarray and not value.flags.writeable)
+
+
+def linear_map():
+    """A host function linear in x, (x, w) -> w A x, known by itself and its transpose alone; the same, traceable; a counter."""
+    a = np.random.default_rng(4).normal(size=(3, 3))
+    ran = Counter()
+
+    def fn(x, w):
+        ran["map"] += 1
+        check_host(True, x, w)
+        return w * (a @ x)
+
+    def transposed(y_bar, x, w):
+        ran["transpose"] += 1
+        check_host(True, y_bar, x, w)
+        return a.T @ (w * y_bar)
+
+    f = rb.primitive(fn, host=True, name="f", result=lambda x, w: x)
+    rb.transpose(f, host=True)(transposed)
+    return f, (lambda x, w: w * rb.xp(x, w).matmul(a, x)), ran

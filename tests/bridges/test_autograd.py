@@ -597,3 +597,22 @@ def test_integers_beside_an_array_in_a_result(number, boxed):
     y, y_dot = rb.jvp(f, (X,), (X,), engine="autograd")
     np.testing.assert_array_equal(y[1], number)
     close(y_dot[0], 2 * X)
+
+
+@pytest.mark.parametrize("kind", ["pullback", "rrule", "frule"])
+def test_a_rule_may_return_what_a_primitive_gave(kind):
+    """Below a trace that is a box of a tuple, which stands for the tuple."""
+    f = rb.primitive(lambda x, w: x * w, name="f")
+    swap = rb.primitive(lambda x, w, c: (w * c, x * c), name="swap")
+    rb.frule(swap)(lambda p, d: (swap(*p), (d[1] * p[2] + p[1] * d[2], d[0] * p[2] + p[0] * d[2])))
+    rb.rrule(swap)(lambda x, w, c: (swap(x, w, c), lambda b: (b[1] * c, b[0] * c, b[0] * w + b[1] * x)))
+    both = rb.primitive(lambda x, w, t, u: (x * w, x * u + w * t), name="both")
+    rb.rrule(both)(lambda x, w, t, u: (both(x, w, t, u), lambda b: (b[0] * w + b[1] * u, b[0] * x + b[1] * t, b[1] * w, b[1] * x)))
+    rules = {
+        "pullback": lambda y, p, bar: swap(*p, bar),
+        "rrule": lambda x, w: (f(x, w), lambda bar: swap(x, w, bar)),
+        "frule": lambda p, d: both(*p, *d),
+    }
+    getattr(rb, kind)(f)(rules[kind])
+    loss = lambda f: lambda x: anp.sum(f(x, x[::-1]) ** 3)
+    close(hessian(loss(f))(X), hessian(loss(lambda x, w: x * w))(X))

@@ -11,7 +11,7 @@ import autograd.numpy as anp  # noqa: E402
 from autograd import grad, hessian, jacobian, make_jvp, make_vjp  # noqa: E402
 
 import rulebook as rb  # noqa: E402
-from tests.host_model import Made, Spec, W, X, native, specs  # noqa: E402
+from tests.host_model import Made, Spec, W, X, linear_map, native, specs  # noqa: E402
 
 Z = np.concatenate([X, W])
 T, U, C = (np.random.default_rng(n).normal(size=size) for n, size in enumerate((6, 6, 3)))
@@ -44,7 +44,16 @@ TRANSFORMS = {
     "third, forward": (["forward"] * 3, lambda f: make_jvp(lambda z: make_jvp(along(of_z(f)[1]))(z)(U)[1])(Z)(T)[1]),
     "third, mixed": (["reverse", "forward", "reverse"], lambda f: grad(lambda z: anp.sum(make_jvp(grad(of_z(f)[1]))(z)(T)[1] * U))(Z)),
 }
-FIRST = [name for name, (directions, _) in TRANSFORMS.items() if len(directions) == 1]
+
+TRANSFORMS_OF_Z = [
+    ("jacobian", lambda g: jacobian(g)(Z)),
+    ("make_jvp", lambda g: make_jvp(g)(Z)(T)[1]),
+    ("hessian", lambda g: hessian(lambda z: anp.sum(C * g(z)))(Z)),
+    ("jvp of grad", lambda g: make_jvp(grad(lambda z: anp.sum(C * g(z))))(Z)(T)[1]),
+    ("grad of jvp", lambda g: grad(along(lambda z: anp.sum(C * g(z))))(Z)),
+    ("third", lambda g: jacobian(hessian(lambda z: anp.sum(C * g(z))))(Z)),
+    ("third, forward", lambda g: make_jvp(lambda z: make_jvp(along(lambda z: anp.sum(C * g(z))))(z)(U)[1])(Z)(T)[1]),
+]
 
 
 @pytest.fixture(scope="module")
@@ -106,6 +115,17 @@ def test_without_rules_the_error_says_what_to_write():
         with pytest.raises(rb.RuleMissingError, match=r"f \(engine autograd\)"):
             run()
     np.testing.assert_array_equal(f(X), X * 2)
+
+
+def test_a_linear_host_function_is_differentiable_to_every_order():
+    """By itself and its transpose; nonlinear around it, so that no order vanishes."""
+    f, native_map, ran = linear_map()
+    around = lambda f: lambda z: f(anp.sin(z[:3]) * z[3:], W) ** 3
+    for _, run in TRANSFORMS_OF_Z:
+        np.testing.assert_allclose(run(around(f)), run(around(native_map)), rtol=1e-10)
+    assert ran["map"] and ran["transpose"]
+    with pytest.raises(rb.RuleMissingError, match=r"f \(engine autograd\), w"):
+        grad(lambda w: anp.sum(f(X, w)))(W)
 
 
 # -- how often ---------------------------------------------------------------------------------------------

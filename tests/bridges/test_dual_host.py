@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import rulebook as rb
-from tests.host_model import Made, Spec, W, X, native, specs
+from tests.host_model import Made, Spec, W, X, linear_map, native, specs
 
 Z = np.concatenate([X, W])
 T, U, C = (np.random.default_rng(n).normal(size=size) for n, size in enumerate((6, 6, 3)))
@@ -94,6 +94,25 @@ def test_without_rules_the_error_says_what_to_write():
         with pytest.raises(rb.RuleMissingError, match=r"f \(engine dual\)"):
             run()
     np.testing.assert_array_equal(f(X), X * 2)
+
+
+def test_a_linear_host_function_is_differentiable_to_every_order():
+    """By itself and its transpose; nonlinear around it, so that no order vanishes."""
+    f, native_map, ran = linear_map()
+    around = lambda f: lambda z: f(np.sin(z[:3]) * z[3:], W) ** 3
+    loss = lambda g: lambda z: np.sum(C * g(z))
+    for run in (
+        lambda g: jacobian(g)(Z),
+        lambda g: jvp(g, (Z,), (T,))[1],
+        lambda g: vjp(g, Z)[1](C),
+        lambda g: hessian(loss(g))(Z),
+        lambda g: jvp(grad(loss(g)), (Z,), (T,))[1],
+        lambda g: jacobian(hessian(loss(g)))(Z),
+    ):
+        np.testing.assert_allclose(run(around(f)), run(around(native_map)), rtol=1e-10, atol=1e-10)
+    assert ran["map"] and not ran["transpose"]
+    with pytest.raises(rb.RuleMissingError, match=r"f \(engine dual\), w"):
+        grad(lambda w: np.sum(f(X, w)))(W)
 
 
 # -- how often ---------------------------------------------------------------------------------------------

@@ -62,7 +62,7 @@ class FastReverse:
         try:
             cotangents = pull(y_bar)
             if type(cotangents) is not tuple or len(cotangents) != len(leaves):
-                self.form.arity(cotangents, len(leaves), self.rule, "cotangent")
+                cotangents = self.form.arity(cotangents, len(leaves), self.rule, "cotangent")
             found = []
             for i in at:
                 c, x = cotangents[i], leaves[i]
