@@ -53,7 +53,7 @@ def test_function_that_always_raises():
     def f(x):
         raise OSError("no such file")
 
-    found(sine(f), "points", got="0 of 128 .*OSError: .*no such file", do="inside the domain")
+    found(sine(f), "points", got=r"0 of 1[23]\d .*OSError: .*no such file", do="inside the domain")
 
 
 def test_function_that_raises_at_some_points():
@@ -79,7 +79,7 @@ def test_function_that_raises_next_to_its_points():
 
 
 def test_function_that_gives_nan_everywhere():
-    found(sine(lambda x: x * np.nan), "points", got="0 of 128 .*not finite", do="inside the domain")
+    found(sine(lambda x: x * np.nan), "points", got=r"0 of 1[23]\d .*not finite", do="inside the domain")
 
 
 def test_function_that_gives_infinity_at_one_element():
@@ -175,7 +175,7 @@ def test_slow_function_is_checked_at_fewer_points(monkeypatch):
     report = report_of(slow([0.0], monkeypatch), budget=1e6)
     assert report.ok
     note = next(note for note in report.notes if note.kind == "shortened")
-    assert re.fullmatch(r"the function is slow: \d+ of 128 points were spared", note.text)
+    assert re.fullmatch(r"the function is slow: \d+ of 1[23]\d points were spared", note.text)
     assert report.points >= 16
 
 
