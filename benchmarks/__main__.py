@@ -15,7 +15,13 @@ from typing import Any
 
 from benchmarks.measure import Row, table
 
-MODULES = {"core": "core_import", "jax": "jax_binding", "torch": "torch_binding", "autograd": "autograd_binding", "dual": "dual_numbers"}
+MODULES = {
+    "core": ["core_import"],
+    "jax": ["jax_binding", "jax_host"],
+    "torch": ["torch_binding"],
+    "autograd": ["autograd_binding"],
+    "dual": ["dual_numbers"],
+}
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -62,7 +68,8 @@ def main(arguments: list[str] | None = None) -> int:
             print(f"{engine} is not installed: pip install 'rulebook-ad[{engine}]'", file=sys.stderr)
             continue
         print(f"measuring {engine} ...", file=sys.stderr)
-        rows += importlib.import_module(f"benchmarks.{MODULES[engine]}").rows()
+        for name in MODULES[engine]:
+            rows += importlib.import_module(f"benchmarks.{name}").rows()
     print(table(rows))
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / "ratios.json").write_text(json.dumps({"versions": _versions(), "rows": rows}, indent=1) + "\n")

@@ -315,9 +315,17 @@ def rules(f: Any) -> RuleInfo:
     parts = (("primal", target), (forms.FORWARD, target.forward), (forms.REVERSE, target.reverse))
     derived: dict[str, str] = {}
     if target.forward is None and target.reverse is not None:
-        derived[forms.FORWARD] = "the reverse rule transposed: one pullback per tangent; dual: one per element of y"
+        derived[forms.FORWARD] = (
+            "one pullback per element of y"
+            if target.reverse.host
+            else "the reverse rule transposed: one pullback per tangent; dual: one per element of y"
+        )
     if target.reverse is None and target.forward is not None:
-        derived[forms.REVERSE] = "the forward rule transposed: one pushforward per cotangent; dual: one per element of the arguments"
+        derived[forms.REVERSE] = (
+            "one pushforward per element of the arguments"
+            if target.forward.host
+            else "the forward rule transposed: one pushforward per cotangent; dual: one per element of the arguments"
+        )
     return RuleInfo(
         target.name,
         None if target.forward is None else target.forward.kind,

@@ -91,7 +91,7 @@ def test_what_is_registered() -> None:
     assert kepler in rb.primitives()
     g = rb.primitive(lambda x: x, host=True)
     rb.pullback(g, host=True)(lambda y, p, b: (b,))
-    assert rb.rules(g).host == ("primal", "reverse") and "transposed" in rb.rules(g).derived["forward"]
+    assert rb.rules(g).host == ("primal", "reverse") and rb.rules(g).derived["forward"] == "one pullback per element of y"
 
 
 def test_cases_are_kept() -> None:

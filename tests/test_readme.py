@@ -7,6 +7,7 @@ import math
 import re
 import tomllib
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -52,6 +53,24 @@ def test_the_lines_below_it(tmp_path: Path) -> None:
     slope = float(found[0])
     assert found[1].requires_grad
     assert float(found[2]) == pytest.approx(slope) and float(found[3]) == pytest.approx(slope)
+
+
+def test_the_host_code() -> None:
+    linalg = pytest.importorskip("scipy.linalg")
+    jax = pytest.importorskip("jax")
+    torch = pytest.importorskip("torch")
+    code = re.findall(r"```python\n(.*?)```", README, re.DOTALL)[2]
+    definitions, uses = code[: code.index("jax.jit")], code[code.index("jax.jit") :].splitlines()
+    names = {"rb": rb, "np": np, "scipy": SimpleNamespace(linalg=linalg), "jax": jax, "torch": torch}
+    exec(definitions, names)
+    a, b = np.random.default_rng(0).normal(size=(2, 3, 3)) + 3 * np.eye(3), np.ones((2, 3))
+    found = eval(uses[0], {**names, "a": jax.numpy.asarray(a), "b": jax.numpy.asarray(b)})
+    for i in range(2):
+        expected = -np.outer(np.linalg.solve(a[i].T, np.ones(3)), np.linalg.solve(a[i], b[i]))
+        np.testing.assert_allclose(found[i], expected, rtol=1e-5)
+        tensor = torch.tensor(a[i], requires_grad=True)
+        exec(uses[1].replace("fullgraph=True", "fullgraph=True, backend='aot_eager'"), {**names, "a": tensor, "b": torch.tensor(b[i])})
+        np.testing.assert_allclose(tensor.grad, expected, rtol=1e-12)
 
 
 def test_the_commands() -> None:
