@@ -24,7 +24,8 @@ def _torch():
     def forward(g):
         return lambda t: torch.func.jvp(g, (t,), (torch.ones_like(t),))[1]
 
-    return {"f": forward, "r": torch.func.grad, "b": _double_backward}, lambda t: torch.tensor(t, dtype=torch.float64)
+    operators = {"f": forward, "F": torch.func.jacfwd, "r": torch.func.grad, "b": _double_backward}
+    return operators, lambda t: torch.tensor(t, dtype=torch.float64)
 
 
 def _double_backward(g):
@@ -52,7 +53,10 @@ _OPERATORS = {"jax": _jax, "torch": _torch, "autograd": _autograd, "dual": _dual
 
 
 def differentiate(engine, g, mode, at=0.0):
-    """The derivative of g at a number; the first letter of `mode` is the innermost, a "j" behind it compiles (JAX)."""
+    """The derivative of g at a number, one letter of `mode` after the other.
+
+    f is forward, r reverse, j compiles (JAX), b is double backward and F forward over a basis (torch).
+    """
     operators, number = _OPERATORS[engine]()
     for step in mode:
         g = operators[step](g)

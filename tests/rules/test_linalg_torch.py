@@ -80,14 +80,14 @@ def test_a_jacobian_decomposes_shared_matrices_once(monkeypatch):
     for derive in (torch.func.jacfwd, torch.func.jacrev):
         with decompositions(monkeypatch) as calls:
             derive(linalg.solve_sylvester, (0, 1, 2))(*args)
-        assert len(calls) <= 8
+        assert len(calls) == 4  # of a and b, for the solution and for all its tangents or cotangents
 
 
 @pytest.mark.parametrize("f", [linalg.solve_discrete_lyapunov, linalg.solve_continuous_are], ids=lambda f: f.__name__)
 def test_hessian(f):
     args = tensors(arguments(f))
     direction = torch.from_numpy(np.random.default_rng(5).normal(size=(3, 3)))
-    hessian = torch.func.jacrev(torch.func.jacrev(total(f)))(*args)
+    hessian = torch.func.hessian(total(f))(*args)
     along = lambda t: total(f)(args[0] + t * direction, *args[1:])
     second = torch.func.grad(torch.func.grad(along))(torch.zeros((), dtype=torch.float64))
     assert float(torch.einsum("ij,ijkl,kl", direction, hessian, direction)) == pytest.approx(float(second), rel=1e-8)
