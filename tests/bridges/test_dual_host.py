@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from functools import partial
 
 import numpy as np
@@ -145,6 +146,34 @@ def test_one_tangent_solves_the_primal_once(kind, host):
     made = Made(Spec("host", kind, None, host, False))
     jvp(of_z(made.f)[0], (Z,), (T,))
     assert made.ran == {"primal": 1, "push": 1}
+
+
+@pytest.mark.parametrize("kind", ["pushforward", "frule", "rrule", "pullback"])
+def test_all_tangents_run_on_threads(kind):
+    """Two at once, or the barrier breaks; in the order and with the error of the serial loop."""
+    both = threading.Barrier(2, timeout=20)
+    fails = []
+
+    def times_two(v):
+        both.wait()
+        if fails and v[2]:
+            raise ZeroDivisionError("third")
+        return v * 2
+
+    f = rb.primitive(lambda x: x * 2, host=True, name="f")
+    rules = {
+        "pushforward": lambda y, primals, dots: times_two(dots[0]),
+        "frule": lambda primals, dots: (primals[0] * 2, times_two(dots[0])),
+        "rrule": lambda x: (x * 2, lambda bar: (times_two(bar),)),
+        "pullback": lambda y, primals, bar: (times_two(bar),),
+    }
+    getattr(rb, kind)(f, host=True)(rules[kind])
+    with rb.config(host_threads=2):
+        np.testing.assert_array_equal(jacobian(f)(np.ones(4)), 2 * np.eye(4))
+        fails.append(True)
+        with pytest.raises(ZeroDivisionError, match="third") as found:
+            jacobian(f)(np.ones(4))
+    assert "In example 2 of a batch." in found.value.__notes__
 
 
 def test_nothing_is_done_for_an_argument_that_is_constant():

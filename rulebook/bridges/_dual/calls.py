@@ -21,6 +21,7 @@ from rulebook.dual.errors import DroppedTangentError
 from rulebook.dual.parts import is_dual, join, primal, tag_of, tangent
 from rulebook.dual.tags import directional, is_directional
 from rulebook.forms import LinearForward
+from rulebook.host import run_each
 from rulebook.trees import LEAF, Structure
 
 if TYPE_CHECKING:
@@ -123,15 +124,15 @@ class _Call:
 
 
 def _push_all(push: Push, dots: list[Any], k: int, host: bool) -> Sequence[Any]:
-    """All tangents through a linear map: in one call where it takes duals, else one call each."""
+    """All tangents through a linear map: in one call where it takes duals, else one call each; host code on threads."""
     if k == 1:
         found = push([_first(t) for t in dots])
         return [None if t is None else t[None] if is_dual(t) else np.asarray(t)[None] for t in found]
-    if not host:
-        together = _push_together(push, dots, k)
-        if together is not None:
-            return together
-    return _push_each(push, dots, k)
+    one = lambda i: push([None if t is None else t[i] for t in dots])
+    if host:
+        return _columns(run_each(one, range(k)))
+    together = _push_together(push, dots, k)
+    return _columns([one(i) for i in range(k)]) if together is None else together
 
 
 def _first(t: Any) -> Any:
@@ -164,8 +165,8 @@ def _has_nan(t: Any) -> bool:
     return bool(np.isnan(np.sum(t)))
 
 
-def _push_each(push: Push, dots: list[Any], k: int) -> Sequence[Any]:
-    found = [push([None if t is None else t[i] for t in dots]) for i in range(k)]
+def _columns(found: list[Sequence[Any]]) -> Sequence[Any]:
+    """The tangents of each result stacked, of those that each call gave."""
     if not found:
         return []
     columns = []
