@@ -120,7 +120,11 @@ class Hosted:
         except Exception as error:
             note_change(error, (self.form.reverse or self.form.forward).kind, self.form.name)  # type: ignore[union-attr]  # there is one
             raise
-        return self.results.check(arrays, ys, structure, self._primal), structure, pull
+        return self.check(arrays, ys, structure), structure, pull
+
+    def check(self, arrays: Arrays, ys: Arrays, structure: Structure) -> list[Any]:
+        """The leaves of a result of the function, compared with what was declared."""
+        return self.results.check(arrays, ys, structure, self._primal)
 
     def keep(self, arrays: Arrays, pull: Pull) -> int:
         """The token of a pullback.  Measuring what it keeps costs more than the rest: at the first, second, fourth, ... of a size."""

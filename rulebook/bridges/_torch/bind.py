@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rulebook.bridges._torch import fast as _torch_fast, private
+from rulebook.bridges._torch import fast as _torch_fast, fasthost as _torch_fasthost, private
 from rulebook.bridges._torch.levels import call_op
 from rulebook.bridges._torch.ops import RuleOp
 from rulebook.bridges._torch.values import leaves_as_tensors
@@ -25,9 +25,9 @@ def bind_form(form: NormalForm) -> Callable[..., Any]:
     op = RuleOp(form, call_op)
     general = _general(op)
     rule = form.reverse
-    if rule is None or rule.host or form.primitive.host:
+    if rule is None or (rule.host and not form.primitive.host):
         return general
-    return _torch_fast.make(op, general)
+    return (_torch_fasthost if rule.host else _torch_fast).make(op, general)
 
 
 class _Recorded:

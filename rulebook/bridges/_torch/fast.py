@@ -23,7 +23,7 @@ from rulebook.bridges._torch.watch import may_alias, may_capture
 from rulebook.errors import RulebookError
 from rulebook.trees import LEAF, Structure
 
-__all__ = ["make"]
+__all__ = ["Structured", "make", "uses_first"]
 
 
 class Structured(Exception):
@@ -156,7 +156,7 @@ class _Again:
         return pull_leaves
 
 
-def _uses_first(fn: Any) -> bool:
+def uses_first(fn: Any) -> bool:
     """Whether a rule reads its first parameter, as far as its code tells."""
     code = getattr(fn, "__code__", None)
     if code is None or not code.co_argcount:
@@ -173,11 +173,14 @@ def make(op: RuleOp, general: Callable[..., Any]) -> Callable[..., Any]:
         return general
     kind = code.CLOSED if rule.kind == "rrule" else code.PULLBACK if rule.kind == "pullback" else code.GIVEN
     primal = form.primitive.fn
+    host = form.primitive.host
     watched = may_capture(primal) or may_capture(rule.fn)
-    uses_y = _uses_first(rule.fn) and rule.kind != "transpose"
-    aliases = may_alias(rule.fn if kind == code.CLOSED else primal)
+    uses_y = uses_first(rule.fn) and rule.kind != "transpose"
+    aliases = may_alias(rule.fn) if kind == code.CLOSED else not host and may_alias(primal)
     make_call, consts = _code(form.structure, kind, uses_y, watched, aliases, bool(form.statics))
     run = functools.partial(rule.pull, form) if kind == code.GIVEN else rule.fn
     state = _State()
+    if host:
+        primal = lambda *args, **statics: form.evaluate(args)
     call: Callable[..., Any] = make_call(primal, run, form.statics, _Again(op, state), general, state, consts)
     return call

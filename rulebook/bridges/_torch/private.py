@@ -22,6 +22,7 @@ __all__ = [
     "add_batch_dim",
     "add_legacy_dim",
     "any_autocast",
+    "early",
     "forward_mode_enabled",
     "is_batched",
     "is_dead",
@@ -34,6 +35,7 @@ __all__ = [
     "level_of_any",
     "lower",
     "make_dual",
+    "modes",
     "outside",
     "peek",
     "randomness",
@@ -42,6 +44,7 @@ __all__ = [
     "remove_batch_dim",
     "remove_legacy_dim",
     "saved_hooks",
+    "scripted",
     "set_forward_mode",
     "set_grad_mode",
     "single_level",
@@ -158,11 +161,11 @@ _down = _found["_C._vmapmode_decrement_nesting"]
 _up = _found["_C._vmapmode_increment_nesting"]
 _add_legacy_dim = _found["_add_batch_dim"]
 _remove_legacy_dim = _found["_remove_batch_dim"]
-_modes = _found["_C._len_torch_dispatch_stack"]
+modes = _found["_C._len_torch_dispatch_stack"]
 _mode = _found["_C._get_dispatch_mode"]
 _mode_early = _found["_ops._get_dispatch_mode_pre_dispatch"]
-_early = functools.partial(_found["_C._dispatch_tls_is_dispatch_key_included"], torch._C.DispatchKey.PreDispatch)
-_scripted = _found["_C._get_tracing_state"]
+early = functools.partial(_found["_C._dispatch_tls_is_dispatch_key_included"], torch._C.DispatchKey.PreDispatch)
+scripted = _found["_C._get_tracing_state"]
 _kinds = _found["_C._TorchDispatchModeKey"]
 _TRACERS = (_kinds.PROXY, _kinds.FUNCTIONAL, _kinds.FAKE)
 
@@ -239,11 +242,11 @@ def remove_legacy_dim(x: Tensor, level: int) -> Tensor:
 
 def is_tracing() -> bool:
     """Whether operators on plain tensors are being recorded as well."""
-    if _modes() and any(_mode(kind) is not None for kind in _TRACERS):
+    if modes() and any(_mode(kind) is not None for kind in _TRACERS):
         return True
-    if _early() and any(_mode_early(kind) is not None for kind in _TRACERS[:2]):
+    if early() and any(_mode_early(kind) is not None for kind in _TRACERS[:2]):
         return True
-    return _scripted() is not None
+    return scripted() is not None
 
 
 def raw_apply(function: type[Function]) -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 
 from rulebook.trees import LEAF, Structure
 
-__all__ = ["CLOSED", "GIVEN", "PULLBACK", "is_simple", "source"]
+__all__ = ["CLOSED", "GIVEN", "PULLBACK", "Code", "is_simple", "source"]
 
 CLOSED = "closed"  # an rrule: its pullback closes over what it needs
 GIVEN = "given"  # a rule that is given y
@@ -109,7 +109,7 @@ _START = {
 
 
 @dataclass
-class _Code:
+class Code:
     """Expressions over the leaves x0, x1, ... of some arguments, and the constants that they name."""
 
     leaf: str
@@ -118,6 +118,7 @@ class _Code:
     leaves: list[str] = field(default_factory=list)  # where in them each leaf is
 
     def const(self, value: Any) -> str:
+        """The name of a constant."""
         self.consts.append(value)
         return f"k{len(self.consts) - 1}"
 
@@ -157,7 +158,7 @@ def source(structure: Structure, kind: str, uses_y: bool, watched: bool, aliases
         aliases: whether y may share memory unseen, so that the owners of the memory are counted (1.2 us) and not those of y.
         statics: whether the primal has any.
     """
-    inner, outer = _Code("d{}" if watched else "x{}"), _Code("x{}")
+    inner, outer = Code("d{}" if watched else "x{}"), Code("x{}")
     below, above = (c.build(structure, "found") for c in (inner, outer))
     n = len(outer.leaves)
     xs = [f"x{i}" for i in range(n)]

@@ -21,11 +21,13 @@ __all__ = [
     "from_host",
     "has_tangent",
     "is_active",
+    "is_native",
     "is_traced",
     "leaves_as_tensors",
     "spec",
     "tangent_of",
     "to_array",
+    "to_native",
     "to_numpy",
 ]
 
@@ -116,9 +118,10 @@ def to_numpy(x: Tensor) -> np.ndarray[Any, Any]:
 
 def to_array(x: Tensor) -> np.ndarray[Any, Any]:
     """The numbers of a tensor that has some, read-only."""
-    if x.dtype is torch.bfloat16:
-        x = x.float()
-    array: np.ndarray[Any, Any] = x.numpy(force=True)  # copies lazy conjugates, negatives, zeros, and what another device holds
+    try:
+        array: np.ndarray[Any, Any] = x.numpy()
+    except (RuntimeError, TypeError):  # lazy conjugates, negatives, zeros, and what another device holds
+        array = (x.float() if x.dtype is torch.bfloat16 else x).numpy(force=True)
     array.flags.writeable = False
     return array
 
@@ -144,13 +147,26 @@ def from_array(array: np.ndarray[Any, Any], device: torch.device, alone: bool) -
     Raises:
         ResultSpecError: torch has no such dtype.
     """
-    if array.dtype not in _DTYPES:
-        array, alone = array.astype(array.dtype.newbyteorder("=")), True
-    if not (alone and array.flags.owndata and array.flags.writeable):
-        array = np.array(array, order="C")
-    dtype_of(array.dtype)
-    made = torch.from_numpy(array)
+    flags = array.flags
+    own = alone and flags.owndata and flags.writeable and is_native(array.dtype)
+    made = torch.from_numpy(array if own else to_native(array))
     return made if device.type == "cpu" else made.to(device)
+
+
+def is_native(dtype: np.dtype[Any]) -> bool:
+    """Whether torch has a dtype."""
+    return dtype in _DTYPES
+
+
+def to_native(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """A copy in memory as torch can use it.
+
+    Raises:
+        ResultSpecError: torch has no such dtype.
+    """
+    native = np.array(array, array.dtype.newbyteorder("="), order="C")
+    dtype_of(native.dtype)
+    return native
 
 
 _NAMES = ("bool", "uint8", "int8", "int16", "int32", "int64", "float16", "float32", "float64", "complex64", "complex128")
