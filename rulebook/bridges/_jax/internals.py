@@ -180,32 +180,12 @@ def _make_guard() -> Any:
     if _set_trace is None or _Trace is None:
         return None
 
-    class Guard(_Trace):  # type: ignore[misc, valid-type]
-        """Set as the current trace of a thread that runs a callback."""
+    def refuse(self: Any, first: Any = None, *rest: Any, **params: Any) -> Any:
+        self.refuse(getattr(first, "name", "a conversion to a JAX array"))
 
-        def __init__(self, refuse: Callable[[str], None]) -> None:
-            super().__init__()
-            self._refuse = refuse
-
-        def is_valid(self) -> bool:
-            return True
-
-        def process_primitive(self, primitive: Any, *rest: Any, **params: Any) -> Any:
-            self._refuse(primitive.name)
-
-        def process_call(self, *rest: Any, **params: Any) -> Any:
-            self._refuse("a transformation")
-
-        process_map = process_custom_jvp_call = process_custom_vjp_call = process_call
-        invalidate = lambda self: None
-        cur_qdd = lambda self, x: self._refuse("an array")
-
-        def __getattr__(self, name: str) -> Any:
-            if name.startswith("process") or name == "to_jaxpr_tracer":
-                return self.process_call
-            raise AttributeError(name)
-
-    return Guard
+    methods = {name for name in dir(_Trace) if not name.startswith("__") and callable(getattr(_Trace, name))}
+    kept = {"is_valid": lambda self: True, "invalidate": lambda self: None}
+    return type("Guard", (_Trace,), {**dict.fromkeys(methods, refuse), **kept})
 
 
 _Guard = _make_guard()
@@ -215,7 +195,8 @@ def no_jax(refuse: Callable[[str], None]) -> Callable[[], Any]:
     """What makes a context manager in which JAX code calls `refuse`."""
     if _Guard is None:
         return contextlib.nullcontext
-    guard = _Guard(refuse)
+    guard = _Guard()
+    guard.refuse = refuse
     return lambda: _set_trace(guard)
 
 
