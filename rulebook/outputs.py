@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from rulebook import trees
-from rulebook.engines import NUMPY, Engine, kind_of
+from rulebook.engines import NUMPY, Engine, kind_of, load_engine
 from rulebook.errors import RuleMissingError, RuleOutputError
 from rulebook.forms import Forward, Reverse, Rule
 from rulebook.tangents import NotImplementedTangent, Thunk, is_zero
@@ -22,6 +22,9 @@ from rulebook.trees import LEAF, Structure
 __all__ = ["Outputs"]
 
 Leaves = Sequence[Any]
+
+_OBJECTS = np.dtype(object)
+_ARGUMENT = "pass what is differentiated as a positional argument"
 
 
 class Outputs(ABC):
@@ -51,10 +54,20 @@ class Outputs(ABC):
     def _result_leaf(self, leaf: Any, path: str, what: str) -> Any:
         kind = kind_of(type(leaf))
         if kind == self.engine.name:
-            return leaf
+            return self._not_active(leaf, kind, path, what)
         if kind != NUMPY:
             raise self.output_error(path, f"an array of {self.engine.name}", f"a {type(leaf).__name__}", what, "return arrays or numbers")
-        return self.engine.asarray(leaf)
+        made = self.engine.asarray(leaf)
+        if made.dtype == _OBJECTS:
+            got = ", ".join(sorted({f"a {type(x).__name__}" for x in leaf.flat}))
+            raise self.output_error(path, "an array of numbers", f"an array of objects: {got}", what, _ARGUMENT)
+        return made
+
+    def _not_active(self, value: Any, kind: str, path: str, what: str) -> Any:
+        """A value of the engine; from host code it can be one that the code captured, whose derivative would be lost."""
+        if self.engine.runs_host_code and kind != NUMPY and load_engine(kind).is_active(value):
+            raise self.output_error(path, "a NumPy array", f"a value of {kind} that is being differentiated", what, _ARGUMENT)
+        return value
 
     def fit_tangents(self, rule: Rule, ys: Leaves, structure: Structure, y_dot: Any) -> list[Any]:
         """The leaves of a returned tangent, checked against y and in its dtype."""
@@ -143,7 +156,7 @@ class Outputs(ABC):
     def _engine_leaf(self, rule: Rule, value: Any, like: Any, path: str) -> Any:
         kind = kind_of(type(value))
         if kind == self.engine.name:
-            return value
+            return self._not_active(value, kind, path, rule.kind)
         if kind != NUMPY or getattr(value, "dtype", np.dtype(float)).kind not in "fciub":
             raise self.output_error(
                 path, f"an array of {self.engine.name}", f"a {type(value).__name__}", rule.kind, "return an array, or None for zero"

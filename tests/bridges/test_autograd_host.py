@@ -408,3 +408,48 @@ def test_a_forward_rule_is_transposed_in_one_thread_while_another_uses_it():
     thread.join(30)
     np.testing.assert_allclose(hessian_here, np.diag(600 * X))
     np.testing.assert_allclose(found[0], 300 * X**2)
+
+
+# -- captured values -------------------------------------------------------------------------------------
+
+
+def reading(a, part):
+    """A host function that reads a in one part of it, past its arguments."""
+    times = lambda name, v: (a[0] if name == part else 2.0) * v
+    f = rb.primitive(lambda x: times("primal", x), host=True, name="f")
+    rb.pullback(f, host=True)(lambda y, primals, bar: (times("pullback", bar),))
+    rb.pushforward(f, host=True)(lambda y, primals, dots: times("pushforward", dots[0]))
+    return f
+
+
+@pytest.mark.parametrize("part", ["primal", "pullback", "pushforward"])
+@pytest.mark.parametrize("nested", [False, True], ids=["of this trace", "of an outer trace"])
+def test_a_captured_value_in_host_code_is_refused(part, nested):
+    """Its derivative would be lost: NumPy makes an array of objects of it, which counts as a constant."""
+    if part == "pushforward":
+        inner = lambda a, x: make_jvp(lambda x: anp.sum(reading(a, part)(x)))(x)(X)[1]
+    else:
+        inner = lambda a, x: anp.sum(grad(lambda x: anp.sum(reading(a, part)(x)))(x))
+    with pytest.raises(
+        rb.RuleOutputError, match=rf"{part} of f \(engine autograd\).*\nExpected: a NumPy array\nGot: a value of autograd that is"
+    ):
+        if nested:
+            grad(lambda a: inner(a, X))(X)
+        elif part == "pushforward":
+            make_jvp(lambda a: anp.sum(reading(a, part)(a)))(X)(X)
+        else:
+            grad(lambda a: anp.sum(reading(a, part)(a)))(X)
+
+
+def test_an_array_of_objects_is_no_result():
+    """NumPy makes one of a list of numbers and boxes, silently."""
+
+    def gradient(a):
+        f = rb.primitive(lambda x: np.array([a[0] * x[0], x[1]]), name="f")
+        rb.pullback(f)(lambda y, primals, bar: (bar,))
+        return anp.sum(grad(lambda x: anp.sum(f(x)))(X[:2]))
+
+    with pytest.raises(
+        rb.RuleOutputError, match=r"pullback of f .*, y\.\nExpected: an array of numbers\nGot: an array of objects: .*a ArrayBox"
+    ):
+        grad(gradient)(X)
