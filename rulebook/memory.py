@@ -37,14 +37,15 @@ def owned(results: list[Any]) -> list[Any]:
     """Results of host code, in memory that nobody else can change, for an engine whose values are NumPy arrays.
 
     The function may return an argument, or a buffer that it writes to when it is called again.  An array is taken as it is where
-    nothing but this list refers to it and to what it is a view of, else copied; numbers become NumPy scalars, which nobody can change.
+    it can be written to, and nothing but this list refers to it and to what it is a view of, else copied; numbers become NumPy
+    scalars, which nobody can change.
     """
     return [_own(results, k) if results[k].ndim else results[k][()] for k in range(len(results))]
 
 
 def _own(results: list[Any], k: int) -> Any:
     """The k-th result; no variable here refers to it, as that would count."""
-    if sys.getrefcount(results[k]) > _ALONE:
+    if sys.getrefcount(results[k]) > _ALONE or not results[k].flags.writeable:
         return np.array(results[k])
     if results[k].base is None:
         return results[k] if results[k].flags.owndata else results[k].copy()

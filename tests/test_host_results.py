@@ -276,10 +276,11 @@ BUFFER = np.ones(100)
         lambda: BUFFER.reshape(10, 10).T,
         lambda: np.frombuffer(bytearray(80)),
         lambda: np.asarray(memoryview(BUFFER)),
+        lambda: np.broadcast_to(np.ones(1), (5,)),
     ],
-    ids=["array", "part", "view", "memory of another object", "buffer"],
+    ids=["array", "part", "view", "memory of another object", "buffer", "read-only"],
 )
-def test_a_result_that_somebody_may_write_to_is_copied(make):
+def test_a_result_that_somebody_may_write_to_or_nobody_can_is_copied(make):
     results = [make()]
     found = owned(results)[0]
     np.testing.assert_array_equal(found, results[0])

@@ -1,6 +1,8 @@
 """Host code in autograd: primal and rules host or traceable, each on its own; counted, marked, nested; memory."""
 
+import gc
 import threading
+import weakref
 
 import numpy as np
 import pytest
@@ -293,6 +295,24 @@ def test_what_an_rrule_keeps_is_its_own():
     pull, y = make_vjp(f)(X)
     y[...] = 0.0
     np.testing.assert_allclose(pull(np.ones(3)), np.exp(X))
+
+
+def test_what_an_rrule_keeps_is_freed_with_the_derivative():
+    class Factor:
+        pass
+
+    kept = []
+    f = rb.primitive(lambda x: x * 2, host=True, name="f")
+
+    @rb.rrule(f, host=True)
+    def _(x):
+        factor = Factor()
+        kept.append(weakref.ref(factor))
+        return x * 2, lambda bar: (bar * 2, factor)[:1]
+
+    grad(lambda x: anp.sum(f(x)))(X)
+    gc.collect()
+    assert len(kept) == 1 and kept[0]() is None
 
 
 # -- what comes in, what goes wrong -----------------------------------------------------------------------------

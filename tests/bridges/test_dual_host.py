@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import threading
+import weakref
 from functools import partial
 
 import numpy as np
@@ -255,6 +257,24 @@ def test_a_function_that_returns_its_argument_shares_no_memory_with_it():
     (kept, y), (kept_dot, y_dot) = jvp(change, (x,), (t,))
     np.testing.assert_array_equal([kept, y, kept_dot, y_dot], [X, X + 1, W, W])
     np.testing.assert_array_equal([x, t], [X, W])
+
+
+def test_what_an_rrule_keeps_is_freed_with_the_derivative():
+    class Factor:
+        pass
+
+    kept = []
+    f = rb.primitive(lambda x: x * 2, host=True, name="f")
+
+    @rb.rrule(f, host=True)
+    def _(x):
+        factor = Factor()
+        kept.append(weakref.ref(factor))
+        return x * 2, lambda bar: (bar * 2, factor)[:1]
+
+    jacobian(f)(X)
+    gc.collect()
+    assert len(kept) == 1 and kept[0]() is None
 
 
 # -- what comes in, what goes wrong -----------------------------------------------------------------------------
