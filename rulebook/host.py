@@ -65,6 +65,10 @@ class HostCall(ABC):
         """How many operands, from the first on, the k-th result depends on; None for all."""
         return None
 
+    def pruned(self, n: int) -> tuple[HostCall, int] | None:
+        """A call that gives the first n results for less, and of how many operands; None where there is none."""
+        return None
+
     def batched(self, axes: Axes, size: int) -> BatchedCall:
         """The same over a batch axis.
 
@@ -106,6 +110,11 @@ class BatchedCall(HostCall):
         self.inner = inner
         self.axes = tuple(axes)
         self.size = size
+
+    def pruned(self, n: int) -> tuple[HostCall, int] | None:
+        """That of one example, batched."""
+        found = self.inner.pruned(n)
+        return None if found is None else (found[0].batched(self.axes[: found[1]], self.size), found[1])
 
     def maps(self, k: int) -> bool:
         """Whether the k-th result has the batch axis, in front."""

@@ -126,6 +126,12 @@ class Hosted:
         """The leaves of a result of the function, compared with what was declared."""
         return self.results.check(arrays, ys, structure, self._primal)
 
+    def primal_for(self, n: int, operands: int) -> tuple[HostCall, int] | None:
+        """The function as a call that gives the leaves of y alone, if it is host code and n are all that are used."""
+        structure = self.results.one
+        alone = self.form.primitive.host and structure is not None and n <= structure.n_leaves
+        return (self._primal, operands) if alone else None
+
     def keep(self, arrays: Arrays, pull: Pull) -> int:
         """The token of a pullback.  Measuring what it keeps costs more than the rest: at the first, second, fourth, ... of a size."""
         bytes_in = sum([a.nbytes for a in arrays])
@@ -357,6 +363,10 @@ class _Joint(_Call):
         ys = self.host.results.check(leaves, found, structure, self)
         return [*ys, *_made(ys, dots)]
 
+    def pruned(self, n: int) -> tuple[HostCall, int] | None:
+        """The primal where no tangent is used."""
+        return self.host.primal_for(n, self.n)
+
     def specs(self, operands: Specs) -> list[ShapeDtype]:
         """Those of y, then of its tangents."""
         ys = self.host.results.find(operands[: self.n])[0]
@@ -403,6 +413,10 @@ class _Start(_Call):
         """y and a token."""
         ys, _, pull = self.host.begin(arrays)
         return [*ys, np.asarray(self.host.keep(arrays, pull), _TOKEN.dtype)]
+
+    def pruned(self, n: int) -> tuple[HostCall, int] | None:
+        """The primal where the pullback is not used: nothing is kept for it then."""
+        return self.host.primal_for(n, self.n)
 
     def specs(self, operands: Specs) -> list[ShapeDtype]:
         """Those of y, and a number."""

@@ -88,6 +88,23 @@ def _batch(axis: Any, operands: Arrays, axes: Sequence[int | None], *, call: Hos
 internals.batchers[host_p] = _batch
 
 
+def _drop_unused(used: Sequence[bool], *rest: Any) -> tuple[list[bool], Any]:
+    """A rule of which only y is used is the primal: a gradient that nobody wants leaves no pullback behind."""
+    eqn = rest[-1]
+    if not any(used):
+        return [False] * len(eqn.invars), None
+    pruned = eqn.params["call"].pruned(max(k for k, u in enumerate(used) if u) + 1)
+    if pruned is None:
+        return [True] * len(eqn.invars), eqn
+    call, n = pruned
+    n_out = len(call.specs(_avals([v.aval for v in eqn.invars[:n]])))
+    new = eqn.replace(params={"call": call}, invars=eqn.invars[:n], outvars=eqn.outvars[:n_out])
+    return [True] * n + [False] * (len(eqn.invars) - n), new
+
+
+internals.dce_rules[host_p] = _drop_unused
+
+
 # -- compiled programs --------------------------------------------------------------------------------
 
 
