@@ -43,7 +43,7 @@ def primitive(fn: Callable[..., Any] | None = None, **options: Any) -> Any:
     Args:
         fn: the function; its positional parameters are primals, its keyword-only ones static.
         name: how messages and `rb.primitives()` call it; module and name by default.
-        host: fn needs NumPy arrays and returns NumPy arrays.
+        host: fn needs NumPy arrays, which are read-only, and returns NumPy arrays.
         result: for a host function under tracing, maps the arguments' `rb.ShapeDtype`s to the result's.
         vectorized: the host function accepts extra leading axes.
         cases: example calls, `rb.case(...)` or functions of a numpy.random.Generator.
