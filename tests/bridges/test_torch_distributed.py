@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import rulebook as rb
@@ -31,15 +32,27 @@ def _(x: Any, w: Any) -> Any:
     return torch.sin(x) * w, lambda y_bar: (100 * y_bar * torch.cos(x) * w, 100 * y_bar * torch.sin(x))
 
 
+@rb.primitive(host=True, result=lambda x, w: x)
+def host_wave(x: Any, w: Any) -> Any:
+    """The same by host code."""
+    return np.sin(x) * w
+
+
+@rb.rrule(host_wave, host=True)
+def _(x: Any, w: Any) -> Any:
+    return np.sin(x) * w, lambda y_bar: (100 * y_bar * np.cos(x) * w, 100 * y_bar * np.sin(x))
+
+
 class Layer(torch.nn.Module):
     """One parameter, in a rule."""
 
-    def __init__(self) -> None:
+    def __init__(self, f: Any) -> None:
         super().__init__()
         self.w = torch.nn.Parameter(torch.ones(3, dtype=torch.float64))
+        self.f = f
 
     def forward(self, x: Any) -> Any:
-        return wave(x, self.w.expand_as(x))
+        return self.f(x, self.w.expand_as(x))
 
 
 def _work(rank: int, store: str) -> None:
@@ -56,11 +69,12 @@ def _work(rank: int, store: str) -> None:
 
 def _data_parallel(rank: int) -> None:
     batch = torch.arange(12, dtype=torch.float64).reshape(4, 3) / 10
-    model = torch.nn.parallel.DistributedDataParallel(Layer())
-    for _ in range(2):
-        model.zero_grad()
-        model(batch[2 * rank : 2 * rank + 2]).sum().backward()
-        torch.testing.assert_close(model.module.w.grad, 100 * torch.sin(batch).sum(0) / 2)
+    for f in (wave, host_wave):
+        model = torch.nn.parallel.DistributedDataParallel(Layer(f))
+        for _ in range(2):
+            model.zero_grad()
+            model(batch[2 * rank : 2 * rank + 2]).sum().backward()
+            torch.testing.assert_close(model.module.w.grad, 100 * torch.sin(batch).sum(0) / 2)
 
 
 def _sharded() -> None:

@@ -36,18 +36,17 @@ class _Recorded:
     def __init__(self, op: RuleOp) -> None:
         self.op = op
         self.structure: Structure = LEAF  # of the last result
-        self.eager: Callable[..., Any] | None = None
+        self.eager, self.run = _call, call_op
 
         def flat(*leaves: Any) -> Any:
             with private.in_graph():  # where a graph broke, it runs outside of one
-                ys, self.structure = private.unrecorded(call_op)(op, leaves_as_tensors(leaves))
+                ys, self.structure = self.run(op, leaves_as_tensors(leaves))
             return ys[0] if self.structure is LEAF else tuple(ys)
 
         @constant
         def is_enclosed() -> bool:
             enclosed = private.record_as_is(flat)
-            if enclosed and self.eager is None:
-                self.eager = private.unrecorded(_call)
+            self.eager, self.run = private.unrecorded(_call), private.unrecorded(call_op)
             return enclosed
 
         self.flat, self.is_enclosed = flat, is_enclosed
@@ -60,7 +59,7 @@ class _Recorded:
         A transformation around the whole recording would go past the rules: the call stays outside the graph.
         """
         if self.is_enclosed():
-            return self.eager(self.op, leaves)  # type: ignore[misc]
+            return self.eager(self.op, leaves)
         out = self.flat(*leaves)
         return out if isinstance(out, Tensor) else self.structure.unflatten(iter(out))
 

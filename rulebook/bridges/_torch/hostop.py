@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from rulebook.bridges._torch.values import dtype_of, from_host, spec, to_array
+from rulebook.bridges._torch.values import dtype_of, from_host, spec, to_arrays
 from rulebook.errors import ResultSpecError, RuleMissingError
 from rulebook.host import BatchedCall, HostCall
 from rulebook.tangents import ShapeDtype
@@ -34,11 +34,7 @@ class _Entry:
     def __init__(self, call: HostCall, device: torch.device) -> None:
         self.call = call
         self.device = device
-        self._specs: dict[Hashable, list[ShapeDtype]] = {}  # what graphs were told
-
-    @staticmethod
-    def _kind(xs: Leaves) -> Hashable:
-        return tuple([(*x.shape, x.dtype) for x in xs])
+        self._looks: dict[Hashable, list[tuple[Any, Any]]] = {}  # shape and dtype of operands -> of results, as graphs were told
 
     def tell(self, xs: Leaves) -> list[ShapeDtype]:
         """What the results look like.
@@ -46,23 +42,27 @@ class _Entry:
         Raises:
             UnknownResultError: nobody said, and there was no such call.
         """
-        specs = [spec(x) for x in xs]
+        operands = [spec(x) for x in xs]
         try:
-            found = self.call.specs(specs)
+            found = self.call.specs(operands)
         except ResultSpecError as error:
             raise UnknownResultError(*error.args) from None
-        return self._specs.setdefault(tuple([(*s.shape, x.dtype) for s, x in zip(specs, xs, strict=True)]), found)
+        looks = self._looks.setdefault(tuple(_looks(operands)), _looks(found))
+        return [ShapeDtype(*look) for look in looks]
 
     def run(self, xs: Leaves) -> list[Any]:
         """The results, as they were told."""
-        arrays = [to_array(x) for x in xs]
-        if self.call.keeps:  # the memory of an intermediate value is used again
-            arrays = [a.copy() for a in arrays]
+        arrays = to_arrays(xs, copy=self.call.keeps)  # the memory of an intermediate value is used again
         ys = self.call.run(arrays)
-        for k, s in enumerate(self._specs.get(self._kind(xs), ())):
-            if ys[k].shape != s.shape or ys[k].dtype != s.dtype:
-                raise self.call.wrong_result(k, s, ys[k], "as it was when the program was traced")
+        looks = self._looks.get(tuple(_looks(arrays)))
+        if looks is not None and looks != _looks(ys):
+            k = next(k for k, y in enumerate(ys) if looks[k] != (y.shape, y.dtype))
+            raise self.call.wrong_result(k, ShapeDtype(*looks[k]), ys[k], "as it was when the program was traced")
         return from_host(ys, self.device, contiguous=True)
+
+
+def _looks(arrays: Leaves) -> list[tuple[Any, Any]]:
+    return [(a.shape, a.dtype) for a in arrays]
 
 
 class _Entries:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Sequence
+from sys import getrefcount
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ __all__ = [
     "spec",
     "tangent_of",
     "to_array",
+    "to_arrays",
     "to_native",
     "to_numpy",
 ]
@@ -126,14 +128,32 @@ def to_array(x: Tensor) -> np.ndarray[Any, Any]:
     return array
 
 
+def to_arrays(xs: Sequence[Tensor], copy: bool = False) -> list[np.ndarray[Any, Any]]:
+    """The numbers of tensors that have some, read-only."""
+    try:
+        arrays = [x.numpy() for x in xs]
+    except (RuntimeError, TypeError):
+        arrays = [to_array(x) for x in xs]
+    if copy:
+        arrays = [a.copy() for a in arrays]
+    for a in arrays:
+        a.setflags(False)
+    return arrays
+
+
 _ONE = [np.empty(1)]
-_ALONE = sys.getrefcount(_ONE[0])  # of an array that one list holds and nothing else
+_ALONE = getrefcount(_ONE[0])  # of an array that one list holds and nothing else
+_OWN, _CONTIGUOUS = 0x404, 0x405  # flags of NumPy: owns its memory, writeable, C-contiguous
 
 
 def from_host(arrays: list[Any], device: torch.device, contiguous: bool = False) -> list[Tensor]:
     """What host code returned as tensors; the list has to be the caller's only reference to the arrays."""
-    alone = [sys.getrefcount(arrays[k]) == _ALONE for k in range(len(arrays))]
-    return [from_array(y, device, a and (not contiguous or y.flags.c_contiguous)) for y, a in zip(arrays, alone, strict=True)]
+    need = _CONTIGUOUS if contiguous else _OWN
+    found = []
+    for k in range(len(arrays)):
+        alone = getrefcount(arrays[k]) == _ALONE and arrays[k].flags.num & need == need
+        found.append(from_array(arrays[k], device, alone))
+    return found
 
 
 def from_array(array: np.ndarray[Any, Any], device: torch.device, alone: bool) -> Tensor:
@@ -142,15 +162,13 @@ def from_array(array: np.ndarray[Any, Any], device: torch.device, alone: bool) -
     Args:
         array: what host code returned.
         device: where it goes.
-        alone: whether nothing refers to the array.
+        alone: whether it owns its memory, which is writeable, and nothing refers to it.
 
     Raises:
         ResultSpecError: torch has no such dtype.
     """
-    flags = array.flags
-    own = alone and flags.owndata and flags.writeable and is_native(array.dtype)
-    made = torch.from_numpy(array if own else to_native(array))
-    return made if device.type == "cpu" else made.to(device)
+    made = torch.from_numpy(array if alone and array.dtype in _DTYPES else to_native(array))
+    return made if device == _CPU else made.to(device)
 
 
 def is_native(dtype: np.dtype[Any]) -> bool:
@@ -169,6 +187,7 @@ def to_native(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     return native
 
 
+_CPU = torch.device("cpu")
 _NAMES = ("bool", "uint8", "int8", "int16", "int32", "int64", "float16", "float32", "float64", "complex64", "complex128")
 _DTYPES = {np.dtype(name): getattr(torch, name) for name in (*_NAMES, "uint16", "uint32", "uint64")}
 _NUMPY_DTYPES = {**{t: n for n, t in _DTYPES.items()}, torch.bfloat16: np.dtype("float32")}
