@@ -259,14 +259,15 @@ def test_a_function_that_returns_its_argument_shares_no_memory_with_it(kind):
         rb.rrule(f, host=True)(lambda x: (x, lambda bar: (bar,)))
     else:
         rb.pullback(f, host=True)(lambda y, primals, bar: (bar,))
-    x = X.copy()
-    pull, y = make_vjp(f)(x)
-    bar = np.ones(3)
-    (x_bar,) = (pull(bar),)
-    for found, given in ((y, x), (x_bar, bar)):
-        assert not np.shares_memory(found, given) and found.flags.writeable
-    y += 1.0
-    np.testing.assert_array_equal(x, X)
+    for _ in range(2):
+        x = X.copy()
+        pull, y = make_vjp(f)(x)
+        bar = np.ones(3)
+        x_bar = pull(bar)
+        for found, given in ((y, x), (x_bar, bar)):
+            assert not np.shares_memory(found, given) and found.flags.writeable
+        y += 1.0
+        np.testing.assert_array_equal(x, X)
 
 
 def test_a_new_result_is_not_copied():
@@ -279,8 +280,11 @@ def test_a_new_result_is_not_copied():
 
     f = rb.primitive(fn, host=True, name="f")
     rb.pullback(f, host=True)(lambda y, primals, bar: (bar * 2,))
-    y, _ = rb.bind(f, "autograd")(X), None
-    assert y.__array_interface__["data"][0] == made[-1]
+    rb.pushforward(f, host=True)(lambda y, primals, dots: fn(dots[0]))
+    for run in (lambda: rb.bind(f, "autograd")(X), lambda: make_vjp(f)(X)[1], lambda: make_jvp(f)(X)(X)[1]):
+        for _ in range(2):
+            y = run()
+            assert y.__array_interface__["data"][0] == made[-1]
 
 
 def test_what_an_rrule_keeps_is_its_own():
@@ -428,6 +432,50 @@ def test_a_forward_rule_is_transposed_in_one_thread_while_another_uses_it():
     thread.join(30)
     np.testing.assert_allclose(hessian_here, np.diag(600 * X))
     np.testing.assert_allclose(found[0], 300 * X**2)
+
+
+# -- the same call again, which may go a shorter way -----------------------------------------------------------
+
+
+RESULTS = {
+    "tuple": (lambda x, xp: (x**2, x**3), lambda y: anp.sum(y[0] * 2.0) + anp.sum(y[1])),
+    "number": (lambda x, xp: xp.sum(x**2), lambda y: y * 3.0),
+    "complex": (lambda x, xp: x**2 * (1.0 + 2.0j), lambda y: anp.sum(anp.real(y)) + anp.sum(anp.imag(y))),
+    "integers": (lambda x, xp: (x**2, np.arange(3)), lambda y: anp.sum(y[0])),
+    "array": (lambda x, xp: x**2, lambda y: anp.sum(y)),
+    "by the shape": (lambda x, xp: (x**2, x**3) if x.shape == (3,) else x**2, lambda y: anp.sum(y[0] * 2.0) + anp.sum(y[1])),
+}
+
+
+@pytest.mark.parametrize("primal", ["host", "traceable"])
+@pytest.mark.parametrize("host", [False, True])
+@pytest.mark.parametrize("kind", ["pushforward", "frule", "pullback", "rrule"])
+@pytest.mark.parametrize("result", RESULTS)
+def test_every_kind_of_result_again_and_again(result, kind, host, primal):
+    """The derivatives of dual numbers are those of the function itself: they make the rules."""
+    fn, loss = RESULTS[result]
+    f = rb.primitive(lambda x: fn(x, rb.xp(x)), host=primal == "host", name="f")
+    value = (lambda x: fn(x, np)) if host else f
+
+    def push(x, dot):
+        return rb.jvp(lambda x: fn(x, np), (x,), (dot,), engine="dual")[1]
+
+    def pull(x, bar):
+        return rb.vjp(lambda x: fn(x, np), x, engine="dual")[1](bar)
+
+    rules = {
+        "pushforward": lambda y, primals, dots: push(primals[0], dots[0]),
+        "frule": lambda primals, dots: (value(*primals), push(primals[0], dots[0])),
+        "pullback": lambda y, primals, bar: pull(primals[0], bar),
+        "rrule": lambda x: (value(x), lambda bar: pull(x, bar)),
+    }
+    getattr(rb, kind)(f, host=host)(rules[kind])
+    for x in (X[:2], X[:2], X, X, X[:2]) if result == "by the shape" else (X, X):
+        gradient = grad(lambda x: loss(fn(x, anp)))(x)
+        if kind in ("pushforward", "frule") or host:  # a traceable rule made by dual numbers cannot be transposed by tracing it
+            np.testing.assert_allclose(make_jvp(lambda x: loss(f(x)))(x)(W[: len(x)])[1], gradient @ W[: len(x)], rtol=1e-12)
+        if kind in ("pullback", "rrule") or host:
+            np.testing.assert_allclose(grad(lambda x: loss(f(x)))(x), gradient, rtol=1e-12)
 
 
 # -- captured values -------------------------------------------------------------------------------------

@@ -14,9 +14,9 @@ import numpy as np
 
 from rulebook.bridges._autograd import values
 from rulebook.bridges._autograd.fast import FastForward, FastReverse
-from rulebook.bridges._autograd.general import bind_forward, bind_reverse
+from rulebook.bridges._autograd.fasthost import HostForward, HostReverse
+from rulebook.bridges._autograd.general import Run, bind_forward, bind_reverse
 from rulebook.bridges._autograd.trace import BOXES, VJPNode, depth
-from rulebook.forms import Rule
 from rulebook.namespace import run_inside
 from rulebook.normal import NormalForm
 
@@ -26,8 +26,7 @@ __all__ = ["bind"]
 def bind(form: NormalForm) -> Callable[..., Any]:
     """The function of the leaves of `form` that autograd differentiates by the rules."""
     reverse, forward = bind_reverse(form), bind_forward(form)
-    fast_reverse = FastReverse(form, form.reverse, reverse) if _is_plain(form, form.reverse) else reverse  # type: ignore[arg-type]
-    fast_forward = FastForward(form, form.forward, forward) if _is_plain(form, form.forward) else forward  # type: ignore[arg-type]
+    fast_reverse, fast_forward = _fast_reverse(form, reverse), _fast_forward(form, forward)
     primal = functools.partial(run_inside, None, form.primal) if form.primitive.host else form.primal
 
     def run(below: list[Any], at: list[int], nodes: list[Any], top: int, concrete: bool) -> Any:
@@ -41,9 +40,18 @@ def bind(form: NormalForm) -> Callable[..., Any]:
     return _peeling(run)
 
 
-def _is_plain(form: NormalForm, rule: Rule | None) -> bool:
-    """Whether a rule exists and can take and give arrays in place; host code goes through the normal form."""
-    return form.flat and rule is not None and not rule.host and not form.primitive.host
+def _fast_reverse(form: NormalForm, general: Run) -> Run:
+    rule = form.reverse
+    if not form.flat or rule is None:
+        return general
+    return FastReverse(form, rule, general) if form.host is None else HostReverse(form, rule, general, form.host)
+
+
+def _fast_forward(form: NormalForm, general: Run) -> Run:
+    rule = form.forward
+    if not form.flat or rule is None:
+        return general
+    return FastForward(form, rule, general) if form.host is None else HostForward(form, rule, general, form.host)
 
 
 def _peeling(run: Callable[..., Any]) -> Callable[..., Any]:
