@@ -10,7 +10,7 @@ from typing import Any
 
 import autograd.numpy as anp
 import numpy as np
-from autograd import make_jvp, make_vjp
+from autograd import make_jvp, make_vjp, value_and_grad
 from autograd.extend import defjvp, defvjp, primitive
 
 import rulebook as rb
@@ -66,6 +66,40 @@ def _forward(f: Any, x: Any, w: Any) -> Callable[[], Any]:
     return lambda: make_jvp(f)(x, w)(x_dot)
 
 
+def _solve_by_rule() -> Any:
+    solve = rb.primitive(np.linalg.solve, host=True, name="benchmark.solve")
+    rb.pullback(solve, host=True)(lambda x, primals, x_bar: (None, np.linalg.solve(primals[0].T, x_bar)))
+    return solve
+
+
+def _solve_by_hand() -> Any:
+    solve = primitive(np.linalg.solve)
+    defvjp(solve, lambda x, a, b: lambda x_bar: np.linalg.solve(a.T, x_bar), argnums=(1,))
+    return solve
+
+
+def _value_and_grad(f: Any, n: int) -> Callable[[], Any]:
+    a, b = np.random.default_rng(0).normal(size=(n, n)) + 3 * n * np.eye(n), np.ones(n)
+    traced = value_and_grad(lambda b: anp.sum(f(a, b)))
+    return lambda: traced(b)
+
+
+def _host_rows() -> list[Row]:
+    """Host code, with NumPy inside."""
+    ours, hand = _solve_by_rule(), _solve_by_hand()
+    return [
+        row(
+            "autograd",
+            f"value and gradient of a host solve, n = {n}",
+            _value_and_grad(ours, n),
+            _value_and_grad(hand, n),
+            target,
+            rounds=201,
+        )
+        for n, target in ((2, 1.5), (100, 1.25))
+    ]
+
+
 def rows() -> list[Row]:
     """One row per case."""
     ours, hand = _by_rules(), _by_hand()
@@ -80,7 +114,7 @@ def rows() -> list[Row]:
             (f"jvp, {size}", 1.0, lambda f, x=x, w=w: _forward(f, x, w)),
         ]
         found += [row("autograd", case, make(ours), make(hand), target, rounds=201) for case, target, make in cases]
-    return found
+    return found + _host_rows()
 
 
 if __name__ == "__main__":
