@@ -481,32 +481,38 @@ def test_every_kind_of_result_again_and_again(result, kind, host, primal):
 # -- captured values -------------------------------------------------------------------------------------
 
 
-def reading(a, part):
-    """A host function that reads a in one part of it, past its arguments."""
-    times = lambda name, v: (a[0] if name == part else 2.0) * v
+def reading(a, part, again):
+    """A host function that reads a in one part of it, past its arguments; used before with a number in place of a."""
+    read = [2.0]
+    times = lambda name, v: (read[0] if name == part else 2.0) * v
     f = rb.primitive(lambda x: times("primal", x), host=True, name="f")
     rb.pullback(f, host=True)(lambda y, primals, bar: (times("pullback", bar),))
     rb.pushforward(f, host=True)(lambda y, primals, dots: times("pushforward", dots[0]))
+    if again:
+        make_jvp(f)(X)(X)
+        make_vjp(f)(X)[0](X)
+    read[0] = a[0]
     return f
 
 
+@pytest.mark.parametrize("again", [False, True], ids=["first", "again"])
 @pytest.mark.parametrize("part", ["primal", "pullback", "pushforward"])
 @pytest.mark.parametrize("nested", [False, True], ids=["of this trace", "of an outer trace"])
-def test_a_captured_value_in_host_code_is_refused(part, nested):
+def test_a_captured_value_in_host_code_is_refused(part, nested, again):
     """Its derivative would be lost: NumPy makes an array of objects of it, which counts as a constant."""
     if part == "pushforward":
-        inner = lambda a, x: make_jvp(lambda x: anp.sum(reading(a, part)(x)))(x)(X)[1]
+        inner = lambda a, x: make_jvp(lambda x: anp.sum(reading(a, part, again)(x)))(x)(X)[1]
     else:
-        inner = lambda a, x: anp.sum(grad(lambda x: anp.sum(reading(a, part)(x)))(x))
+        inner = lambda a, x: anp.sum(grad(lambda x: anp.sum(reading(a, part, again)(x)))(x))
     with pytest.raises(
         rb.RuleOutputError, match=rf"{part} of f \(engine autograd\).*\nExpected: a NumPy array\nGot: a value of autograd that is"
     ):
         if nested:
             grad(lambda a: inner(a, X))(X)
         elif part == "pushforward":
-            make_jvp(lambda a: anp.sum(reading(a, part)(a)))(X)(X)
+            make_jvp(lambda a: anp.sum(reading(a, part, again)(a)))(X)(X)
         else:
-            grad(lambda a: anp.sum(reading(a, part)(a)))(X)
+            grad(lambda a: anp.sum(reading(a, part, again)(a)))(X)
 
 
 def test_an_array_of_objects_is_no_result():

@@ -33,11 +33,6 @@ def _locked(x: Any) -> Any:
     return None if x is None else read_only(np.asarray(x))
 
 
-def _own(value: list[Any]) -> Any:
-    """What host code returned, the only entry of a list: a new array as it is, else a copy; no array as it is."""
-    return owned(value)[0] if type(value[0]) is np.ndarray else value[0]
-
-
 def _result(host: Hosted, arrays: tuple[Any, ...], held: list[Any]) -> Any:
     """A result of the function, the only entry of a list: compared with what was declared, in memory of its own."""
     if type(held[0]) not in values.NUMBERS or held[0].dtype.kind != "f":
@@ -169,8 +164,15 @@ class HostForward(FastForward):
             y = self.primal(args)
             if type(y) not in values.NUMBERS:
                 raise NotPlainError
-            return y, _own([self._run_push(_locked(y), arrays, locked)])
+            return y, self._tangent(y, [self._run_push(_locked(y), arrays, locked)])
         y, y_dot = self._run_joint(arrays, locked)
         held, held_dot = [y], [y_dot]
         del y, y_dot
-        return _result(self.host, arrays, held), _own(held_dot)
+        y = _result(self.host, arrays, held)
+        return y, self._tangent(y, held_dot)
+
+    def _tangent(self, y: Any, held: list[Any]) -> Any:
+        """What the rule gave, the only entry of a list: a new array as it is, other arrays copied, what is no array checked."""
+        if type(held[0]) is np.ndarray:
+            return owned(held)[0]
+        return self.host.numpy.fit_tangents(self.rule, [np.asarray(y)], LEAF, held[0])[0]
