@@ -25,8 +25,8 @@ class SecondOrder(EngineLaw):
     def check(self, setting: Setting) -> None:
         """Compare with differences of the rule: forward over reverse, or forward over forward where the engine has that alone."""
         setting.need_derivative()
-        if setting.has_host or not setting.promised or not setting.probe.finite.all():
-            raise LeftOut("host code makes no claim of a second order")
+        if setting.has_host_rule or not setting.promised or not setting.probe.finite.all():
+            raise LeftOut("a host rule makes no claim of a second order")
         trial, probe = setting.trial, setting.probe
         v: Array = trial.project(trial.inputs.draw(probe.rng) * trial.inputs.element_scale(trial.x))
         if setting.name == "dual":

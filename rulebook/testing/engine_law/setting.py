@@ -61,9 +61,9 @@ class Setting:
         return (rules[0], None) if self.name in _FORWARD_ONLY and rules[0] is not None else rules
 
     @property
-    def has_host(self) -> bool:
-        """Whether anything of the function needs NumPy arrays."""
-        return self.primitive.host or any(rule is not None and rule.host for rule in self.rules)
+    def has_host_rule(self) -> bool:
+        """Whether a rule is host code, which has no derivative of its own."""
+        return any(rule is not None and rule.host for rule in self.rules)
 
     def need_derivative(self) -> None:
         """Go on only where there is something to differentiate, and something to do so by.
