@@ -27,7 +27,9 @@ def bind_form(form: NormalForm) -> Callable[..., Any]:
     rule = form.reverse
     if rule is None or (rule.host and not form.primitive.host):
         return general
-    return (_torch_fasthost if rule.host else _torch_fast).make(op, general)
+    if rule.host:
+        return _torch_fasthost.make(op, general)
+    return _torch_fast.make(op, general, _torch_fasthost.primal_of(form) if form.primitive.host else None)
 
 
 class _Recorded:

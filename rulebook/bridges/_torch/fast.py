@@ -166,21 +166,24 @@ def uses_first(fn: Any) -> bool:
     return name in code.co_cellvars or any(v == name or (isinstance(v, tuple) and name in v) for v in read)
 
 
-def make(op: RuleOp, general: Callable[..., Any]) -> Callable[..., Any]:
-    """The function of the leaves of a form with a traceable reverse rule; `general` where the fast way has no code."""
+def make(op: RuleOp, general: Callable[..., Any], host_primal: Callable[..., Any] | None = None) -> Callable[..., Any]:
+    """The function of the leaves of a form with a traceable reverse rule; `general` where the fast way has no code.
+
+    Args:
+        op: the form.
+        general: the same function for any tensors.
+        host_primal: the primal as a function of plain tensors, where it is host code.
+    """
     form, rule = op.form, op.form.reverse
     if not form.n or form.opaque or rule is None or not code.is_simple(form.structure):
         return general
     kind = code.CLOSED if rule.kind == "rrule" else code.PULLBACK if rule.kind == "pullback" else code.GIVEN
     primal = form.primitive.fn
-    host = form.primitive.host
     watched = may_capture(primal) or may_capture(rule.fn)
     uses_y = uses_first(rule.fn) and rule.kind != "transpose"
-    aliases = may_alias(rule.fn) if kind == code.CLOSED else not host and may_alias(primal)
+    aliases = may_alias(rule.fn) if kind == code.CLOSED else host_primal is None and may_alias(primal)
     make_call, consts = _code(form.structure, kind, uses_y, watched, aliases, bool(form.statics))
     run = functools.partial(rule.pull, form) if kind == code.GIVEN else rule.fn
     state = _State()
-    if host:
-        primal = lambda *args, **statics: form.evaluate(args)
-    call: Callable[..., Any] = make_call(primal, run, form.statics, _Again(op, state), general, state, consts)
+    call: Callable[..., Any] = make_call(host_primal or primal, run, form.statics, _Again(op, state), general, state, consts)
     return call

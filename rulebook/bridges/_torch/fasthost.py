@@ -7,8 +7,8 @@ that is not plain goes the general way.
 from __future__ import annotations
 
 import functools
-import sys
 from collections.abc import Callable, Sequence
+from sys import getrefcount
 from typing import Any
 
 import numpy as np
@@ -27,7 +27,7 @@ from rulebook.memory import note_change
 from rulebook.normal import NormalForm
 from rulebook.trees import LEAF, Structure
 
-__all__ = ["make"]
+__all__ = ["make", "primal_of"]
 
 _SOURCE = """
 def make(fn, rule, statics, again, general, consts):
@@ -146,7 +146,7 @@ _NAMES = {
     "forward_ad": torch.autograd.forward_ad,
     "from_array": from_array,
     "from_numpy": torch.from_numpy,
-    "getrefcount": sys.getrefcount,
+    "getrefcount": getrefcount,
     "is_grad_enabled": torch.is_grad_enabled,
     "early": private.early,
     "keep_graph": private.keep_graph,
@@ -210,11 +210,11 @@ def _source(structure: Structure, kind: str, uses_y: bool, statics: bool) -> tup
     return text, built.consts
 
 
-def _look(arrays: Sequence[Any]) -> tuple[Any, ...]:
+def _look(arrays: Sequence[Any]) -> list[Any]:
     look: list[Any] = []
     for a in arrays:
         look += (a.shape, a.dtype)
-    return tuple(look)
+    return look
 
 
 def _checked(host: Hosted, y: Any, arrays: Sequence[Any], what: str) -> Any:
@@ -278,6 +278,39 @@ class _Again:
     def _pull(self, pull: Callable[[Any], Any], arrays: Sequence[Any]) -> Callable[..., list[Any]]:
         form, rule = self.form, self.rule
         return lambda bars, wanted=None: form.fit_cotangents(rule, arrays, form.run(rule, pull, bars[0]), wanted)
+
+
+def primal_of(form: NormalForm) -> Callable[..., Any]:
+    """A host primal as a function of plain tensors, for rules that are traceable."""
+    host = form.host
+    assert host is not None
+    fn, seen = form.primitive.fn, None
+
+    def primal(*xs: Any, **statics: Any) -> Any:
+        nonlocal seen
+        if host.results.one is not LEAF or private.modes() or private.early() or private.scripted():
+            return form.evaluate(xs)
+        try:
+            arrays = [x.numpy() for x in xs]
+        except (RuntimeError, TypeError, AttributeError):  # containers, and what has no numbers at once
+            return form.evaluate(xs)
+        for a in arrays:
+            a.setflags(False)
+        try:
+            y = fn(*arrays, **statics)
+        except Exception as error:
+            note_change(error, "primal", form.name)
+            raise
+        if type(y) is not np.ndarray or (_look(arrays), y.shape, y.dtype) != seen:
+            try:
+                y = _checked(host, y, arrays, "primal")
+            except Structured:
+                return form.evaluate(xs)
+            seen = _look(arrays), y.shape, y.dtype
+        own = getrefcount(y) == 2 and y.flags.num & 0x404 == 0x404
+        return from_array(y, xs[0].device, own)
+
+    return primal
 
 
 def make(op: RuleOp, general: Callable[..., Any]) -> Callable[..., Any]:

@@ -34,6 +34,7 @@ class _Entry:
     def __init__(self, call: HostCall, device: torch.device) -> None:
         self.call = call
         self.device = device
+        self._last: tuple[Any, Any] | None = None
         self._looks: dict[Hashable, list[tuple[Any, Any]]] = {}  # shape and dtype of operands -> of results, as graphs were told
 
     def tell(self, xs: Leaves) -> list[ShapeDtype]:
@@ -54,11 +55,17 @@ class _Entry:
         """The results, as they were told."""
         arrays = to_arrays(xs, copy=self.call.keeps)  # the memory of an intermediate value is used again
         ys = self.call.run(arrays)
-        looks = self._looks.get(tuple(_looks(arrays)))
-        if looks is not None and looks != _looks(ys):
-            k = next(k for k, y in enumerate(ys) if looks[k] != (y.shape, y.dtype))
-            raise self.call.wrong_result(k, ShapeDtype(*looks[k]), ys[k], "as it was when the program was traced")
+        looks = _looks(arrays), _looks(ys)
+        if looks != self._last:
+            self._check(*looks)
+            self._last = looks
         return from_host(ys, self.device, contiguous=True)
+
+    def _check(self, operands: list[Any], ys: list[Any]) -> None:
+        told = self._looks.get(tuple(operands), ys)
+        for k, (expected, got) in enumerate(zip(told, ys, strict=True)):
+            if expected != got:
+                raise self.call.wrong_result(k, ShapeDtype(*expected), ShapeDtype(*got), "as it was when the program was traced")
 
 
 def _looks(arrays: Leaves) -> list[tuple[Any, Any]]:
