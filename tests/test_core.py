@@ -19,8 +19,8 @@ from rulebook import trees
 from rulebook.captures import Reads, find_captured, may_capture
 from rulebook.engines import engine_names
 from rulebook.normal import NormalForm
-from rulebook.signature import Signature, static_key
 from rulebook.numpy_engine import NumpyEngine
+from rulebook.signature import Signature, static_key
 
 
 @rb.primitive
