@@ -39,7 +39,7 @@ class HostCall(ABC):
         engine: the name of the engine that it runs for.
 
     Attributes:
-        keeps: whether it holds on to its operands, which then have to stay what they are.
+        keeps: whether it holds on to its operands, which then have to stay what they are; its last result is then what they are kept by.
     """
 
     keeps = False

@@ -13,7 +13,8 @@ import os
 import secrets
 import threading
 import types
-from collections import OrderedDict
+import weakref
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from typing import Any
 
@@ -27,6 +28,13 @@ _TOKENS = 2**31 - 1  # JAX without x64 has integers of 32 bits
 _SMALL = 64
 _UNSEEN = 2**20  # what an object takes whose memory cannot be seen: a factorisation of a C library
 _USED = 8  # how many that were used already stay, for a program that pulls more than once
+
+
+class _Holder(weakref.ref[np.ndarray[Any, Any]]):
+    """What tells that an array of tokens was freed."""
+
+    __slots__ = ("tokens",)
+    tokens: list[int]
 
 
 class Residuals:
@@ -43,6 +51,8 @@ class Residuals:
         self._bytes = 0
         self._next = secrets.randbelow(_TOKENS)  # a token of another process must not fit
         self.missed = 0
+        self._dead: deque[int] = deque()  # tokens that nobody holds any more
+        self._holders: dict[int, _Holder] = {}
 
     def __len__(self) -> int:
         return len(self._waiting) + len(self._used)
@@ -78,6 +88,34 @@ class Residuals:
         del dropped
         return entry[1]
 
+    def hold(self, tokens: np.ndarray[Any, Any]) -> None:
+        """Forget tokens as soon as the array that holds them is freed; for an engine that passes on this very memory."""
+        holder = _Holder(tokens, self._forget)
+        holder.tokens = tokens.ravel().tolist()
+        self._holders[id(holder)] = holder
+
+    def _forget(self, holder: _Holder) -> None:
+        """Called where memory is freed, which may be within this class."""
+        self._holders.pop(id(holder), None)
+        self._dead.extend(holder.tokens)
+        if self._lock.acquire(blocking=False):  # who has the lock sweeps at the next call
+            try:
+                dropped = self._sweep()
+            finally:
+                self._lock.release()
+            del dropped
+
+    def _sweep(self) -> list[Any]:
+        """Drop what nobody can ask for."""
+        dropped = []
+        while self._dead:
+            token = self._dead.popleft()
+            entry = self._waiting.pop(token, None) or self._used.pop(token, None)
+            if entry is not None:
+                self._bytes -= entry[2]
+                dropped.append(entry)
+        return dropped
+
     def after_fork(self) -> None:
         """Become the store of a new process: another thread may have held the lock, and tokens are its own."""
         self._lock = threading.Lock()
@@ -92,7 +130,7 @@ class Residuals:
 
     def _shrink(self) -> list[Any]:
         """Drop what is too much, but never the newest."""
-        dropped = []
+        dropped = self._sweep()
         while len(self._used) > _USED or (self._bytes > SETTINGS.host_memory and len(self) > 1):
             _, entry = (self._used or self._waiting).popitem(last=False)
             self._bytes -= entry[2]

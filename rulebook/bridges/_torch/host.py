@@ -14,9 +14,9 @@ from torch import Tensor
 from torch.autograd import Function
 
 from rulebook.bridges._torch import private
-from rulebook.bridges._torch.hostop import record
+from rulebook.bridges._torch.hostop import call_host, record
 from rulebook.bridges._torch.node import Place, apply_at
-from rulebook.bridges._torch.values import from_host, has_tangent, is_traced, tangent_of, to_arrays
+from rulebook.bridges._torch.values import has_tangent, is_traced, tangent_of
 from rulebook.host import HostCall
 
 __all__ = ["host_call"]
@@ -60,7 +60,7 @@ def _outside(call: HostCall, xs: Leaves, device: torch.device) -> list[Any]:
         return _mapped_by_engine(call, xs, device)
     if private.is_tracing() or any(is_traced(x) for x in xs):
         return record(call, xs, device)
-    return from_host(call.run(to_arrays(xs)), device)
+    return call_host(call, xs, device)
 
 
 # -- batches ----------------------------------------------------------------------------------------

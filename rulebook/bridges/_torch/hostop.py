@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import secrets
 import threading
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 import torch
@@ -17,11 +17,31 @@ import torch
 from rulebook.bridges._torch.values import dtype_of, from_host, spec, to_arrays
 from rulebook.errors import ResultSpecError, RuleMissingError
 from rulebook.host import BatchedCall, HostCall
+from rulebook.residuals import RESIDUALS
 from rulebook.tangents import ShapeDtype
 
-__all__ = ["record"]
+__all__ = ["call_host", "record"]
 
 Leaves = Sequence[Any]
+Check = Callable[[Leaves, Leaves], None]
+
+
+def call_host(call: HostCall, xs: Leaves, device: torch.device, check: Check | None = None) -> list[Any]:
+    """The results of a call on tensors that have numbers, in memory of their own.
+
+    Args:
+        call: the host code.
+        xs: its arguments.
+        device: where the results go.
+        check: called with the arguments and results as arrays; the results are then contiguous, as compiled programs want them.
+    """
+    arrays = to_arrays(xs, copy=call.keeps)  # what it keeps must not change, and compiled programs use memory again
+    ys = call.run(arrays)
+    if check is not None:
+        check(arrays, ys)
+    if call.keeps and device.type == "cpu":  # elsewhere the tokens are copied, and live on
+        RESIDUALS.hold(ys[-1])
+    return from_host(ys, device, contiguous=check is not None)
 
 
 class UnknownResultError(ResultSpecError, NotImplementedError):
@@ -53,19 +73,17 @@ class _Entry:
 
     def run(self, xs: Leaves) -> list[Any]:
         """The results, as they were told."""
-        arrays = to_arrays(xs, copy=self.call.keeps)  # the memory of an intermediate value is used again
-        ys = self.call.run(arrays)
-        looks = _looks(arrays), _looks(ys)
-        if looks != self._last:
-            self._check(*looks)
-            self._last = looks
-        return from_host(ys, self.device, contiguous=True)
+        return call_host(self.call, xs, self.device, self._check)
 
-    def _check(self, operands: list[Any], ys: list[Any]) -> None:
-        told = self._looks.get(tuple(operands), ys)
-        for k, (expected, got) in enumerate(zip(told, ys, strict=True)):
+    def _check(self, arrays: Leaves, ys: Leaves) -> None:
+        looks = _looks(arrays), _looks(ys)
+        if looks == self._last:
+            return
+        told = self._looks.get(tuple(looks[0]), looks[1])
+        for k, (expected, got) in enumerate(zip(told, looks[1], strict=True)):
             if expected != got:
                 raise self.call.wrong_result(k, ShapeDtype(*expected), ShapeDtype(*got), "as it was when the program was traced")
+        self._last = looks
 
 
 def _looks(arrays: Leaves) -> list[tuple[Any, Any]]:
