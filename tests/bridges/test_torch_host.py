@@ -243,6 +243,46 @@ def test_a_host_primal_is_right_to_third_order() -> None:
         torch.testing.assert_close(found, marker * expected, msg=lambda m, path=path: f"{path} {m}")
 
 
+@pytest.mark.filterwarnings("ignore:Attempted to insert a get_attr Node")  # torch.func.linearize
+def test_torchs_own_checks_and_functional_transformations() -> None:
+    functional = torch.autograd.functional
+    for way in ("host", "traceable"):
+        f = _host(lambda x, w: np.sin(x) * w, result=lambda x, w: x)
+        xp = lambda x: rb.xp(x)
+        rb.pushforward(f, host=way == "host")(lambda y, p, t: xp(p[0]).cos(p[0]) * p[1] * t[0] + xp(p[0]).sin(p[0]) * t[1])
+        rb.pullback(f, host=way == "host")(lambda y, p, b: (xp(p[0]).cos(p[0]) * p[1] * b, xp(p[0]).sin(p[0]) * b))
+        every = {"check_batched_grad": True, "check_undefined_grad": True}
+        assert torch.autograd.gradcheck(f, tracked(), check_forward_ad=True, check_batched_forward_grad=True, **every)
+        expected = func.jacrev(plain, (0, 1))(*point())
+        for options in ({}, {"vectorize": True}, {"vectorize": True, "strategy": "forward-mode"}):
+            torch.testing.assert_close(functional.jacobian(f, point(), **options), expected)
+        linear = func.linearize(f, *point())[1]
+        torch.testing.assert_close(linear(*_directions()), func.jvp(plain, point(), _directions())[1])
+        seconds = lambda f=f: torch.autograd.gradgradcheck(f, tracked(), check_fwd_over_rev=True, check_rev_over_rev=True)
+        if way == "traceable":
+            assert seconds()
+        else:
+            with pytest.raises(rb.HigherOrderError, match="pullback of h"):
+                seconds()
+
+
+def test_a_cotangent_with_a_tangent() -> None:
+    one = torch.ones(3, dtype=torch.float64)
+
+    def pulled(f: Any) -> Any:
+        with forward_ad.dual_level():
+            xs = tracked()
+            y = f(*xs)
+            (g,) = torch.autograd.grad(y, xs[0], forward_ad.make_dual(one, 2 * one))
+            return forward_ad.unpack_dual(g).tangent
+
+    f, _ = make("given y", True, "traceable", "traceable")
+    torch.testing.assert_close(pulled(f), REVERSE * pulled(plain))
+    for kind in KINDS:
+        with pytest.raises(rb.HigherOrderError, match="which is host code"):
+            pulled(make(kind, True, "host", "host")[0])
+
+
 # -- work ---------------------------------------------------------------------------------------------
 
 
@@ -255,6 +295,10 @@ def test_how_often_host_code_runs() -> None:
             n.update(dict.fromkeys(n, 0))
             REVERSE_MODE[name](h)
             counts[name, kind] = n["primal"] + (n["reverse"] if kind == "closed" else 0)
+    for name in ("dual_level", "func.jvp", "jacfwd"):  # an frule runs once per tangent
+        runs_y["primal"] = 0
+        FORWARD_MODE[name](g)
+        counts[name, "given y"] = runs_y["primal"]
     assert counts == dict.fromkeys(counts, 1)
 
 

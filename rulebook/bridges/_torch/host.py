@@ -36,6 +36,8 @@ def _call(call: HostCall, xs: Leaves, device: torch.device) -> list[Any]:
         xs = [private.unwrap_dead(x) for x in xs]
         if top.key() == private.VMAP:
             return _mapped(call, xs, device, top)
+    elif any(private.is_legacy_batched(x) for x in xs):
+        return _mapped_by_engine(call, xs, device)
     if private.forward_mode() and any(tangent_of(x)[1] is not None for x in xs):
         raise call.no_derivative()
     if top is None:
@@ -56,8 +58,6 @@ def _is_recorded(xs: Leaves) -> bool:
 
 def _outside(call: HostCall, xs: Leaves, device: torch.device) -> list[Any]:
     """Outside of torch.func, where nothing is recorded."""
-    if any(private.is_legacy_batched(x) for x in xs):
-        return _mapped_by_engine(call, xs, device)
     if private.is_tracing() or any(is_traced(x) for x in xs):
         return record(call, xs, device)
     return call_host(call, xs, device)

@@ -6,9 +6,9 @@ A graph can hold tensors, numbers and strings; what runs is found by a key.  Gra
 
 from __future__ import annotations
 
+import itertools
 import os
 import secrets
-import threading
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
@@ -94,21 +94,20 @@ class _Entries:
     """Entries by key."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
         self._nonce = secrets.token_hex(8)
+        self._count = itertools.count()
         self._found: dict[str, _Entry] = {}
         self._keys: dict[Hashable, str] = {}
 
     def key(self, call: HostCall, device: torch.device) -> str:
         """The key of a call; the same for the same one."""
         which = (_identity(call), device)
-        with self._lock:
-            key = self._keys.get(which)
-            if key is None:
-                key = f"{call.what} of {call.name}|{self._nonce}.{os.getpid()}.{len(self._found)}"
-                self._keys[which] = key
-                self._found[key] = _Entry(call, device)
-            return key
+        key = self._keys.get(which)
+        if key is None:
+            key = f"{call.what} of {call.name}|{self._nonce}.{os.getpid()}.{next(self._count)}"
+            self._found[key] = _Entry(call, device)
+            key = self._keys.setdefault(which, key)  # no lock, which a fork might find taken
+        return key
 
     def find(self, key: str) -> _Entry:
         """The entry of a key.
