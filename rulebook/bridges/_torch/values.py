@@ -149,10 +149,14 @@ _OWN, _CONTIGUOUS = 0x404, 0x405  # flags of NumPy: owns its memory, writeable, 
 def from_host(arrays: list[Any], device: torch.device, contiguous: bool = False) -> list[Tensor]:
     """What host code returned as tensors; the list has to be the caller's only reference to the arrays."""
     need = _CONTIGUOUS if contiguous else _OWN
+    here = device == _CPU
     found = []
     for k in range(len(arrays)):
         alone = getrefcount(arrays[k]) == _ALONE and arrays[k].flags.num & need == need
-        found.append(from_array(arrays[k], device, alone))
+        if alone and here and arrays[k].dtype in _DTYPES:  # as from_array would: one call less
+            found.append(torch.from_numpy(arrays[k]))
+        else:
+            found.append(from_array(arrays[k], device, alone))
     return found
 
 
