@@ -18,7 +18,7 @@ from benchmarks.measure import Row, table
 MODULES = {
     "core": ["core_import"],
     "jax": ["jax_binding", "jax_host"],
-    "torch": ["torch_binding"],
+    "torch": ["torch_binding", "torch_host"],
     "autograd": ["autograd_binding"],
     "dual": ["dual_numbers"],
 }
