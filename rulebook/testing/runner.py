@@ -28,6 +28,7 @@ from rulebook.testing.verdicts import Broken, Inconclusive, Iterates, LeftOut, s
 __all__ = ["Options", "check"]
 
 _SOME = 32  # one point in so many gets the laws that take more calls
+_FIRST = ("runs", "form", "no-tangent")  # where one of these is broken, the others cannot be checked
 _OTHERS = 6
 _PATIENCE = 1.0  # seconds, after which a slow function is checked at fewer points
 _FEW, _FEW_DEEP = 16, 24
@@ -91,6 +92,7 @@ class _Run:
         patience = min(_PATIENCE, options.budget / 2)
         self.maybe_slow, self.slow = began + patience, time.process_time() + patience
         self.wanted = options.laws()
+        self.settled: set[str] = set()  # laws that nobody asked for and that do not hold
         self.quick = [law.id for law in laws() if law.quick and law.id in self.wanted]
         self.reasons: dict[str, int] = {}  # why points were left out
         self.tried = self.told = 0  # points that the author declared, and those of them where something could be told
@@ -160,15 +162,15 @@ class _Run:
         self._laws(Probe(trial, point.rng, seen is Look.DEEPER, self._others), due)
 
     def _laws(self, probe: Probe, due: bool) -> None:
-        """Check every law at a point; all run, also those that are not wanted, so that the same random numbers meet each."""
+        """Check every law at a point; those that are not wanted run until they break, so that the same random numbers meet each."""
         counted = True
         for law in laws():
-            if not (probe.deep or law.often == "every" or (law.often == "some" and due)):
+            if law.id in self.settled or not (probe.deep or law.often == "every" or (law.often == "some" and due)):
                 continue
             try:
                 probe = self._check(law, probe)
             except Broken as broken:
-                if self._closer(broken, probe, due) or self._judge(broken, probe):
+                if self._ends(broken, probe, due):
                     return
             except Inconclusive as reason:
                 self._note(Note("inconclusive", str(reason), law=law.id))
@@ -181,6 +183,14 @@ class _Run:
             else:
                 self.report.held.update([law.id] if law.id in self.wanted else [])
         self._unimplemented(probe.trial)
+
+    def _ends(self, broken: Broken, probe: Probe, due: bool) -> bool:
+        """Deal with a law that is broken; whether the others cannot be checked at this point any more."""
+        if broken.law in self.wanted or broken.law == "points":
+            return self._closer(broken, probe, due) or self._judge(broken, probe)
+        if probe.trial.point.declared:  # nobody asked: not to be confirmed, nor seen again
+            self.settled.add(broken.law)
+        return broken.law in _FIRST
 
     def _closer(self, broken: Broken, probe: Probe, due: bool) -> bool:
         """Look again at single elements where the verdict names none; whether that found something to report."""
@@ -199,9 +209,8 @@ class _Run:
         if not point.declared and not stands(broken, probe, self._again_at(broken.law)):
             self._note(Note("outside", f"does not hold at {point.origin}, outside the declared cases", law=broken.law))
             return True
-        if broken.law in self.wanted or broken.law == "points":
-            self._found(broken, probe)
-        return broken.law in ("runs", "form", "no-tangent")
+        self._found(broken, probe)
+        return broken.law in _FIRST
 
     def _note(self, note: Note) -> None:
         if note.law in self.wanted:
