@@ -10,7 +10,7 @@ import numpy as np
 from rulebook.engines import is_floating
 from rulebook.host import Arrays, Axes, BatchedCall, HostCall, Specs, Vectorized, WideCall
 from rulebook.memory import note_change, read_only
-from rulebook.residuals import RESIDUALS
+from rulebook.residuals import NOBODY, RESIDUALS
 from rulebook.tangents import ShapeDtype
 from rulebook.trees import LEAF, Structure
 
@@ -193,8 +193,10 @@ class TokenPull(_Cotangents):
 
     def evaluate(self, arrays: Arrays) -> list[Any]:
         """By the pullback that was kept; by a new one where it is gone."""
-        leaves = arrays[1 : 1 + self.n]
-        pull = RESIDUALS.find(self.host, int(arrays[0]))
+        leaves, token = arrays[1 : 1 + self.n], int(arrays[0])
+        if token == NOBODY:
+            return self._arrays(leaves, [None] * self.n)
+        pull = RESIDUALS.find(self.host, token)
         if pull is None:
             pull = self.form.start(leaves)[2]
         return self._arrays(leaves, pull(self._spread(arrays[1 + self.n :], self._given), self._outs))

@@ -22,9 +22,10 @@ import numpy as np
 
 from rulebook.config import SETTINGS
 
-__all__ = ["RESIDUALS", "Residuals", "size_of"]
+__all__ = ["NOBODY", "RESIDUALS", "Residuals", "size_of"]
 
-_TOKENS = 2**31 - 1  # JAX without x64 has integers of 32 bits
+NOBODY = 0  # what JAX puts in the place of the token of a branch that was not taken; what comes of it is not used
+_TOKENS = 2**31 - 2  # JAX without x64 has integers of 32 bits
 _SMALL = 64
 _UNSEEN = 2**20  # what an object takes whose memory cannot be seen: a factorisation of a C library
 _USED = 8  # how many that were used already stay, for a program that pulls more than once
@@ -49,7 +50,7 @@ class Residuals:
         self._waiting: OrderedDict[int, tuple[Any, Any, int]] = OrderedDict()  # token -> (owner, pullback, bytes)
         self._used: OrderedDict[int, tuple[Any, Any, int]] = OrderedDict()
         self._bytes = 0
-        self._next = secrets.randbelow(_TOKENS)  # a token of another process must not fit
+        self._next = 1 + secrets.randbelow(_TOKENS)  # a token of another process must not fit
         self.missed = 0
         self._dead: deque[int] = deque()  # tokens that nobody holds any more
         self._holders: dict[int, _Holder] = {}
@@ -67,7 +68,7 @@ class Residuals:
         """
         with self._lock:
             token = self._next
-            self._next = (token + 1) % _TOKENS
+            self._next = token % _TOKENS + 1  # never 0: see NOBODY
             self._waiting[token] = owner, pull, size
             self._bytes += size
             dropped = self._shrink()
@@ -119,7 +120,7 @@ class Residuals:
     def after_fork(self) -> None:
         """Become the store of a new process: another thread may have held the lock, and tokens are its own."""
         self._lock = threading.Lock()
-        self._next = secrets.randbelow(_TOKENS)
+        self._next = 1 + secrets.randbelow(_TOKENS)
 
     def clear(self) -> None:
         """Forget everything."""

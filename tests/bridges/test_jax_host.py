@@ -290,6 +290,19 @@ def test_a_pullback_that_is_gone_is_made_again() -> None:
         assert len(RESIDUALS) <= 3
 
 
+def test_a_branch_that_is_not_taken_runs_no_rule() -> None:
+    f = rb.primitive(lambda x: 1 / x, host=True, result=lambda x: x)
+
+    @rb.rrule(f, host=True)
+    def _(x):
+        assert x != 0  # what JAX gives the branch that is not taken
+        return 1 / x, lambda y_bar: (-1000 / x**2 * y_bar,)
+
+    branch = lambda x: jax.lax.cond(x > 0, f, lambda x: 2 * x, x)
+    x = jnp.asarray([1.0, -2.0, 4.0])
+    np.testing.assert_allclose(jax.jit(jax.vmap(jax.grad(branch)))(x), [-1000.0, 2.0, -62.5])
+
+
 @pytest.mark.parametrize("batched", [False, True])
 def test_a_gradient_that_nobody_wants_keeps_nothing(batched: bool) -> None:
     count: Counter[str] = Counter()
