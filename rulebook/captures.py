@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Reads", "find_captured", "may_capture", "reads"]
+__all__ = ["Reads", "children", "find_captured", "is_plain", "is_sealed", "may_capture", "reads"]
 
 _PLAIN = (str, bytes, int, float, complex, bool, type(None), type, types.ModuleType, types.BuiltinFunctionType)
 _MAX_DEPTH = 6
@@ -48,7 +48,18 @@ def reads(fn: types.FunctionType) -> Iterator[tuple[str, Any]]:
     yield from (fn.__kwdefaults__ or {}).items()
 
 
-def _children(value: Any) -> Iterator[tuple[str, Any]]:
+def is_plain(value: Any) -> bool:
+    """Whether a value is plain data, a class, a module or C code, and so holds nothing of an engine."""
+    return isinstance(value, _PLAIN)
+
+
+def is_sealed(value: Any) -> bool:
+    """Whether an object of rulebook answers itself for what it holds: a primitive, or what takes captured values out."""
+    return getattr(type(value), "_rulebook_primitive", False) or getattr(type(value), "_rulebook_sealed", False)
+
+
+def children(value: Any) -> Iterator[tuple[str, Any]]:
+    """What a function or an object holds, one level deep, by name."""
     if isinstance(value, types.FunctionType):
         yield from reads(value)
     elif isinstance(value, types.MethodType):
@@ -85,8 +96,8 @@ def find_captured(root: Any, is_active: Callable[[Any], bool]) -> str | None:
         seen.add(id(value))
         if is_active(value):
             return path.removeprefix(".")
-        if depth < _MAX_DEPTH and not getattr(type(value), "_rulebook_primitive", False):
-            stack += [(f"{path}{'' if name.startswith('[') else '.'}{name}", child, depth + 1) for name, child in _children(value)]
+        if depth < _MAX_DEPTH and not is_sealed(value):
+            stack += [(f"{path}{'' if name.startswith('[') else '.'}{name}", child, depth + 1) for name, child in children(value)]
     return None
 
 

@@ -118,6 +118,7 @@ class Engine(ABC):
 
     name: str
     runs_host_code = False  # whether its values are NumPy arrays and nothing else
+    reverses = False  # whether derivatives of derivatives are better taken by reverse mode alone
 
     @abstractmethod
     def owns(self, kind: type) -> bool:
@@ -246,6 +247,44 @@ class Engine(ABC):
     @abstractmethod
     def jacobian(self, fn: Callable[..., Any], x: Any) -> tuple[Any, Any]:
         """`fn(x)` and its Jacobian, of shape y.shape + x.shape, for one array in and one array out."""
+
+
+    def linearize(self, fn: Callable[..., Any], primals: tuple[Any, ...]) -> tuple[Any, Callable[[tuple[Any, ...]], Any]]:
+        """`fn(*primals)` and its pushforward there, for many tangents; by default each runs fn again."""
+        return fn(*primals), lambda tangents: self.jvp(fn, primals, tangents)[1]
+
+    def while_loop(self, go_on: Callable[[Any], Any], body: Callable[[Any], Any], state: Any) -> Any:
+        """`state = body(state)` while `go_on(state)`, one boolean, holds.
+
+        Args:
+            go_on: of the state.
+            body: gives a state of the same structure, shapes and dtypes.
+            state: a tree of arrays of the engine.
+        """
+        while bool(go_on(state)):
+            state = body(state)
+        return state
+
+    def scan(self, step: Callable[[Any, Any], tuple[Any, Any]], carry: Any, xs: Any) -> tuple[Any, Any]:
+        """`carry, y = step(carry, x)` for each x along the first axis of xs.
+
+        Args:
+            step: gives a carry of the same structure, shapes and dtypes, and a tree of arrays y.
+            carry: a tree of arrays of the engine.
+            xs: a tree of arrays with one first axis, which is not empty.
+
+        Returns:
+            The last carry, and the ys stacked along a first axis.
+        """
+        found: list[list[Any]] = []
+        leaves, structure = trees.flatten(xs)
+        out = trees.LEAF
+        for i in range(leaves[0].shape[0]):
+            carry, y = step(carry, structure.unflatten(iter([x[i] for x in leaves])))
+            ys, out = trees.flatten(y)
+            found.append(ys)
+        stack = self.namespace().stack
+        return carry, out.unflatten(iter([stack(column) for column in zip(*found, strict=True)]))
 
 
 class TracedValueError(TypeError):

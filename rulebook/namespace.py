@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from rulebook import trees
-from rulebook.engines import CONTAINER, OPAQUE, Engine, NumpyArrays, engine_of, kind_of, project_array
+from rulebook.engines import CONTAINER, OPAQUE, Engine, NumpyArrays, engine_of, kind_of, load_engine, project_array
 from rulebook.errors import RuleOutputError
 
-__all__ = ["Namespace", "project", "run_inside", "stop_gradient", "xp"]
+__all__ = ["Namespace", "arrays_of", "engine_for", "project", "run_inside", "stop_gradient", "xp"]
 
 
 class Namespace:
@@ -114,6 +114,21 @@ def run_inside(engine: Engine | None, fn: Callable[..., Any], *args: Any) -> Any
         return fn(*args)
     finally:
         _running.engine = before
+
+
+def arrays_of(engine: Engine, *values: Any) -> Any:
+    """The functions for values of an engine: NumPy's own where all of them are plain arrays."""
+    return _NUMPY if all(type(v) is np.ndarray for v in values) else engine.namespace()
+
+
+def engine_for(values: Any, where: str) -> Engine:
+    """The engine of a tree of values; for NumPy's alone the engine whose rule is running, by `run_inside`, else dual numbers.
+
+    Raises:
+        MixedEnginesError: values of two engines.
+    """
+    found = engine_of(trees.leaves_of(values), where) or _running.engine
+    return load_engine("dual") if found is None or found.runs_host_code else found
 
 
 _known: dict[tuple[type, ...], Any] = {}  # types of leaves -> their namespace: 0.2 us a call instead of 6

@@ -7,6 +7,7 @@ that a bridge only has to carry leaves to its engine and back.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -71,6 +72,12 @@ class NormalForm(Outputs):
     def forward_is_host(self) -> bool:
         """Whether the forward direction runs host code, which no engine can transpose."""
         return self._host_forward is not None
+
+    @functools.cached_property
+    def arg_of_leaf(self) -> tuple[int, ...]:
+        """The number of the argument that each array leaf is in."""
+        every = [k for k, child in enumerate(self.structure.children) for _ in range(child.n_leaves)]
+        return tuple(k for i, k in enumerate(every) if i not in self.opaque)
 
     def _hosted(self) -> Hosted | None:
         """The host parts, for an engine whose values are not NumPy's."""

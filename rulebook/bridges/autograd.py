@@ -32,6 +32,7 @@ class AutogradEngine(Engine):
     """HIPS autograd: values are NumPy's, or boxes of them below one or more traces."""
 
     name = "autograd"
+    reverses = True
 
     def owns(self, kind: type) -> bool:
         """Whether a type is a box of an array; boxes of containers are opened when a tree is flattened."""

@@ -18,7 +18,9 @@ from jax.custom_derivatives import SymbolicZero
 
 from rulebook.bridges._jax import internals
 from rulebook.bridges._jax.calls import Out, primal_of, result
+from rulebook import trees
 from rulebook.engines import Engine, TracedValueError
+from rulebook.errors import RuleOutputError
 from rulebook.host import HostCall
 from rulebook.normal import NormalForm
 
@@ -136,6 +138,35 @@ class JaxEngine(Engine):
         """jax.linear_transpose, conjugated at the border."""
         linear = jax.linear_transpose(fn, *like)
         return lambda bars: jax.tree.map(_conj, linear(jax.tree.map(_conj, tuple(bars))))
+
+    def linearize(self, fn: Callable[..., Any], primals: tuple[Any, ...]) -> tuple[Any, Callable[[tuple[Any, ...]], Any]]:
+        """jax.linearize: fn runs once; integer leaves have no tangent."""
+        leaves, structure = trees.flatten(primals)
+        moving = [i for i, x in enumerate(leaves) if self.has_tangent(x)]
+
+        def of_moving(*xs: Any) -> Any:
+            every = list(leaves)
+            for i, x in zip(moving, xs, strict=True):
+                every[i] = x
+            return fn(*structure.unflatten(iter(every)))
+
+        y, push = jax.linearize(of_moving, *[leaves[i] for i in moving])
+
+        def pushforward(tangents: tuple[Any, ...]) -> Any:
+            dots = trees.flatten_like(structure, tangents, lambda path, expected, got: RuleOutputError(f"{path}.", expected, got))
+            y_dot = push(*[jnp.zeros_like(leaves[i]) if dots[i] is None else dots[i] for i in moving])
+            return jax.tree.map(lambda t: None if t.dtype == jax.dtypes.float0 else t, y_dot)
+
+        return y, pushforward
+
+    def while_loop(self, go_on: Callable[[Any], Any], body: Callable[[Any], Any], state: Any) -> Any:
+        """jax.lax.while_loop; under vmap each example stops by itself."""
+        return jax.lax.while_loop(go_on, body, state)
+
+    def scan(self, step: Callable[[Any, Any], tuple[Any, Any]], carry: Any, xs: Any) -> tuple[Any, Any]:
+        """jax.lax.scan."""
+        carry, ys = jax.lax.scan(step, carry, xs)
+        return carry, ys
 
     def jacobian(self, fn: Callable[..., Any], x: Any) -> tuple[Any, Any]:
         """Forward mode over a basis, the primal once."""

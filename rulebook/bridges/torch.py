@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rulebook.bridges._torch import host as _torch_host, operators as _torch_operators, values as _torch_values
+from rulebook.bridges._torch import host as _torch_host, loops as _torch_loops, operators as _torch_operators, values as _torch_values
 from rulebook.bridges._torch.bind import bind_form
 from rulebook.engines import Engine
 from rulebook.host import HostCall
@@ -32,6 +32,7 @@ class TorchEngine(Engine):
     """What rulebook needs to know about torch."""
 
     name = "torch"
+    reverses = True
 
     def owns(self, kind: type) -> bool:
         """Whether values of this type are tensors."""
@@ -120,6 +121,10 @@ class TorchEngine(Engine):
     def vjp(self, fn: Callable[..., Any], primals: tuple[Any, ...]) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
         """`fn(*primals)` and its pullback."""
         return _torch_operators.vjp(fn, primals)
+
+    def while_loop(self, go_on: Callable[[Any], Any], body: Callable[[Any], Any], state: Any) -> Any:
+        """In Python; under vmap until all examples have stopped."""
+        return _torch_loops.while_loop(go_on, body, state)
 
     def namespace(self) -> Any:
         """The array namespace with NumPy's names."""

@@ -113,8 +113,8 @@ class _Call:
     def _check_linear(self, leaves: Sequence[Any], tag: int) -> None:
         """A rule calls a primitive on its tangents: they have no primal, so it must be declared linear in them."""
         rule = self.form.forward
-        moved = {i for i, x in enumerate(leaves) if tag_of(x) == tag}
-        if self.form.primitive.host or not (isinstance(rule, LinearForward) and self.form.flat and moved <= set(rule.wrt)):
+        moved = {self.form.arg_of_leaf[i] for i, x in enumerate(leaves) if tag_of(x) == tag}
+        if self.form.primitive.host or not (isinstance(rule, LinearForward) and moved <= set(rule.wrt)):
             raise DroppedTangentError(
                 f"{self.form.name} on a tangent (engine dual).",
                 "a primitive declared linear by rb.transpose",

@@ -1,0 +1,49 @@
+"""Loops on torch values, which run in Python; under vmap all examples go on until the last has stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rulebook import trees
+from rulebook.bridges._torch import private
+from rulebook.errors import RuleSignatureError
+
+__all__ = ["while_loop"]
+
+
+def while_loop(go_on: Callable[[Any], Any], body: Callable[[Any], Any], state: Any) -> Any:
+    """See Engine."""
+    while True:
+        flag = go_on(state)
+        plain = _unwrapped(flag)
+        if not _any(plain):
+            return state
+        new = body(state)
+        state = _where(flag, new, state) if isinstance(plain, Tensor) and plain.ndim else new
+
+
+def _unwrapped(flag: Any) -> Any:
+    while isinstance(flag, Tensor) and private.is_wrapped(flag):
+        flag = private.unwrap(flag)
+    return flag
+
+
+def _any(flag: Any) -> bool:
+    """Whether one example goes on."""
+    if isinstance(flag, Tensor) and private.is_tracing():
+        raise RuleSignatureError(
+            "a loop of rulebook (engine torch) in a program that is recorded.",
+            "a number of rounds that does not depend on values",
+            "a loop that stops when it has converged",
+            "pass linear_solver='dense', or leave the call outside of the compiled function",
+        )
+    return bool(flag.any()) if isinstance(flag, Tensor) else bool(flag)
+
+
+def _where(flag: Tensor, new: Any, old: Any) -> Any:
+    leaves, structure = trees.flatten(new)
+    return structure.unflatten(iter([torch.where(flag, a, b) for a, b in zip(leaves, trees.leaves_of(old), strict=True)]))

@@ -1,0 +1,254 @@
+"""The decorators: any solver becomes a primitive by the equation that its solution satisfies."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from rulebook import captures, trees
+from rulebook.engines import OPAQUE, is_floating, kind_of
+from rulebook.errors import RuleOutputError, RuleSignatureError
+from rulebook.implicit.captured import Captured, find
+from rulebook.implicit.equation import Equation, FixedPoint, Minimum, Root, check_parameters
+from rulebook.implicit.options import Options
+from rulebook.implicit.theorem import Theorem
+from rulebook.primitive import Primitive
+
+__all__ = ["fixed_point", "minimizer", "root"]
+
+
+class Implicit(Primitive):
+    """A solver with the rules of the implicit function theorem."""
+
+    def __init__(self, solver: Callable[..., Any], equation: Callable[..., Any], kind: type[Equation], **options: Any) -> None:
+        self._made_by = kind, options
+        name = options.get("name") or f"{solver.__module__}.{solver.__qualname__}".replace("<locals>.", "")
+        self._solver, self._equation = solver, kind(equation, name)
+        check_parameters(self._equation, solver)
+        use = Options(
+            name,
+            **{k: options[k] for k in ("linear_solver", "tol", "on_failure")},
+            large=kind.large,
+        )
+        theorem = Theorem(self._equation, use, options["has_aux"])
+        kept = {k: options[k] for k in ("host", "vectorized", "cases", "tangent_space", "accuracy", "listed")}
+        result = options["result"]
+        if result is None and options["host"] and not options["has_aux"]:
+            result = _like_x0
+        super().__init__(_checked(solver, name, options["host"], options["has_aux"]), name=name, result=result, **kept)
+        self.set_rule(*theorem.rules(), replace=False)
+        self._may_capture = captures.may_capture(solver) or captures.may_capture(equation)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Solve; what solver and equation captured is differentiated like an argument."""
+        if self._may_capture:
+            captured = find((self._solver, self._equation.fn), self.name)
+            if captured is not None:
+                args, statics = self.signature.bind(args, kwargs)
+                return self._with(captured)(args[0], tuple(captured.values), *args[1:], **statics)
+        return super().__call__(*args, **kwargs)
+
+    def _with(self, captured: Captured) -> Primitive:
+        """The same solver as a function of the captured values as well."""
+        kind, options = self._made_by
+
+        def solver(x0: Any, captured_: Any, *theta: Any, **statics: Any) -> Any:
+            return captured.rebuild(captured_)[0](x0, *theta, **statics)
+
+        def equation(x: Any, captured_: Any, *theta: Any, **statics: Any) -> Any:
+            return captured.rebuild(captured_)[1](x, *theta, **self._equation.accepted(statics))
+
+        return Implicit(solver, equation, kind, **{**options, "name": self.name, "listed": False, "cases": ()})
+
+
+def _like_x0(x0: Any, *theta: Any, **statics: Any) -> Any:
+    return x0
+
+
+def _checked(solver: Callable[..., Any], name: str, host: bool, has_aux: bool) -> Callable[..., Any]:
+    """The solver, with its start and its result checked."""
+
+    @functools.wraps(solver)
+    def solve(x0: Any, *args: Any, **kwargs: Any) -> Any:
+        _check_start(x0, name)
+        found = solver(x0, *args, **kwargs)
+        if not has_aux:
+            return _fitted(found, x0, name, host)
+        if not (isinstance(found, tuple) and len(found) == 2):
+            raise RuleOutputError(f"{name}.", "(x, aux) from the solver", f"a {type(found).__name__}", "return both, or drop has_aux=True")
+        return _fitted(found[0], x0, name, host), found[1]
+
+    return solve
+
+
+def _check_start(x0: Any, name: str) -> None:
+    for leaf in trees.leaves_of(x0):
+        dtype = getattr(leaf, "dtype", None) or np.asarray(leaf).dtype
+        text = str(dtype).rpartition(".")[2]
+        if kind_of(type(leaf)) == OPAQUE or text.startswith(("int", "uint", "bool")):
+            raise RuleSignatureError(
+                f"{name}, x0.", "floating numbers to start from", f"a {type(leaf).__name__} of dtype {text}", "pass floats, as 1.0 for 1"
+            )
+
+
+def _fitted(x: Any, x0: Any, name: str, host: bool) -> Any:
+    """A solution with the structure of x0; of host code also in its dtypes."""
+    starts, structure = trees.flatten(x0)
+    leaves, other = trees.flatten(x)
+    if other != structure:
+        raise RuleOutputError(f"{name}.", f"a solution of the structure of x0, {structure!r}", f"{other!r}", "return what x0 is like")
+    if not host:
+        return x
+    made = [_in_dtype(a, np.asarray(b).dtype) for a, b in zip(leaves, starts, strict=True)]
+    return structure.unflatten(iter(made))
+
+
+def _in_dtype(x: Any, dtype: Any) -> Any:
+    x = np.asarray(x)
+    return x.astype(dtype) if x.dtype != dtype and is_floating(dtype) and not (x.dtype.kind == "c" and dtype.kind != "c") else x
+
+
+def _decorator(kind: type[Equation], equation: Callable[..., Any], options: dict[str, Any]) -> Callable[[Callable[..., Any]], Primitive]:
+    if not callable(equation):
+        raise RuleSignatureError(
+            f"rb.implicit, the {kind.what}.", "a function of x and the parameters", f"a {type(equation).__name__}", "pass the function"
+        )
+
+    def decorate(solver: Callable[..., Any]) -> Primitive:
+        if not callable(solver):
+            raise RuleSignatureError("rb.implicit.", "a solver to decorate", f"a {type(solver).__name__}", "decorate a function")
+        return Implicit(solver, equation, kind, **options)
+
+    return decorate
+
+
+def root(
+    residual: Callable[..., Any],
+    *,
+    host: bool = False,
+    result: Callable[..., Any] | None = None,
+    vectorized: bool = False,
+    linear_solver: str | Callable[..., Any] = "auto",
+    tol: float | None = None,
+    has_aux: bool = False,
+    on_failure: str = "warn",
+    name: str | None = None,
+    cases: Sequence[Any] = (),
+    tangent_space: Callable[[int, Any], Any] | None = None,
+    accuracy: float | None = None,
+) -> Callable[[Callable[..., Any]], Primitive]:
+    """Make a solver of residual(x, *theta) == 0 differentiable with respect to theta, in every engine, mode and order.
+
+    Args:
+        residual: of x, a tree of floating arrays, and the parameters; gives a tree like x.  Written with `rb.xp`, or a primitive.
+        host: the solver needs NumPy arrays.
+        result: see `rb.primitive`; by default the solution has the shapes and dtypes of x0.
+        vectorized: see `rb.primitive`.
+        linear_solver: what solves the systems with the Jacobian dF/dx: "dense" factors it once, "gmres", "cg" and "bicgstab" only
+            multiply with it; "auto" is "dense" up to 128 unknowns and "gmres" ("cg" for minima) above.  A function
+            `(operator, b) -> z` of trees solves a structured system itself: `operator(v)` is the product, `operator.params` is (x, theta),
+            `operator.transposed` says whether it is the transpose.
+        tol: the relative accuracy of the solver; linear systems are solved to it, and a solution that is further off is
+            reported.  By default 3/4 of the digits of the dtype, and a quarter for reports.
+        has_aux: the solver returns (x, aux); aux has no derivative.
+        on_failure: what happens where the solver or a linear solve did not converge: "warn", "raise" or "ignore".  Programs that are
+            traced have no numbers to warn of: a failed linear solve gives NaN there, and "raise" looks when they run.
+        name: how messages call it.
+        cases, tangent_space, accuracy: see `rb.primitive`.
+
+    Returns:
+        A decorator of solvers `solve(x0, *theta, **static) -> x`, which gives a primitive.  Statics go to the residual as well
+        where it accepts them.  The derivative with respect to x0 is zero.
+
+    Raises:
+        RuleSignatureError: the parameters of residual and solver do not fit, or an option is unknown.
+        SingularError: in a rule, the Jacobian is singular.
+        KinkError: in a rule, the residual is not smooth at the solution.
+        NotConvergedError: in a rule, with on_failure="raise".
+
+    Derivation:
+        See `rulebook.implicit.theorem`; e.g. S. G. Krantz and H. R. Parks, The Implicit Function Theorem (2013), theorem 3.3.1.
+
+    Example:
+        >>> @root(lambda x, a: x * x - a)
+        ... def square_root(x0, a):
+        ...     return a ** 0.5
+        >>> import rulebook as rb
+        >>> rb.derivative(lambda a: square_root(np.array(1.0), a), engine="dual")(4.0)
+        array(0.25)
+    """
+    options = {k: v for k, v in locals().items() if k != "residual"}
+    return _decorator(Root, residual, {**options, "listed": True})
+
+
+def fixed_point(
+    step: Callable[..., Any],
+    *,
+    host: bool = False,
+    result: Callable[..., Any] | None = None,
+    vectorized: bool = False,
+    linear_solver: str | Callable[..., Any] = "auto",
+    tol: float | None = None,
+    has_aux: bool = False,
+    on_failure: str = "warn",
+    name: str | None = None,
+    cases: Sequence[Any] = (),
+    tangent_space: Callable[[int, Any], Any] | None = None,
+    accuracy: float | None = None,
+) -> Callable[[Callable[..., Any]], Primitive]:
+    """Make a solver of step(x, *theta) == x differentiable with respect to theta.
+
+    Args:
+        step: of x and the parameters; gives a tree like x.
+
+    The other options, what is returned and raised: see `root`.
+
+    Example:
+        >>> @fixed_point(lambda x, a: (x + a / x) / 2)
+        ... def heron(x0, a):
+        ...     for _ in range(9):
+        ...         x0 = (x0 + a / x0) / 2
+        ...     return x0
+        >>> import rulebook as rb
+        >>> rb.derivative(lambda a: heron(np.array(1.0), a), engine="dual")(4.0).round(12)
+        np.float64(0.25)
+    """
+    options = {k: v for k, v in locals().items() if k != "step"}
+    return _decorator(FixedPoint, step, {**options, "listed": True})
+
+
+def minimizer(
+    objective: Callable[..., Any],
+    *,
+    host: bool = False,
+    result: Callable[..., Any] | None = None,
+    vectorized: bool = False,
+    linear_solver: str | Callable[..., Any] = "auto",
+    tol: float | None = None,
+    has_aux: bool = False,
+    on_failure: str = "warn",
+    name: str | None = None,
+    cases: Sequence[Any] = (),
+    tangent_space: Callable[[int, Any], Any] | None = None,
+    accuracy: float | None = None,
+) -> Callable[[Callable[..., Any]], Primitive]:
+    """Make a solver that minimises objective(x, *theta) over x differentiable with respect to theta.
+
+    Args:
+        objective: of x and the parameters; gives one real number.
+
+    The other options, what is returned and raised: see `root`; the equation is that the gradient is zero.
+
+    Example:
+        >>> @minimizer(lambda x, a: (x - a) ** 2 + x ** 2)
+        ... def halfway(x0, a):
+        ...     return a / 2
+        >>> import rulebook as rb
+        >>> rb.derivative(lambda a: halfway(np.array(0.0), a), engine="dual")(3.0)
+        array(0.5)
+    """
+    options = {k: v for k, v in locals().items() if k != "objective"}
+    return _decorator(Minimum, objective, {**options, "listed": True})

@@ -1,0 +1,77 @@
+"""Small linear systems: the matrix, factored once by Gaussian elimination, serves every right-hand side and the transpose."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from rulebook.engines import Engine
+from rulebook.errors import EngineMissingError
+from rulebook.implicit.failures import SingularError
+from rulebook.namespace import arrays_of
+
+__all__ = ["factorise", "solve"]
+
+Factor = tuple[Any, Any, Any, Any]
+
+
+def factorise(engine: Engine, matrix: Any, name: str) -> Factor:
+    """The LU factors of a matrix whose rows and columns are scaled to one, and the scales.
+
+    Scaling takes the units out of the equations and unknowns, so that a pivot that vanishes says that the matrix is singular.
+
+    Args:
+        engine: what the values belong to.
+        matrix: array of shape (n, n).
+        name: what the matrix belongs to, for messages.
+
+    Returns:
+        The factors, their pivots, and the scales of the rows and of the columns, of shape (n,).
+
+    Raises:
+        SingularError: the matrix is singular to rounding.  Where the numbers are traced the factors are NaN then.
+    """
+    xp = arrays_of(engine, matrix)
+    rows = _scale(xp, xp.max(xp.abs(matrix), axis=1))
+    columns = _scale(xp, xp.max(xp.abs(matrix) * rows[:, None], axis=0))
+    lu, pivots = _lu(xp)(matrix * rows[:, None] * columns)
+    diagonal = xp.abs(xp.diagonal(lu))
+    smallest, largest = xp.min(diagonal), xp.max(diagonal)
+    limit = matrix.shape[0] * float(np.finfo(engine.spec(matrix).dtype).eps)
+    found = engine.concrete([smallest, largest, matrix])
+    if found is None:
+        lu = lu * engine.cast(xp.where(smallest > limit * largest, 1.0, np.nan), lu)
+    elif not found[0] > limit * found[1]:
+        raise _singular(found[2], name)
+    return lu, pivots, rows, columns
+
+
+def _scale(xp: Any, largest: Any) -> Any:
+    """What makes the largest entry one; zero stays zero."""
+    return 1 / xp.where(largest > 0, largest, 1.0)
+
+
+def _lu(xp: Any) -> Callable[[Any], Any]:
+    try:
+        return xp.linalg.lu_factor  # type: ignore[no-any-return]
+    except ImportError as error:
+        raise EngineMissingError("rb.implicit on NumPy arrays.", "the package 'scipy'", "it is not installed", "pip install scipy") from error
+
+
+def _singular(matrix: Any, name: str) -> SingularError:
+    condition = np.linalg.cond(matrix) if np.isfinite(matrix).all() else np.nan
+    return SingularError(
+        f"{name}, the Jacobian of its equation at the solution, shape {matrix.shape}.",
+        "a regular matrix, so that the solution has a derivative",
+        f"condition {condition:.1e}",
+        "pose the equation so that its solution is locally unique",
+    )
+
+
+def solve(engine: Engine, factor: Factor, b: Any, transposed: bool) -> Any:
+    """The solution of one system, of shape (n,)."""
+    lu, pivots, rows, columns = factor
+    left, right = (columns, rows) if transposed else (rows, columns)
+    return right * arrays_of(engine, b).linalg.lu_solve((lu, pivots), left * b, trans=1 if transposed else 0)

@@ -1,0 +1,209 @@
+"""Linear systems A(p) z = b as a primitive whose rules solve the same system again: derivatives of every order.
+
+A is the Jacobian of a function at a point, and both may depend on the values p.  With A z = b,
+
+    z_dot = A^-1 (b_dot - A_dot z),        b_bar = w,    p_bar = -d<w, A(p) z>/dp,    A^T w = z_bar,
+
+and the system with the transpose has the same rules with the two matrices exchanged.  A factor of the matrix is an argument
+of its own without a derivative, so that all orders share it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from rulebook.engines import Engine
+from rulebook.errors import RuleOutputError
+from rulebook.forms import Forward, LinearForward, Pullback, Pushforward
+from rulebook.implicit import dense, krylov, reports
+from rulebook.implicit.options import Options
+from rulebook.implicit.space import Space
+from rulebook.namespace import engine_for, run_inside, stop_gradient
+from rulebook.primitive import Primitive
+from rulebook.tangents import Thunk
+from rulebook.trees import flatten, flatten_like, leaves_of
+
+__all__ = ["Inside", "Operator", "System"]
+
+Function = Callable[[Engine, Any], tuple[Any, Callable[[Any], Any]]]
+
+
+class Inside:
+    """For rules that call back into the engine: it is the one that runs also where its values are NumPy arrays."""
+
+    def push(self, form: Any, *args: Any) -> Any:
+        """The forward rule."""
+        return run_inside(form.engine, super().push, form, *args)  # type: ignore[misc]
+
+    def pull(self, form: Any, *args: Any) -> Any:
+        """The reverse rule."""
+        return run_inside(form.engine, super().pull, form, *args)  # type: ignore[misc]
+
+
+class Operator:
+    """The matrix of a system as a function of a tree: what a user's own `linear_solver(operator, b)` is given.
+
+    Attributes:
+        params: the values that it depends on.
+        transposed: whether it is the transpose (the adjoint, in the pairing Re sum(conj(a) * b)).
+    """
+
+    def __init__(self, matvec: Callable[[Any], Any], space: Space, params: Any, transposed: bool) -> None:
+        self._matvec = matvec
+        self._space = space
+        self.params = params
+        self.transposed = transposed
+
+    def __call__(self, v: Any) -> Any:
+        """The product with a tree that has the structure of the unknown."""
+        return self._space.unravel(self._matvec(self._space.ravel(v)))
+
+
+class System:
+    """The systems A(params) z = b of one function, with their primitive.
+
+    Args:
+        name: what they belong to, for messages.
+        function: `(engine, params) -> (x, f)`: A is the Jacobian of f at x, both trees of one structure.
+        options: how they are solved.
+    """
+
+    def __init__(self, name: str, function: Function, options: Options) -> None:
+        self.name = name
+        self._function = function
+        self.options = options
+        self._dense = _primitive(self, _LinearIn(self.push, (0,)))
+        self._free = _primitive(self, _Push("pushforward", self.push))
+        self._last: tuple[Engine, list[Any], Any] | None = None
+
+    # -- the matrix ----------------------------------------------------------------------------
+
+    def _flat(self, engine: Engine, params: Any) -> tuple[Space, Any, Callable[[Any], Any]]:
+        """The coordinates, the point, and the function of coordinates."""
+        x, f = self._function(engine, params)
+        space = Space(engine, x)
+        return space, space.ravel(x), lambda v: space.ravel(f(space.unravel(v)))
+
+    def _operator(self, engine: Engine, params: Any, transposed: bool) -> tuple[Space, Callable[[Any], Any]]:
+        """The product with the matrix or its transpose, for many vectors."""
+        space, x, f = self._flat(engine, params)
+        if transposed:
+            pull = engine.vjp(f, (x,))[1]
+            return space, lambda w: pull(w)[0]
+        push = engine.linearize(f, (x,))[1]
+        return space, lambda v: push((v,))
+
+    def _product(self, engine: Engine, transposed: bool, v: Any) -> Callable[[Any], Any]:
+        """A v or A^T v as a function of params."""
+        return lambda params: self._operator(engine, params, transposed)[1](v)
+
+    def factor(self, engine: Engine, params: Any, size: int) -> Any:
+        """The factor of the matrix, cut from what it was computed from; None for a matrix-free method.
+
+        The last one is kept: the same values have the same matrix, whichever rule and order asks.
+        """
+        if self.options.method(size) != "dense":
+            return None
+        params = stop_gradient(params)
+        arrays = engine.concrete([x for x in leaves_of(params) if hasattr(x, "dtype")])
+        if arrays is None:
+            return self._factorise(engine, params)
+        last = self._last
+        if last is not None and last[0] is engine and _same(last[1], arrays):
+            return last[2]
+        made = self._factorise(engine, params)
+        self._last = engine, [np.array(a) for a in arrays], made
+        return made
+
+    def _factorise(self, engine: Engine, params: Any) -> Any:
+        _, x, f = self._flat(engine, params)
+        return dense.factorise(engine, engine.jacobian(f, x)[1], self.name)
+
+    # -- the solution --------------------------------------------------------------------------
+
+    def solve(self, b: Any, params: Any, factor: Any, transposed: bool = False) -> Any:
+        """z with A z = b, or with the transpose, of shape (n,): differentiable in b and in params."""
+        primitive = self._free if factor is None else self._dense
+        return primitive(b, params, factor, transposed=transposed)
+
+    def primal(self, b: Any, params: Any, factor: Any, *, transposed: bool) -> Any:
+        """The solution of plain values."""
+        engine = engine_for((b, params), self.name)
+        if factor is not None:
+            return dense.solve(engine, factor, b, transposed)
+        space, matvec = self._operator(engine, params, transposed)
+        method = self.options.method(b.shape[0])
+        if callable(method):
+            return space.ravel(method(Operator(matvec, space, params, transposed), space.unravel(b)))
+        tol = self.options.accuracy(engine.spec(b).dtype)
+        z, norm, goal, products = krylov.solve(engine, method, matvec, b, tol, self.options.products)
+        return reports.linear_solve(engine, self.options, method, z, norm, goal, products)
+
+    def push(self, z: Any, primals: Any, tangents: Any, *, transposed: bool) -> Any:
+        """A^-1 (b_dot - A_dot z)."""
+        b, params, factor = primals
+        b_dot, params_dot, _ = tangents
+        if any(t is not None for t in leaves_of(params_dot)):
+            engine = engine_for((b, params), self.name)
+            a_dot_z = engine.jvp(self._product(engine, transposed, z), (params,), (_made(engine, params, params_dot),))[1]
+            b_dot = -a_dot_z if b_dot is None else b_dot - a_dot_z
+        return None if b_dot is None else self.solve(b_dot, params, factor, transposed)
+
+    def pull(self, z: Any, primals: Any, z_bar: Any, *, transposed: bool) -> Any:
+        """w and the cotangents of params."""
+        b, params, factor = primals
+        engine = engine_for((b, params), self.name)
+        w = self.solve(z_bar, params, factor, not transposed)
+        left, right = (z, w) if transposed else (w, z)  # <left, A(p) right> is what depends on p
+
+        def params_bar() -> Any:
+            if engine.reverses:
+                left_, right_, of_transpose = right, left, True
+            else:
+                left_, right_, of_transpose = left, right, False
+            pull = engine.vjp(self._product(engine, of_transpose, right_), (params,))[1]
+            return pull(-left_)[0]
+
+        return w, Thunk(params_bar), None
+
+
+class _Push(Inside, Pushforward):
+    """The forward rule of a matrix-free solve."""
+
+
+class _LinearIn(Inside, LinearForward):
+    """The forward rule of a solve with a factor, which takes many right-hand sides at once."""
+
+    def push(self, form: Any, primal: Any, y: Any, args: tuple[Any, ...], tangents: tuple[Any, ...]) -> Any:
+        """The forward rule."""
+        return run_inside(form.engine, lambda: self.fn(y, args, tangents, **form.statics))
+
+
+class _Pull(Inside, Pullback):
+    """The reverse rule of both."""
+
+
+def _primitive(system: System, forward: Forward) -> Primitive:
+    def solve(b: Any, params: Any, factor: Any, *, transposed: bool) -> Any:
+        return system.primal(b, params, factor, transposed=transposed)
+
+    forward.symbolic_zeros = True
+    made = Primitive(solve, name=f"the linear system of {system.name}", listed=False)
+    made.set_rule(forward, _Pull("pullback", system.pull), replace=False)
+    return made
+
+
+def _made(engine: Engine, params: Any, dots: Any) -> Any:
+    """A tangent with arrays for its zeros."""
+    leaves, structure = flatten(params)
+    found = flatten_like(structure, dots, lambda path, expected, got: RuleOutputError(f"{path}.", expected, got))
+    zeros = lambda x: engine.zeros_like(x) if hasattr(x, "dtype") and engine.has_tangent(x) else None
+    return structure.unflatten(iter([zeros(x) if t is None else t for x, t in zip(leaves, found, strict=True)]))
+
+
+def _same(old: list[Any], new: list[Any]) -> bool:
+    same = lambda a, b: a.dtype == b.dtype and np.array_equal(a, b, equal_nan=a.dtype.kind in "fc")
+    return len(old) == len(new) and all(same(a, b) for a, b in zip(old, new, strict=True))

@@ -1,0 +1,158 @@
+"""The implicit function theorem as two rules.
+
+Where F(x, theta) = 0 holds at the solution x(theta) and A = dF/dx is regular there,
+
+    A x_dot = -(dF/dtheta) theta_dot,        theta_bar = -(dF/dtheta)^T w,    A^T w = x_bar
+
+(for functions of real coordinates, which complex values are taken apart into).  The derivatives of F are taken by the engine
+that runs, so that both rules have derivatives of every order; the solver does not run again for any of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from rulebook import trees
+from rulebook.engines import Engine
+from rulebook.forms import Pullback, Pushforward
+from rulebook.implicit import dense, reports
+from rulebook.implicit.equation import Equation
+from rulebook.implicit.options import Options
+from rulebook.implicit.space import Space
+from rulebook.implicit.system import Inside, System
+from rulebook.namespace import engine_for, stop_gradient
+
+__all__ = ["Theorem"]
+
+
+class Theorem:
+    """The rules of one solver.
+
+    Args:
+        equation: what its solution satisfies.
+        options: how linear systems are solved.
+        has_aux: whether the solver gives (x, aux).
+    """
+
+    def __init__(self, equation: Equation, options: Options, has_aux: bool) -> None:
+        self.equation = equation
+        self.options = options
+        self.has_aux = has_aux
+        self._systems: dict[Any, System] = {}
+
+    def rules(self) -> tuple[Pushforward, Pullback]:
+        """The forward and the reverse rule."""
+
+        def push(y: Any, primals: Any, tangents: Any, **statics: Any) -> Any:
+            return self._push(y, primals, tangents, statics)
+
+        def pull(y: Any, primals: Any, y_bar: Any, **statics: Any) -> Any:
+            return self._pull(y, primals, y_bar, statics)
+
+        return _Push("pushforward", push), _Pull("pullback", pull)
+
+    def _system(self, statics: dict[str, Any]) -> System:
+        """The linear systems with these options of the solver."""
+        key = tuple(sorted((k, repr(v), id(v)) for k, v in statics.items()))
+        found = self._systems.get(key)
+        if found is None:
+
+            def function(engine: Engine, params: Any) -> tuple[Any, Callable[[Any], Any]]:
+                x, theta = params
+                return x, lambda x: self.equation(engine, x, theta, statics)
+
+            if len(self._systems) >= _MOST:
+                self._systems.clear()
+            found = self._systems[key] = System(self.options.name, function, self.options)
+        return found
+
+    def _push(self, y: Any, primals: Any, tangents: Any, statics: dict[str, Any]) -> Any:
+        x = y[0] if self.has_aux else y
+        theta, theta_dot = tuple(primals[1:]), tuple(tangents[1:])
+        if not theta:
+            return None
+        engine = engine_for((x, theta), self.options.name)
+        space, system = Space(engine, x), self._system(statics)
+        r, r_dot = engine.jvp(lambda *theta: self.equation(engine, x, theta, statics), theta, theta_dot)
+        b = -space.ravel(r_dot)
+        factor = system.factor(engine, (x, theta), space.size)
+        x_dot = system.solve(b, (x, theta), factor)
+        self._look(engine, space, x, primals, r, x_dot, b, factor, statics)
+        made = space.unravel(x_dot)
+        return (made, None) if self.has_aux else made
+
+    def _pull(self, y: Any, primals: Any, y_bar: Any, statics: dict[str, Any]) -> Any:
+        x, x_bar = (y[0], y_bar[0]) if self.has_aux else (y, y_bar)
+        theta = tuple(primals[1:])
+        if not theta:
+            return (None,)
+        engine = engine_for((x, theta, x_bar), self.options.name)
+        space, system = Space(engine, x), self._system(statics)
+        b = space.ravel(x_bar)
+        factor = system.factor(engine, (x, theta), space.size)
+        w = system.solve(b, (x, theta), factor, transposed=True)
+        r, pull = engine.vjp(lambda *theta: self.equation(engine, x, theta, statics), theta)
+        self._look(engine, space, x, primals, r, w, b, factor, statics)
+        return None, *pull(space.unravel(-w))
+
+    def _look(
+        self, engine: Engine, space: Space, x: Any, primals: Any, r: Any, found: Any, b: Any, factor: Any, statics: dict[str, Any]
+    ) -> None:
+        """Report what is wrong with a solution, where there are numbers.
+
+        Args:
+            engine: what runs.
+            space: the coordinates of x.
+            x: the solution.
+            primals: x0 and theta.
+            r: the residual.
+            found: the solution of the rule's linear system.
+            b: its right-hand side.
+            factor: that of the matrix, or None.
+            statics: the options of the solver.
+        """
+        if self.options.on_failure == "ignore":
+            return
+        if factor is not None and engine.is_active(b):  # its numbers are out of reach; r has a solution as well
+            b = stop_gradient(space.ravel(r))
+            found = dense.solve(engine, factor, b, False)
+        cut = stop_gradient((x, primals, r, found, b))
+        arrays = engine.concrete([space.ravel(cut[0]), space.ravel(cut[2]), cut[3], cut[4]])
+        if arrays is None:
+            return
+        start = engine.concrete([space.ravel(_as_like(engine, cut[1][0], cut[0]))])
+        gain = _norm(arrays[2]) / (_norm(arrays[3]) or 1.0)
+
+        def residual(v: Any) -> Any:
+            at = space.unravel(engine.asarray(v.astype(arrays[0].dtype), cut[3]))
+            return engine.to_numpy(stop_gradient(space.ravel(self.equation(engine, at, tuple(cut[1][1:]), statics))))
+
+        reports.solution(self.options, (arrays[0], arrays[0] if start is None else start[0], arrays[1]), gain, residual)
+
+
+def _norm(array: Any) -> float:
+    return float(np.linalg.norm(array))
+
+
+_MOST = 32  # sets of options whose systems are kept
+
+
+def _as_like(engine: Engine, x0: Any, x: Any) -> Any:
+    """The point that the solver started from, in the dtypes of its result; the result itself where it differs in shape."""
+    leaves, structure = trees.flatten(x)
+    starts = trees.leaves_of(x0)
+    if [tuple(np.shape(a)) for a in starts] != [tuple(a.shape) for a in leaves]:
+        return x
+    made = [engine.asarray(a, b) for a, b in zip(starts, leaves, strict=True)]
+    return structure.unflatten(iter([a if a.dtype == b.dtype else engine.cast(a, b) for a, b in zip(made, leaves, strict=True)]))
+
+
+class _Push(Inside, Pushforward):
+    """The forward rule."""
+
+
+class _Pull(Inside, Pullback):
+    """The reverse rule."""
