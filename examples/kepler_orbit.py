@@ -46,11 +46,11 @@ OBSERVED = np.fromstring(
 ).reshape(-1, 3)
 TIMES, VELOCITIES, ERRORS = (OBSERVED * [1.0, 1e3, 1e3]).T  # days, m/s, m/s
 
-ELEMENTS = ("period [d]", "periastron [JD - 2452000]", "eccentricity", "argument [deg]", "semi-amplitude [m/s]", "velocity [m/s]")
-PUBLISHED = ("380.85 +- 0.09", "2451.52 +- 0.1", "0.75 +- 0.002", "356.2 +- 0.4", "100.34", "46245")
-START = np.array([380.0, 2452.0, 0.6, 0.0, 100.0, 46250.0])  # read off the data: the peaks, half their height, their distance
+ELEMENTS = ("period [d]", "periastron [JD - 2452000]", "eccentricity", "argument [rad]", "semi-amplitude [m/s]", "velocity [m/s]")
+PUBLISHED = ("380.85 +- 0.09", "2451.52 +- 0.1", "0.75 +- 0.002", "-0.066 +- 0.007", "100.34", "46245")  # the argument: 356.2 +- 0.4 degrees
+START = np.array([380.0, 2452.0, 0.6, 0.0, 100.0, 46250.0])  # read off the data: the distance, the time, the height of the peaks
 SUNS = 0.78  # the mass of the star in solar masses, by the same authors
-YEAR, K_JUPITER = 365.25, 28.4329  # days; m/s: what a planet of Jupiter's mass does to one solar mass in a year
+YEAR, K_JUPITER = 365.25, 28.4329  # days; m/s: what a planet of Jupiter's mass does to one solar mass in a year (Lovis and Fischer 2010)
 
 
 def kepler(anomaly: Any, mean: Any, eccentricity: Any) -> Any:
@@ -105,7 +105,54 @@ def fit(engine: str) -> Orbit:
     jacobian = rb.jacobian(misfit, engine=engine)
     found = least_squares(misfit, START, jac=jacobian, method="lm", x_scale="jac", xtol=1e-14, ftol=1e-14, gtol=1e-14)
     ends = jacobian(found.x)
-    covariance = np.linalg.inv(ends.T @ ends)
+    covariance = np.linalg.inv(ends.T @ ends) * 2 * found.cost / (len(TIMES) - len(START))  # the star jitters: chi^2 is above 1
     weight, slopes = rb.value_and_grad(mass, engine=engine)(found.x)
     spread = (float(weight), float(np.sqrt(slopes @ covariance @ slopes)))
     return Orbit(jacobian(START), found.x, np.sqrt(np.diag(covariance)), spread, 2 * found.cost, found.nfev)
+
+
+def report(orbits: dict[str, Orbit]) -> str:
+    """A table of the engines, and the orbit."""
+    first = next(iter(orbits.values()))
+    lines = [f"{'engine':9} {'chi^2':>11} {'mass [Jupiter]':>14} {'evaluations':>11} {'Jacobian off by':>15} {'elements off by':>15}"]
+    for engine, o in orbits.items():
+        jacobian = np.abs((o.jacobian - first.jacobian) / np.abs(first.jacobian).max(axis=0)).max()
+        elements = np.abs((o.elements - first.elements) / first.deviations).max()
+        lines.append(f"{engine:9} {o.chi_square:11.7f} {o.mass[0]:14.9f} {o.evaluations:11} {jacobian:15.1e} {elements:15.1e}")
+    lines += ["", f"{'':26} {'found':>12} {'':3} {'deviation':>9}  published"]
+    for name, value, deviation, published in zip(ELEMENTS, first.elements, first.deviations, PUBLISHED, strict=True):
+        lines.append(f"{name:26} {value:12.5f} +- {deviation:9.5f}  {published}")
+    return "\n".join([*lines, f"{'mass x sin i [Jupiter]':26} {first.mass[0]:12.5f} +- {first.mass[1]:9.5f}  1.99"])
+
+
+def plot(orbit: Orbit, path: str) -> None:
+    """The velocities over one period, and what is left of them."""
+    from matplotlib.figure import Figure  # noqa: PLC0415  (only where a plot is asked for)
+
+    period, periastron = orbit.elements[:2]
+    upper, lower = (figure := Figure(figsize=(7, 5), layout="constrained")).subplots(2, sharex=True, height_ratios=[3, 1])
+    phases = np.linspace(-0.5, 0.5, 2001)
+    upper.plot(phases * period, velocity(orbit.elements, periastron + phases * period) - orbit.elements[5], "C0")
+    days = ((TIMES - periastron) / period + 0.5) % 1 * period - period / 2
+    upper.errorbar(days, VELOCITIES - orbit.elements[5], ERRORS, fmt="k.", markersize=4)
+    lower.errorbar(days, -misfit(orbit.elements) * ERRORS, ERRORS, fmt="k.", markersize=4)
+    upper.set(ylabel="radial velocity [m/s]")
+    lower.set(xlabel="days from the periastron", ylabel="left [m/s]")
+    figure.savefig(path)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Fit with each engine and print the tables."""
+    parser = argparse.ArgumentParser(description="Fit the orbit of a planet to radial velocities.")
+    every = [e for e in ("dual", "jax", "torch", "autograd") if e == "dual" or importlib.util.find_spec(e)]
+    parser.add_argument("--engines", nargs="+", default=every, metavar="ENGINE", help="dual, jax, torch, autograd; by default all")
+    parser.add_argument("--plot", metavar="FILE", help="save the orbit as an image; needs matplotlib")
+    options = parser.parse_args(arguments)
+    orbits = {engine: fit(engine) for engine in options.engines}
+    print(report(orbits))
+    if options.plot:
+        plot(orbits[options.engines[-1]], options.plot)
+
+
+if __name__ == "__main__":
+    main()

@@ -7,4 +7,5 @@ from rulebook.implicit.failures import (
     NotConvergedWarning as NotConvergedWarning,
     SingularError as SingularError,
 )
+from rulebook.implicit.linear import linear_solve as linear_solve
 from rulebook.implicit.system import Operator as Operator

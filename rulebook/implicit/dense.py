@@ -70,8 +70,10 @@ def _singular(matrix: Any, name: str) -> SingularError:
     )
 
 
-def solve(engine: Engine, factor: Factor, b: Any, transposed: bool) -> Any:
-    """The solution of one system, of shape (n,)."""
+def solve(engine: Engine, factor: Factor, b: Any, adjoint: bool) -> Any:
+    """The solution for the matrix or its adjoint, of the shape of b, (n,) or (n, k)."""
     lu, pivots, rows, columns = factor
-    left, right = (columns, rows) if transposed else (rows, columns)
-    return right * arrays_of(engine, b).linalg.lu_solve((lu, pivots), left * b, trans=1 if transposed else 0)
+    left, right = (columns, rows) if adjoint else (rows, columns)
+    if len(b.shape) == 2:
+        left, right = left[:, None], right[:, None]
+    return right * arrays_of(engine, b).linalg.lu_solve((lu, pivots), left * b, trans=2 if adjoint else 0)

@@ -7,17 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from rulebook import captures, trees
-from rulebook.engines import Engine, engine_of
+from rulebook import trees
+from rulebook.engines import Engine
 from rulebook.errors import RuleSignatureError
-from rulebook.forms import Pullback
 from rulebook.implicit import dense
-from rulebook.implicit.captured import Captured, find
-from rulebook.implicit.options import NAMES, Options
+from rulebook.implicit.captured import find
+from rulebook.implicit.options import Options
 from rulebook.implicit.space import Space
-from rulebook.implicit.system import Inside, LinearIn, System
-from rulebook.namespace import engine_for, stop_gradient
-from rulebook.primitive import Primitive
+from rulebook.implicit.system import System, linear_primitive
+from rulebook.namespace import engine_for, stop_gradient, xp as namespace
 from rulebook.tangents import Thunk
 
 __all__ = ["linear_solve"]
@@ -87,13 +85,111 @@ class _Product:
 
 def _by_matrix(matrix: Any, b: Any) -> Any:
     """By a factor, which is an argument of its own so that all derivatives share it."""
-    engine = engine_of((matrix, b), _NAME)
     shape, other = tuple(np.shape(matrix)), tuple(np.shape(b))
     if len(shape) != 2 or shape[0] != shape[1] or len(other) not in (1, 2) or other[0] != shape[0]:
         raise RuleSignatureError(
             f"{_NAME}.", "a matrix of shape (n, n) and b of shape (n,) or (n, k)", f"{shape} and {other}", "pass a square matrix that fits b"
         )
-    use = engine or engine_for((matrix, b), _NAME)
-    matrix, b = _floating(use, matrix), _floating(use, b)
-    factor = dense.factorise(use, stop_gradient(matrix), _NAME)
-    return _solve(b, matrix, factor, adjoint=False)
+    engine = engine_for((matrix, b), _NAME)
+    matrix, b = _together(engine, engine.asarray(matrix), engine.asarray(b))
+    return _solve(b, matrix, dense.factorise(engine, stop_gradient(matrix), _NAME), adjoint=False)
+
+
+def _together(engine: Engine, matrix: Any, b: Any) -> tuple[Any, Any]:
+    """Both in the floating dtype that they promote to."""
+    dtypes = [engine.spec(v).dtype for v in (matrix, b)]
+    if dtypes[0] == dtypes[1] and engine.has_tangent(b):
+        return matrix, b
+    one = engine.asarray(np.zeros((), np.result_type(*dtypes, np.float32 if np.float32 in dtypes else np.float64)), b)
+    return matrix + one, b + one
+
+
+
+def _push(z: Any, primals: Any, tangents: Any, *, adjoint: bool) -> Any:
+    b, matrix, factor = primals
+    b_dot, matrix_dot, _ = tangents
+    if matrix_dot is not None:
+        moved = _adjoint(matrix_dot) @ z if adjoint else matrix_dot @ z
+        b_dot = -moved if b_dot is None else b_dot - moved
+    return None if b_dot is None else _solve(b_dot, matrix, factor, adjoint=adjoint)
+
+
+def _pull(z: Any, primals: Any, z_bar: Any, *, adjoint: bool) -> Any:
+    _, matrix, factor = primals
+    w = _solve(z_bar, matrix, factor, adjoint=not adjoint)
+    left, right = (z, w) if adjoint else (w, z)
+    return w, Thunk(lambda: -_outer(left, right)), None
+
+
+_solve = linear_primitive(
+    lambda b, matrix, factor, *, adjoint: dense.solve(engine_for((b, matrix), _NAME), factor, b, adjoint), _push, _pull, "rb.implicit.linear_solve"
+)
+
+
+def _adjoint(a: Any) -> Any:
+    xp = namespace(a)
+    return xp.conj(xp.swapaxes(a, -1, -2))
+
+
+def _outer(left: Any, right: Any) -> Any:
+    """left right^H."""
+    xp = namespace(left, right)
+    return left[:, None] * xp.conj(right) if len(right.shape) == 1 else left @ _adjoint(right)
+
+
+# -- a function ------------------------------------------------------------------------------------
+
+
+def _by_product(product: Callable[[Any], Any], b: Any, options: Options) -> Any:
+    """By products alone; what the function captured are the parameters of the matrix."""
+    captured = find((product,), _NAME)
+    values = () if captured is None else tuple(captured.values)
+    engine = engine_for((b, values), _NAME)
+    leaves, structure = trees.flatten(b)
+    b = structure.unflatten(iter([_floating(engine, leaf) for leaf in leaves]))
+    zero = _zeros(engine, b)
+    found = _checked(engine, product(zero), zero)
+    b = structure.unflatten(iter([_raised(engine, x, y) for x, y in zip(trees.leaves_of(b), trees.leaves_of(found), strict=True)]))
+    params = _zeros(engine, b), values
+    function = _at_zero(_always(product) if captured is None else captured.rebuild)
+    system, space = System(_NAME, function, options), Space(engine, b)
+    return space.unravel(system.solve(space.ravel(b), params, system.factor(engine, params, space.size)))
+
+
+def _at_zero(rebuild: Callable[[Any], tuple[Any, ...]]) -> Callable[[Engine, Any], tuple[Any, Any]]:
+    """The linear function of captured values; its Jacobian is the matrix anywhere, as at zero."""
+    return lambda engine, params: (params[0], rebuild(params[1])[0])
+
+
+def _always(product: Any) -> Callable[[Any], tuple[Any, ...]]:
+    return lambda _: (product,)
+
+
+def _floating(engine: Engine, value: Any) -> Any:
+    value = engine.asarray(value)
+    return value if engine.has_tangent(value) else value + engine.asarray(np.zeros(()), value)
+
+
+def _zeros(engine: Engine, b: Any) -> Any:
+    leaves, structure = trees.flatten(b)
+    return structure.unflatten(iter([engine.zeros_like(stop_gradient(leaf)) for leaf in leaves]))
+
+
+def _raised(engine: Engine, b: Any, image: Any) -> Any:
+    """A right-hand side in the dtype of the product, where that is complex."""
+    return b + 0 * stop_gradient(image) if engine.is_complex(image) and not engine.is_complex(b) else b
+
+
+def _checked(engine: Engine, image: Any, zero: Any) -> Any:
+    """The product with zero, which shows whether the function is linear and gives what b is like."""
+    leaves, structure = trees.flatten(zero)
+    found, other = trees.flatten(image)
+    shapes = [tuple(np.shape(v)) for v in found], [tuple(v.shape) for v in leaves]
+    if other != structure or shapes[0] != shapes[1]:
+        raise RuleSignatureError(
+            f"{_NAME}.", f"a product like b, {structure!r} of shapes {shapes[1]}", f"{other!r} of shapes {shapes[0]}", "return A v for v like b"
+        )
+    arrays = engine.concrete([stop_gradient(v) for v in found])
+    if arrays is not None and any(np.any(a != 0) for a in arrays):
+        raise RuleSignatureError(_NAME + ".", "a linear function, zero at zero", "another value there", "move the constant to b")
+    return image

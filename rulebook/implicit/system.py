@@ -26,7 +26,7 @@ from rulebook.primitive import Primitive
 from rulebook.tangents import Thunk
 from rulebook.trees import flatten, flatten_like, leaves_of
 
-__all__ = ["Inside", "Operator", "System"]
+__all__ = ["Inside", "Operator", "System", "linear_primitive"]
 
 Function = Callable[[Engine, Any], tuple[Any, Callable[[Any], Any]]]
 
@@ -75,8 +75,10 @@ class System:
         self.name = name
         self._function = function
         self.options = options
-        self._dense = _primitive(self, _LinearIn(self.push, (0,)))
-        self._free = _primitive(self, _Push("pushforward", self.push))
+        title = f"the linear system of {name}"
+        solve = lambda b, params, factor, *, transposed: self.primal(b, params, factor, transposed=transposed)
+        self._dense = linear_primitive(solve, self.push, self.pull, title)
+        self._free = _primitive(solve, _Push("pushforward", self.push, symbolic_zeros=True), self.pull, title)
         self._last: tuple[Engine, list[Any], Any] | None = None
 
     # -- the matrix ----------------------------------------------------------------------------
@@ -186,14 +188,17 @@ class _Pull(Inside, Pullback):
     """The reverse rule of both."""
 
 
-def _primitive(system: System, forward: Forward) -> Primitive:
-    def solve(b: Any, params: Any, factor: Any, *, transposed: bool) -> Any:
-        return system.primal(b, params, factor, transposed=transposed)
-
-    forward.symbolic_zeros = True
-    made = Primitive(solve, name=f"the linear system of {system.name}", listed=False)
-    made.set_rule(forward, _Pull("pullback", system.pull), replace=False)
+def _primitive(solve: Callable[..., Any], forward: Forward, pull: Callable[..., Any], name: str) -> Primitive:
+    made = Primitive(solve, name=name, listed=False)
+    made.set_rule(forward, _Pull("pullback", pull), replace=False)
     return made
+
+
+def linear_primitive(solve: Callable[..., Any], push: Callable[..., Any], pull: Callable[..., Any], name: str) -> Primitive:
+    """A primitive that is linear in its first argument for plain values of the others, with a pushforward and a pullback."""
+    forward = _LinearIn(push, (0,))
+    forward.symbolic_zeros = True
+    return _primitive(solve, forward, pull, name)
 
 
 def _made(engine: Engine, params: Any, dots: Any) -> Any:

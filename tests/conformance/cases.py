@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import rulebook as rb
-from tests.conformance.model import MARKER as M, Case
+from tests.conformance.model import MARKER as M, Case, one_direction
 
 Directions = frozenset[str]
 
@@ -62,13 +62,6 @@ def _given_output(directions: Directions) -> Any:
     return growth
 
 
-def _one_direction(f: Any, directions: Directions) -> Any:
-    """Drop the direction that a rule which writes both should not have."""
-    f.forward = f.forward if "forward" in directions else None
-    f.reverse = f.reverse if "reverse" in directions else None
-    return f
-
-
 def _scalar(directions: Directions) -> Any:
     """scalar_rule of x w + tanh(x), with broadcasting."""
 
@@ -81,7 +74,7 @@ def _scalar(directions: Directions) -> Any:
         t = rb.xp(x, w).tanh(x)
         return M * (w + 1 - t * t), rb.thunk(lambda: M * x)
 
-    return _one_direction(mix, directions)
+    return one_direction(mix, directions)
 
 
 def _linear(directions: Directions) -> Any:
@@ -95,7 +88,7 @@ def _linear(directions: Directions) -> Any:
     def _(y_bar, a, b):
         return 2.0 * y_bar, -3.0 * y_bar
 
-    return _one_direction(blend, directions)
+    return one_direction(blend, directions)
 
 
 def _containers(directions: Directions) -> Any:
@@ -244,7 +237,7 @@ def _holomorphic(directions: Directions) -> Any:
     def _(y, z, w):
         return M * 2 * z * w, M * z * z
 
-    return _one_direction(square, directions)
+    return one_direction(square, directions)
 
 
 def _modulus(directions: Directions) -> Any:
@@ -401,7 +394,7 @@ def _constant(directions: Directions) -> Any:
     def cells(x):
         return rb.xp(x).floor(x)
 
-    return _one_direction(rb.non_differentiable(cells), directions)
+    return one_direction(rb.non_differentiable(cells), directions)
 
 
 def _normal(*shapes: tuple[int, ...], dtype: Any = float, shift: float = 0.0) -> Callable[[np.random.Generator], tuple[Any, ...]]:

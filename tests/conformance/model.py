@@ -53,6 +53,13 @@ class Case:
     any_order: bool = False
 
 
+def one_direction(f: Any, directions: frozenset[str]) -> Any:
+    """Drop the direction that a rule which writes both should not have."""
+    f.forward = f.forward if "forward" in directions else None
+    f.reverse = f.reverse if "reverse" in directions else None
+    return f
+
+
 class Problem:
     """A case at one point, flattened: a function of the differentiable arrays alone.
 

@@ -14,11 +14,12 @@ from typing import Any
 
 from rulebook.engines import Engine
 from rulebook.forms import Frule, Rrule
-from rulebook.implicit.ode.arithmetic import added, flat_map
+from rulebook.implicit.ode.arithmetic import added, mapped
 from rulebook.implicit.ode.field import NAME, Field
 from rulebook.implicit.ode.methods import FIXED
 from rulebook.namespace import engine_for
 from rulebook.primitive import Primitive
+from rulebook.trees import leaves_of
 
 __all__ = ["RungeKutta", "recur"]
 
@@ -123,7 +124,7 @@ class Pulled(Step):
 
     def nothing(self, engine: Engine, theta: Any) -> Any:
         """For the cotangents of theta."""
-        return flat_map(engine.zeros_like, theta[0])
+        return mapped(engine.zeros_like, theta[0])
 
 
 def _recur(x0: Any, us: Any, theta: Any, fixed: Any, *, step: Step, every: int) -> tuple[Any, Any, Any]:
@@ -147,12 +148,12 @@ def _recur(x0: Any, us: Any, theta: Any, fixed: Any, *, step: Step, every: int) 
         carry, out = one(carry, u) if every == 1 else engine.scan(one, carry, u)
         return carry, (carry[0], out)
 
-    rows = us if every == 1 else flat_map(lambda u: u.reshape((-1, every, *u.shape[1:])), us)
+    rows = us if every == 1 else mapped(lambda u: u.reshape((-1, every, *u.shape[1:])), us)
     (_, total), (xs, outs) = engine.scan(row, (x0, step.nothing(engine, theta)), rows)
     xp = engine.namespace()
     if every != 1:
-        outs = flat_map(lambda o: o.reshape((-1, *o.shape[2:])), outs)
-    return flat_map(lambda a, later: xp.concatenate([a[None], later]), x0, xs), outs, total
+        outs = mapped(lambda o: o.reshape((-1, *o.shape[2:])), outs)
+    return mapped(lambda a, later: xp.concatenate([a[None], later]), x0, xs), outs, total
 
 
 recur = Primitive(_recur, name=f"{NAME}, its steps", listed=False)
@@ -169,20 +170,33 @@ def _rrule(x0: Any, us: Any, theta: Any, fixed: Any, *, step: Step, every: int) 
     states, outs, total = recur(x0, us, theta, fixed, step=step, every=1)
     engine = engine_for((x0, us, theta), NAME)
     xp = engine.namespace()
-    back = lambda tree: flat_map(lambda a: xp.flip(a, 0), tree)
+    back = lambda tree: mapped(lambda a: xp.flipud(a), tree)
 
     def pullback(y_bar: Any) -> Any:
         states_bar, outs_bar, total_bar = y_bar
-        stored_bar = flat_map(lambda a: _spread(xp, a, every), states_bar)
-        before = flat_map(lambda a: a[:-1], (states, stored_bar))
-        n = len(stored_bar[0]) if False else None
-        del n
-        given = back((before[0], us, before[1], outs_bar))
-        last = flat_map(lambda a: a[-1], stored_bar)
-        x_bars, us_bar, theta_bar = recur(last, given, (theta, total_bar), fixed, step=Pulled(step), every=_length(us))
-        return flat_map(lambda a: a[-1], x_bars), back(us_bar), theta_bar, None
+        stored_bar = mapped(lambda a: _spread(xp, a, every), states_bar)
+        from_states, from_bars = mapped(lambda a: a[:-1], (states, stored_bar))
+        last = mapped(lambda a: a[-1], stored_bar)
+        x_bars, us_bar, theta_bar = recur(
+            last, back((from_states, us, from_bars, outs_bar)), (theta, total_bar), fixed, step=Pulled(step), every=_length(us)
+        )
+        return mapped(lambda a: a[-1], x_bars), back(us_bar), theta_bar, None
 
-    return (flat_map(lambda a: a[::every], states), outs, total), pullback
+    return (mapped(lambda a: a[::every], states), outs, total), pullback
+
+
+def _length(us: Any) -> int:
+    return int(leaves_of(us)[0].shape[0])
+
+
+def _spread(xp: Any, a: Any, every: int) -> Any:
+    """Rows with zeros between them, for the states that were not returned."""
+    if every == 1:
+        return a
+    later = a[1:]
+    shape = tuple(later.shape)
+    gaps = xp.zeros_like(xp.stack([later] * (every - 1), 1))
+    return xp.concatenate([a[:1], xp.concatenate([gaps, later[:, None]], 1).reshape((-1, *shape[1:]))])
 
 
 recur.set_rule(Frule("frule", _frule), Rrule("rrule", _rrule), replace=False)
