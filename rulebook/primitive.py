@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import operator
 import sys
 import types
 import weakref
@@ -138,7 +139,8 @@ class Primitive:
         if engine is None:
             fn = guarded(self.fn, self.name) if self.host else self.fn
             route = functools.partial(fn, **statics) if statics else fn
-            leaves, same = list(args), same and len(leaves) == len(args)
+            flat = len(leaves) == len(args) and all(map(operator.is_, leaves, args))  # a pair and None are two leaves as well
+            leaves, same = list(args), same and flat
         else:
             route, leaves = self._bind(engine, args, statics, key)
         if same and (key is None or all(type(v) in _PLAIN for v in statics.values())):

@@ -364,3 +364,9 @@ def test_the_rule_library_does_not_hide_the_function_of_its_name() -> None:
         "import rulebook.rules\nassert rb.rules(f) == before and rb.rules is rulebook.rules\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_numpy_values_in_a_tuple_beside_none_are_not_taken_apart():
+    f = rb.primitive(lambda x, pair, extra: x + sum(pair) if extra is None else x)
+    for _ in range(2):
+        assert f(np.array(1.0), (np.array(2.0), np.array(3.0)), None) == 6.0

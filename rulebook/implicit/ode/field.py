@@ -56,6 +56,7 @@ class Field:
     def __init__(self, fn: Callable[..., Any], y: trees.Structure, theta: Parameters) -> None:
         self.fn = fn
         self._y = y
+        self.n_leaves = y.n_leaves
         self._theta = theta.structure
         self._kinds = theta.kinds
         self._key: Hashable = (_key(fn), y, theta.structure, tuple(_key(k[0]) if isinstance(k, tuple) else k for k in theta.kinds))
