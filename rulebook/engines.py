@@ -265,6 +265,11 @@ class Engine(ABC):
             state = body(state)
         return state
 
+    def put(self, array: Any, k: Any, row: Any) -> Any:
+        """An array with another k-th row, k being a whole number of any dtype; the array itself may be changed."""
+        array[int(k)] = row
+        return array
+
     def scan(self, step: Callable[[Any, Any], tuple[Any, Any]], carry: Any, xs: Any) -> tuple[Any, Any]:
         """`carry, y = step(carry, x)` for each x along the first axis of xs.
 

@@ -126,6 +126,10 @@ class TorchEngine(Engine):
         """In Python; under vmap until all examples have stopped."""
         return _torch_loops.while_loop(go_on, body, state)
 
+    def put(self, array: Any, k: Any, row: Any) -> Any:
+        """In place; a copy under vmap, where k may differ from example to example."""
+        return _torch_loops.put(array, k, row)
+
     def namespace(self) -> Any:
         """The array namespace with NumPy's names."""
         from rulebook.bridges._torch.namespace import NAMESPACE

@@ -148,11 +148,11 @@ def root(
         result: see `rb.primitive`; by default the solution has the shapes and dtypes of x0.
         vectorized: see `rb.primitive`.
         linear_solver: what solves the systems with the Jacobian dF/dx: "dense" factors it once, "gmres", "cg" and "bicgstab" only
-            multiply with it; "auto" is "dense" up to 128 unknowns and "gmres" ("cg" for minima) above.  A function
+            multiply with it; "auto" is "dense" up to 128 unknowns and "bicgstab" ("cg" for minima) above, "gmres" where that fails.  A function
             `(operator, b) -> z` of trees solves a structured system itself: `operator(v)` is the product, `operator.params` is (x, theta),
             `operator.transposed` says whether it is the transpose.
         tol: the relative accuracy of the solver; linear systems are solved to it, and a solution that is further off is
-            reported.  By default 3/4 of the digits of the dtype, and a quarter for reports.
+            reported.  By default a few roundings, and a quarter of the digits of the dtype for reports.
         has_aux: the solver returns (x, aux); aux has no derivative.
         on_failure: what happens where the solver or a linear solve did not converge: "warn", "raise" or "ignore".  Programs that are
             traced have no numbers to warn of: a failed linear solve gives NaN there, and "raise" looks when they run.

@@ -24,7 +24,7 @@ class Equation:
     """
 
     what = "residual"
-    large = "gmres"  # the matrix-free method for its Jacobian
+    large = "bicgstab, then gmres"  # the matrix-free method for its Jacobian
 
     def __init__(self, fn: Callable[..., Any], name: str) -> None:
         self.fn = fn
@@ -80,7 +80,7 @@ class Minimum(Equation):
     """The gradient of objective(x, *theta) is zero."""
 
     what = "objective"
-    large = "cg"
+    large = "cg, then gmres"
 
     def residual(self, engine: Engine, fn: Callable[[Any], Any], x: Any) -> Any:
         """The gradient."""

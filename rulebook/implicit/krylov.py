@@ -1,7 +1,7 @@
 """Large linear systems, by products with the matrix alone; written once for the arrays of every engine.
 
-Vectors are real, of shape (n,).  Each method returns (x, the norm of the residual, the number of products), and stops when the
-residual is below `tol` times the norm of b, or as small as rounding lets it be.
+Vectors are real, of shape (n,).  Each method stops when the residual is below `tol` times the norm of b, or as small as rounding lets
+it be, and ends with the true residual.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from rulebook.namespace import arrays_of
 __all__ = ["METHODS", "Found"]
 
 Matvec = Callable[[Any], Any]
-Found = tuple[Any, Any, Any]
+Found = tuple[Any, Any, Any, Any]  # x, the norm of its residual, the number of products, the size of the matrix
 
 _KEPT = 24  # directions that GMRES orthogonalises against before it starts anew
 _CALM = 0.9  # a residual that falls by less than this adds nothing new to the basis
@@ -41,7 +41,7 @@ class _Run:
         self.b = b
         self.eps = float(np.finfo(engine.spec(b).dtype).eps)
         self.tol = max(tol, 4 * self.eps)
-        self.limit = limit
+        self.limit = float(limit)
         self.goal = self.tol * self.norm(b)
         self.zero = 0 * self.norm(b)
 
@@ -49,27 +49,34 @@ class _Run:
         """The Euclidean norm."""
         return self.xp.sqrt(self.xp.sum(v * v))
 
-    def enough(self, norm: Any, x: Any, scale: Any) -> Any:
-        """Whether a residual is small: against b, or against the rounding of the product with x."""
-        floor = 4 * self.eps * scale * self.norm(x)
-        return norm <= self.xp.maximum(self.goal, floor)
+    def needed(self, x: Any, scale: Any) -> Any:
+        """The norm of a residual that is small: against b, or against the rounding of the product with x."""
+        return self.xp.maximum(self.goal, 4 * self.eps * scale * self.norm(x))
+
+    def goes_on(self, norm: Any, x: Any, scale: Any, products: Any) -> Any:
+        """Whether a residual is too large, and products are left."""
+        return (norm > self.needed(x, scale)) & (products < self.limit)
 
     def safe(self, value: Any) -> Any:
         """A divisor, one where it vanishes."""
         return self.xp.where(value == 0, self.zero + 1, value)
 
 
-def gmres(run: _Run) -> Found:
+def gmres(run: _Run, x: Any = None, scale: Any = None) -> Found:
     """The smallest residual in the Krylov space, for any matrix.
 
     The residual is projected on products w = A p of directions p, orthonormal all of them, which are kept and start anew after a
     number of rounds (Eisenstat, Elman and Schultz 1983).  The next direction is the residual where it fell, else the last w, which avoids
     both breakdown and a degenerate basis (Jiranek and Rozloznik 2010).
+
+    Args:
+        run: the system.
+        x: where to start; zero by default.
+        scale: how large the matrix is, as far as is known.
     """
-    xp, n = run.xp, run.b.shape[0]
-    kept = min(_KEPT, n)
-    basis = xp.stack([0 * run.b] * kept)
-    numbers = run.engine.asarray(np.arange(kept, dtype=run.engine.spec(run.b).dtype), run.b)
+    xp = run.xp
+    kept = min(_KEPT, run.b.shape[0])
+    none = xp.stack([0 * run.b] * kept)
 
     def round_(state: Any) -> Any:
         x, r, norm, products, z, w_all, p_all, scale, k = state
@@ -81,29 +88,26 @@ def gmres(run: _Run) -> Found:
             q, p = q - h @ w_all, p - h @ p_all
         length = run.norm(q)
         w, p = q / run.safe(length), p / run.safe(length)
-        here = (numbers == k)[:, None]
-        w_all, p_all = xp.where(here, w, w_all), xp.where(here, p, p_all)
+        w_all, p_all = run.engine.put(w_all, k, w), run.engine.put(p_all, k, p)
         step = xp.sum(w * r)
         x, r = x + step * p, r - step * w
         new = run.norm(r)
         z = xp.where(new < _CALM * norm, r / run.safe(new), w)
         return x, r, new, products + 1, z, w_all, p_all, scale, k + 1
 
-    def restart(state: Any) -> Any:
-        x, _, _, products, _, w_all, p_all, scale, _ = state
+    def begin(x: Any, products: Any, scale: Any) -> Any:
         r = run.b - run.matvec(x)
         norm = run.norm(r)
-        return x, r, norm, products + 1, r / run.safe(norm), 0 * w_all, 0 * p_all, scale, run.zero
+        return x, r, norm, products + 1, r / run.safe(norm), none * 1, none * 1, scale, run.zero
 
     def cycle(state: Any) -> Any:
-        go_on = lambda s: (s[8] < kept) & ~run.enough(s[2], s[0], s[7]) & (s[3] < run.limit)
-        return restart(run.engine.while_loop(go_on, round_, state))
+        go_on = lambda s: (s[8] < kept) & run.goes_on(s[2], s[0], s[7], s[3])
+        state = run.engine.while_loop(go_on, round_, state)
+        return begin(state[0], state[3], state[7])  # with the true residual: nothing is taken for converged that is not
 
-    norm = run.norm(run.b)
-    start = (0 * run.b, run.b, norm, run.zero, run.b / run.safe(norm), basis, basis, run.zero, run.zero)
-    # A cycle ends with the true residual, so that nothing is taken for converged that is not.
-    state = run.engine.while_loop(lambda s: ~run.enough(s[2], s[0], s[7]) & (s[3] < run.limit), cycle, start)
-    return state[0], state[2], state[3]
+    start = begin(0 * run.b if x is None else x, run.zero, run.zero if scale is None else scale)
+    state = run.engine.while_loop(lambda s: run.goes_on(s[2], s[0], s[7], s[3]), cycle, start)
+    return state[0], state[2], state[3], state[7]
 
 
 def cg(run: _Run) -> Found:
@@ -119,12 +123,10 @@ def cg(run: _Run) -> Found:
         new = xp.sum(r * r)
         return x, r, r + new / run.safe(rr) * p, new, products + 1, scale
 
-    def go_on(state: Any) -> Any:
-        return ~run.enough(xp.sqrt(state[3]), state[0], state[5]) & (state[4] < run.limit)
-
     start = (0 * run.b, run.b, run.b, xp.sum(run.b * run.b), run.zero, run.zero)
-    x, _, _, _, products, _ = run.engine.while_loop(go_on, round_, start)
-    return x, run.norm(run.b - run.matvec(x)), products + 1
+    go_on = lambda s: run.goes_on(xp.sqrt(s[3]), s[0], s[5], s[4])
+    x, _, _, _, products, scale = run.engine.while_loop(go_on, round_, start)
+    return x, run.norm(run.b - run.matvec(x)), products + 1, scale
 
 
 def bicgstab(run: _Run) -> Found:
@@ -145,21 +147,40 @@ def bicgstab(run: _Run) -> Found:
         x, r = x + alpha * p + omega * s, s - omega * t
         return x, r, p, v, new_rho, alpha, omega, run.norm(r), products + 2, scale
 
-    def go_on(state: Any) -> Any:
-        return ~run.enough(state[7], state[0], state[9]) & (state[8] < run.limit)
-
     one, norm = run.zero + 1, run.norm(run.b)
     start = (0 * run.b, run.b, 0 * run.b, 0 * run.b, one, one, one, norm, run.zero, run.zero)
-    state = run.engine.while_loop(go_on, round_, start)
+    state = run.engine.while_loop(lambda s: run.goes_on(s[7], s[0], s[9], s[8]), round_, start)
     x = state[0]
-    return x, run.norm(run.b - run.matvec(x)), state[8] + 1
+    return x, run.norm(run.b - run.matvec(x)), state[8] + 1, state[9]
+
+
+def _then_gmres(first: Callable[[_Run], Found]) -> Callable[[_Run], Found]:
+    """A method with short recurrences, and GMRES from there where it breaks down or stalls."""
+
+    def solve(run: _Run) -> Found:
+        x, norm, products, scale = first(run)
+        broken = ~(norm <= run.norm(run.b))  # NaN too
+        x = run.xp.where(broken, 0 * run.b, x)
+        state = run.xp.where(broken, run.norm(run.b), norm), products, x, scale
+        go_on = lambda s: run.goes_on(s[0], s[2], s[3], s[1])
+
+        def again(state: Any) -> Any:
+            _, products, x, scale = state
+            x, norm, more, scale = gmres(run, x, scale)
+            return norm, products + more + run.limit, x, scale
+
+        norm, products, x, scale = run.engine.while_loop(go_on, again, state)
+        return x, norm, run.xp.where(products >= run.limit, products - run.limit, products), scale
+
+    return solve
 
 
 METHODS: dict[str, Callable[[_Run], Found]] = {"gmres": gmres, "cg": cg, "bicgstab": bicgstab}
+_ALL = METHODS | {"cg, then gmres": _then_gmres(cg), "bicgstab, then gmres": _then_gmres(bicgstab)}
 
 
 def solve(engine: Engine, method: str, matvec: Matvec, b: Any, tol: float, limit: int) -> tuple[Any, Any, Any, Any]:
-    """The solution, the norms of its residual and of b, and the number of products."""
+    """The solution, the norm of its residual, what that had to be, and the number of products."""
     run = _Run(engine, matvec, b, tol, limit)
-    x, norm, products = METHODS[method](run)
-    return x, norm, run.norm(b), products
+    x, norm, products, scale = _ALL[method](run)
+    return x, norm, run.needed(x, scale), products

@@ -38,7 +38,7 @@ def linear_solve(
         matrix: array of shape (n, n), real or complex; or a linear function of a tree like b that gives one, the product with A.
         b: array of shape (n,) or, for a matrix, (n, k) for k right-hand sides at once; or a tree for a function.
         method: "dense" factors the matrix once for all right-hand sides and derivatives, "gmres", "cg" and "bicgstab" only multiply
-            with it; "auto" is "dense" for a matrix and for up to 128 unknowns, else "gmres", or "cg" where `symmetric`.  A function
+            with it; "auto" is "dense" for a matrix and for up to 128 unknowns, else "bicgstab", or "cg" where `symmetric`, and "gmres" where that fails.  A function
             `(operator, b) -> z` solves it itself; see `rb.implicit.root`.
         symmetric: the matrix is symmetric (Hermitian) and positive definite.
         tol: the relative accuracy; 3/4 of the digits of the dtype by default.
@@ -61,7 +61,7 @@ def linear_solve(
         >>> linear_solve(lambda v: 2 * v, np.ones(2))
         array([0.5, 0.5])
     """
-    options = Options(_NAME, method, "cg" if symmetric else "gmres", tol, on_failure)
+    options = Options(_NAME, method, "cg, then gmres" if symmetric else "bicgstab, then gmres", tol, on_failure)
     if not callable(matrix):
         if method in ("auto", "dense"):
             return _by_matrix(matrix, b)

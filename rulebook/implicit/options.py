@@ -16,6 +16,7 @@ from rulebook.implicit.krylov import METHODS
 __all__ = ["Options"]
 
 DENSE = 128  # coordinates up to which the matrix is formed and factored
+_ROUNDINGS = 32  # the default accuracy of a linear solve, in roundings
 _PRODUCTS = 1000  # the most products of a matrix-free solve
 
 NAMES = ("auto", "dense", *METHODS)
@@ -29,13 +30,13 @@ class Options:
         name: of the function, for messages.
         linear_solver: "auto", "dense", a matrix-free method, or a function.
         large: the matrix-free method that "auto" takes.
-        tol: the relative accuracy, that of the solver; None for the 3/4th power of the machine epsilon.
+        tol: the relative accuracy, that of the solver; None for a few roundings.
         on_failure: "warn", "raise" or "ignore".
     """
 
     name: str
     linear_solver: str | Callable[..., Any] = "auto"
-    large: str = "gmres"
+    large: str = "bicgstab, then gmres"
     tol: float | None = None
     on_failure: str = "warn"
 
@@ -53,7 +54,7 @@ class Options:
 
     def accuracy(self, dtype: Any) -> float:
         """The relative accuracy of a linear solve."""
-        return float(np.finfo(dtype).eps) ** 0.75 if self.tol is None else self.tol
+        return _ROUNDINGS * float(np.finfo(dtype).eps) if self.tol is None else self.tol
 
     def alarm(self, dtype: Any) -> float:
         """The estimated relative error of a solution above which it is reported."""

@@ -12,7 +12,7 @@ from rulebook import trees
 from rulebook.bridges._torch import private
 from rulebook.errors import RuleSignatureError
 
-__all__ = ["while_loop"]
+__all__ = ["put", "while_loop"]
 
 
 def while_loop(go_on: Callable[[Any], Any], body: Callable[[Any], Any], state: Any) -> Any:
@@ -47,3 +47,12 @@ def _any(flag: Any) -> bool:
 def _where(flag: Tensor, new: Any, old: Any) -> Any:
     leaves, structure = trees.flatten(new)
     return structure.unflatten(iter([torch.where(flag, a, b) for a, b in zip(leaves, trees.leaves_of(old), strict=True)]))
+
+
+def put(array: Tensor, k: Tensor, row: Tensor) -> Tensor:
+    """See Engine."""
+    if any(private.is_wrapped(x) for x in (array, k, row)):
+        numbers = torch.arange(array.shape[0], dtype=k.dtype, device=k.device)
+        return torch.where((numbers == k).unsqueeze(-1), row, array)
+    array[int(k)] = row
+    return array

@@ -1,0 +1,5 @@
+"""Ordinary differential equations."""
+
+from rulebook.implicit.ode.api import odeint
+
+__all__ = ["odeint"]
