@@ -47,7 +47,14 @@ OBSERVED = np.fromstring(
 TIMES, VELOCITIES, ERRORS = (OBSERVED * [1.0, 1e3, 1e3]).T  # days, m/s, m/s
 
 ELEMENTS = ("period [d]", "periastron [JD - 2452000]", "eccentricity", "argument [rad]", "semi-amplitude [m/s]", "velocity [m/s]")
-PUBLISHED = ("380.85 +- 0.09", "2451.52 +- 0.1", "0.75 +- 0.002", "-0.066 +- 0.007", "100.34", "46245")  # the argument: 356.2 +- 0.4 degrees
+PUBLISHED = (
+    "380.85 +- 0.09",
+    "2451.52 +- 0.1",
+    "0.75 +- 0.002",
+    "-0.066 +- 0.007",
+    "100.34",
+    "46245",
+)  # the argument: 356.2 +- 0.4 degrees
 START = np.array([380.0, 2452.0, 0.6, 0.0, 100.0, 46250.0])  # read off the data: the distance, the time, the height of the peaks
 SUNS = 0.78  # the mass of the star in solar masses, by the same authors
 YEAR, K_JUPITER = 365.25, 28.4329  # days; m/s: what a planet of Jupiter's mass does to one solar mass in a year (Lovis and Fischer 2010)

@@ -32,7 +32,7 @@ from scipy.optimize import brentq, minimize
 
 import rulebook as rb
 
-PARAMETERS = ("evaporating", "condensing", "superheat", "efficiency", "swept volumes")
+PARAMETERS = ("evaporating", "condensing", "superheat", "efficiency", "volumes")
 MACHINE = np.array([253.15, 313.15, 5.0, 0.75, 0.4])  # K, K, K, isentropic efficiency, high stage by low stage
 
 library = functools.cache(lambda fluid: CoolProp.AbstractState("HEOS", fluid))
@@ -168,16 +168,21 @@ def best(engine: str, fluid: str) -> Best:
 def report(found: dict[str, Best], fluids: dict[str, Best]) -> str:
     """A table of the engines and one of the fluids."""
     first = next(iter(found.values()))
-    lines = [f"{'engine':9} {'COP':>9}  {'its derivatives by ' + ', '.join(PARAMETERS):67} {'best ratio':>10} {'COP':>9} {'evaluations':>11} {'off by':>7}"]
+    row = "{:9} {:>9} {:69} {:>10} {:>9} {:>11} {:>7}"
+    names = " ".join(f"{'by ' + name:>13}" for name in PARAMETERS)
+    lines = [row.format("engine", "COP", names, "best ratio", "COP", "evaluations", "off by")]
     for engine, b in found.items():
         off = max(np.abs(b.gradient - first.gradient).max(), np.abs(b.machine - first.machine).max())
-        slopes = " ".join(f"{g:12.9f}" for g in b.gradient)
-        lines.append(f"{engine:9} {b.before:9.7f}  {slopes:67} {b.machine[4]:10.7f} {b.after:9.7f} {b.evaluations:11} {off:7.1e}")
+        slopes = " ".join(f"{g:13.9f}" for g in b.gradient)
+        ends = f"{b.before:.7f}", f"{b.machine[4]:.7f}", f"{b.after:.7f}"
+        lines.append(row.format(engine, ends[0], slopes, *ends[1:], b.evaluations, f"{off:.1e}"))
     lines += ["", f"{'fluid':9} {'best ratio':>10} {'tank [bar]':>10} {'by the geometric mean':>21} {'COP':>7} {'one stage':>9}"]
     for fluid, b in fluids.items():
         low, middle, high = cycle(tank(np.asarray(12.0), b.machine, fluid=fluid), b.machine, fluid).pressures
         rule = middle / np.sqrt(low * high)
-        lines.append(f"{fluid:9} {b.machine[4]:10.5f} {middle / 1e5:10.4f} {rule:21.4f} {b.after:7.4f} {one_stage(MACHINE, fluid=fluid):9.4f}")
+        lines.append(
+            f"{fluid:9} {b.machine[4]:10.5f} {middle / 1e5:10.4f} {rule:21.4f} {b.after:7.4f} {one_stage(MACHINE, fluid=fluid):9.4f}"
+        )
     return "\n".join(lines)
 
 
@@ -200,7 +205,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Choose the compressors of a two-stage refrigerating machine.")
     every = [e for e in ("dual", "jax", "torch", "autograd") if e == "dual" or importlib.util.find_spec(e)]
     parser.add_argument("--engines", nargs="+", default=every, metavar="ENGINE", help="dual, jax, torch, autograd; by default all")
-    parser.add_argument("--fluids", nargs="+", default=["R134a", "R290", "R600a", "R717"], metavar="FLUID", help="CoolProp's names")
+    parser.add_argument("--fluids", nargs="+", default=["R134a", "R152a", "R290", "R32", "R717"], metavar="FLUID", help="CoolProp's names")
     parser.add_argument("--plot", metavar="FILE", help="save the performance as an image; needs matplotlib")
     options = parser.parse_args(arguments)
     found = {engine: best(engine, options.fluids[0]) for engine in options.engines}

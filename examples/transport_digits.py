@@ -122,8 +122,13 @@ def table(fitted: dict[str, list[Fitted]]) -> str:
     lines = [f"{'engine':9} {'before':>9} {'after':>9} {'evaluations':>11} {'gradient off by':>15} {'map off by':>10} {'ink off by':>10}"]
     for engine, found in fitted.items():
         mean = [np.mean([getattr(f, name) for f in found]) for name in ("before", "after")]
-        off = [max(np.abs(getattr(f, n) - getattr(g, n)).max() for f, g in zip(found, first, strict=True)) for n in ("gradient", "affine", "wanted")]
-        lines.append(f"{engine:9} {mean[0]:9.6f} {mean[1]:9.6f} {sum(f.evaluations for f in found):11} {off[0]:15.1e} {off[1]:10.1e} {off[2]:10.1e}")
+        off = [
+            max(np.abs(getattr(f, n) - getattr(g, n)).max() for f, g in zip(found, first, strict=True))
+            for n in ("gradient", "affine", "wanted")
+        ]
+        lines.append(
+            f"{engine:9} {mean[0]:9.6f} {mean[1]:9.6f} {sum(f.evaluations for f in found):11} {off[0]:15.1e} {off[1]:10.1e} {off[2]:10.1e}"
+        )
     lines += ["", f"{'digit':5} {'before':>9} {'after':>9}  affine map: matrix by rows, shift"]
     for i, f in enumerate(first, 1):
         lines.append(f"{i:5} {f.before:9.6f} {f.after:9.6f}  " + " ".join(f"{x:8.5f}" for x in f.affine))
