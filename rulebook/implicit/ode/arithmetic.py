@@ -1,4 +1,4 @@
-"""Arithmetic on trees of arrays that have one structure."""
+"""Arithmetic on trees of arrays that have one structure, and objects that are equal by what they are made of."""
 
 from __future__ import annotations
 
@@ -7,7 +7,20 @@ from typing import Any
 
 from rulebook import trees
 
-__all__ = ["added", "largest", "mapped", "scaled"]
+__all__ = ["Keyed", "added", "beginning", "end", "flipped", "largest", "mapped"]
+
+
+class Keyed:
+    """An object that stands for its parts, so that it can be a static: made of the same, it is the same."""
+
+    def __init__(self, *key: Any) -> None:
+        self._key = key
+
+    def __hash__(self) -> int:
+        return hash((type(self), self._key))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Keyed) and type(other) is type(self) and self._key == other._key
 
 
 def mapped(fn: Callable[..., Any], tree: Any, *others: Any) -> Any:
@@ -22,9 +35,19 @@ def added(a: Any, b: Any) -> Any:
     return mapped(lambda x, y: x + y, a, b)
 
 
-def scaled(tree: Any, factor: Any) -> Any:
-    """A tree times a number."""
-    return mapped(lambda x: x * factor, tree)
+def flipped(xp: Any, tree: Any) -> Any:
+    """In the opposite order along the first axis."""
+    return mapped(xp.flipud, tree)
+
+
+def beginning(tree: Any) -> Any:
+    """All but the last of the first axis."""
+    return mapped(lambda x: x[:-1], tree)
+
+
+def end(tree: Any) -> Any:
+    """The last of the first axis."""
+    return mapped(lambda x: x[-1], tree)
 
 
 def largest(xp: Any, tree: Any) -> Any:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+import functools
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from rulebook import trees
 from rulebook.engines import NUMPY, OPAQUE, Engine, kind_of
 from rulebook.errors import RulebookError, RuleOutputError
+from rulebook.implicit.ode.arithmetic import Keyed
 from rulebook.signature import static_key
 
 __all__ = ["NAME", "Field", "Parameters"]
@@ -18,60 +20,53 @@ Leaves = tuple[Any, ...]
 
 
 class Parameters:
-    """How theta is taken apart: leaves that can be perturbed, arrays that cannot, and other objects.
+    """How theta is taken apart.
 
     Args:
-        engine: what tells them apart.
+        engine: what tells what can be perturbed.
         theta: the parameters of the field.
+
+    Attributes:
+        moving: the leaves that can be perturbed.
+        fixed: the arrays that cannot: integers and booleans.
+        kinds: for each leaf whether it moves, or itself in a tuple if it is no array.
     """
 
     def __init__(self, engine: Engine, theta: tuple[Any, ...]) -> None:
         leaves, self.structure = trees.flatten(theta)
-        self.moving: Leaves = ()
-        self.fixed: Leaves = ()
-        kinds: list[Any] = []
-        for x in leaves:
-            if kind_of(type(x)) == OPAQUE:
-                kinds.append((x,))
-                continue
-            x = engine.asarray(x)
-            moves = engine.has_tangent(x)
-            kinds.append(moves)
-            if moves:
-                self.moving += (x,)
-            else:
-                self.fixed += (x,)
-        self.kinds = tuple(kinds)
+        arrays = [None if kind_of(type(x)) == OPAQUE else engine.asarray(x) for x in leaves]
+        self.kinds = tuple([(x,) if a is None else engine.has_tangent(a) for x, a in zip(leaves, arrays, strict=True)])
+        self.moving = tuple([a for a, kind in zip(arrays, self.kinds, strict=True) if kind is True])
+        self.fixed = tuple([a for a, kind in zip(arrays, self.kinds, strict=True) if kind is False])
 
 
-class Field:
+class Field(Keyed):
     """`field(y, t, *theta)` on the leaves of y and theta.  Equal for the same function and structures, so that it can be a static.
 
     Args:
         fn: the user's function.
         y: the structure of the state.
         theta: that of the parameters, and which of their leaves move.
+
+    Attributes:
+        reads: what of the user's it runs, hashable.
     """
 
     def __init__(self, fn: Callable[..., Any], y: trees.Structure, theta: Parameters) -> None:
-        self.fn = fn
-        self._y = y
         self.n_leaves = y.n_leaves
+        self._fn = fn
+        self._y = y
         self._theta = theta.structure
         self._kinds = theta.kinds
-        self._key: Hashable = (_key(fn), y, theta.structure, tuple(_key(k[0]) if isinstance(k, tuple) else k for k in theta.kinds))
-
-    def __hash__(self) -> int:
-        return hash(self._key)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Field) and self._key == other._key
+        self.reads = tuple([_hashable(v) for v in (fn, *[k[0] for k in theta.kinds if isinstance(k, tuple)])])
+        kinds = tuple(["other" if isinstance(k, tuple) else k for k in theta.kinds])
+        super().__init__(static_key(self.reads), y, theta.structure, kinds)
 
     def __call__(self, engine: Engine, x: Leaves, t: Any, moving: Sequence[Any], fixed: Sequence[Any]) -> Leaves:
         """The leaves of the rate of change of a state, in its shapes and dtypes."""
         rest = {True: iter(moving), False: iter(fixed)}
         leaves = [k[0] if isinstance(k, tuple) else next(rest[k]) for k in self._kinds]
-        y_dot = self.fn(self._y.unflatten(iter(x)), t, *self._theta.unflatten(iter(leaves)))
+        y_dot = self._fn(self._y.unflatten(iter(x)), t, *self._theta.unflatten(iter(leaves)))
         found = trees.flatten_like(self._y, y_dot, self._wrong)
         return tuple([self._fit(engine, i, a, b) for i, (a, b) in enumerate(zip(x, found, strict=True))])
 
@@ -88,29 +83,23 @@ class Field:
         return engine.cast(rate, x)
 
     def _wrong(self, path: str, expected: str, got: str) -> RulebookError:
-        name = getattr(self.fn, "__name__", type(self.fn).__name__)
-        return RuleOutputError(f"{NAME}, the result of field {name}{f', y{path}' if path else ''}.", expected, got, "let field return what has the structure, shapes and dtypes of y")
+        name = getattr(self._fn, "__name__", type(self._fn).__name__)
+        which = f"{NAME}, the result of field {name}{f', y{path}' if path else ''}."
+        return RuleOutputError(which, expected, got, "let field return what has the structure, shapes and dtypes of y")
 
 
 def _shape(value: Any) -> str:
     return f"shape {tuple(value.shape)}" if hasattr(value, "shape") else f"a {type(value).__name__}"
 
 
-class _Same:
-    """An unhashable object as a key: by identity, kept alive."""
-
-    def __init__(self, value: Any) -> None:
-        self._value = value
-
-    def __hash__(self) -> int:
-        return id(self._value)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same) and self._value is other._value
-
-
-def _key(value: Any) -> Hashable:
+def _hashable(value: Any) -> Any:
+    """A value, or one that holds it and is equal to nothing but itself."""
     try:
-        return static_key(value)
+        static_key(value)
     except TypeError:
-        return _Same(value)
+        return functools.partial(_hold, value)
+    return value
+
+
+def _hold(value: Any) -> Any:
+    return value

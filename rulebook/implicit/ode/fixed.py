@@ -8,18 +8,19 @@ import numpy as np
 
 from rulebook.engines import Engine
 from rulebook.implicit.ode.field import Field
-from rulebook.implicit.ode.recurrence import RungeKutta, recur
+from rulebook.implicit.ode.recurrence import RungeKutta, run_steps
+from rulebook.primitive import Primitive
 
 __all__ = ["solve"]
 
 
-def solve(engine: Engine, field: Field, x0: Any, t: Any, moving: Any, fixed: Any, method: str, steps: int) -> Any:
+def solve(recur: Primitive, engine: Engine, field: Field, x0: Any, t: Any, moving: Any, fixed: Any, method: str, steps: int) -> Any:
     """The leaves of the solution at times t, from those of the state.
 
     In dual numbers the steps are plain code, which carries all k tangents at once: no rule does better.
     """
-    run = recur.fn if engine.name == "dual" else recur
-    return run(x0, _grid(engine, t, steps), moving, fixed, step=RungeKutta(field, method), every=steps)[0]
+    run = run_steps if engine.name == "dual" else recur
+    return run(x0, _grid(engine, t, steps), moving, fixed, step=RungeKutta(field, method), every=steps, reads=field.reads)[0]
 
 
 def _grid(engine: Engine, t: Any, steps: int) -> tuple[Any, Any]:

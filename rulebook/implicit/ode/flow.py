@@ -1,7 +1,7 @@
 """odeint by SciPy: host code whose rules integrate other equations, by the same primitives.
 
-Forwards, the tangent is integrated beside the state (the variational equation).  Backwards, each interval between two times of output is a chain
-of two sweeps (see `rates`): the state again from where it was stored, then its adjoint back.
+Forwards, the tangent is integrated beside the state (the variational equation). Backwards, each interval between two times of
+output is a chain of two sweeps (see `rates`): the state again, from where it was stored, then its adjoint back.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any
 
 from rulebook.engines import Engine
 from rulebook.forms import Pullback, Pushforward
-from rulebook.implicit.ode.arithmetic import added, largest, mapped
+from rulebook.implicit.ode.arithmetic import added, beginning, end, flipped, largest, mapped
 from rulebook.implicit.ode.field import NAME
 from rulebook.implicit.ode.rates import Chain, PushedRate, Rate, Scaled, Sweep, pulled, pushed
 from rulebook.implicit.ode.scipy import Options, run_chain, run_flow
@@ -18,11 +18,48 @@ from rulebook.namespace import engine_for, stop_gradient
 from rulebook.primitive import Primitive
 from rulebook.tangents import ShapeDtype
 
-__all__ = ["flow"]
+__all__ = ["flows"]
+
+
+def flows() -> Primitive:
+    """The solution at many times as a primitive of its own, which is forgotten with all that it has seen."""
+    sweeps = _sweeps()
+    flow = Primitive(
+        _flow,
+        name=f"{NAME}, SciPy",
+        host=True,
+        result=lambda x0, t, theta, fixed, **_: tuple(ShapeDtype((*t.shape, *x.shape), x.dtype) for x in x0),
+        listed=False,
+    )
+
+    def push(ys: Any, primals: Any, tangents: Any, *, rate: Rate, options: Options) -> Any:
+        return _push(flow, sweeps, primals, tangents, rate, options)
+
+    def pull(ys: Any, primals: Any, ys_bar: Any, *, rate: Rate, options: Options) -> Any:
+        return _pull(sweeps, ys, primals, ys_bar, rate, options)
+
+    flow.set_rule(Pushforward("pushforward", push, symbolic_zeros=True), Pullback("pullback", pull), replace=False)
+    return flow
+
+
+def _sweeps() -> Primitive:
+    """The chains of sweeps over one interval as a primitive."""
+    sweeps = Primitive(
+        _chain, name=f"{NAME}, SciPy, one interval", host=True, result=lambda starts, theta, fixed, **_: starts, listed=False
+    )
+
+    def push(ends: Any, primals: Any, tangents: Any, *, chain: Chain, options: Options) -> Any:
+        return _push_chain(sweeps, primals, tangents[:2], chain, options)
+
+    def pull(ends: Any, primals: Any, ends_bar: Any, *, chain: Chain, options: Options) -> Any:
+        return (*_pull_chain(sweeps, primals, ends_bar, chain, options), None)
+
+    sweeps.set_rule(Pushforward("pushforward", push), Pullback("pullback", pull), replace=False)
+    return sweeps
 
 
 def _flow(x0: Any, t: Any, theta: Any, fixed: Any, *, rate: Rate, options: Options) -> Any:
-    """The state at times t, stacked, from x0 at the first."""
+    """The states at times t, stacked, from x0 at the first."""
     return mapped(_narrowed, run_flow(x0, t, theta, fixed, rate, options), x0)
 
 
@@ -35,44 +72,35 @@ def _narrowed(y: Any, like: Any) -> Any:
     return y.astype(like.dtype, copy=False)
 
 
-flow = Primitive(
-    _flow,
-    name=f"{NAME}, SciPy",
-    host=True,
-    result=lambda x0, t, theta, fixed, **_: tuple(ShapeDtype((*t.shape, *x.shape), x.dtype) for x in x0),
-    listed=False,
-)
-sweeps = Primitive(_chain, name=f"{NAME}, SciPy, one interval", host=True, result=lambda starts, theta, fixed, **_: starts, listed=False)
-
-
-# -- linear maps ------------------------------------------------------------------------------------
+# -- one interval -----------------------------------------------------------------------------------
 
 
 def _unit(engine: Engine, tree: Any) -> tuple[Any, Any]:
     """A tangent or cotangent divided by its size, as tolerances are relative to one, and what multiplies it back.
 
-    The maps are linear, so the size is a constant for every derivative.
+    The maps are linear, so for every derivative the size is a constant.
     """
     size = stop_gradient(largest(engine.namespace(), tree))
-    return mapped(lambda x: _as(engine, x / size, x), tree), lambda found: mapped(lambda y: _as(engine, y * size, y), found)
+    return mapped(lambda x: _like(engine, x / size, x), tree), lambda found: mapped(lambda y: _like(engine, y * size, y), found)
 
 
-def _as(engine: Engine, value: Any, like: Any) -> Any:
-    return value if value.dtype == like.dtype else engine.cast(value, like)
+def _like(engine: Engine, value: Any, x: Any) -> Any:
+    return value if value.dtype == x.dtype else engine.cast(value, x)
 
 
-def _push_chain(engine: Engine, args: Any, tangents: Any, chain: Chain, options: Options) -> Any:
+def _push_chain(sweeps: Primitive, primals: Any, tangents: Any, chain: Chain, options: Options) -> Any:
     """The tangents of the ends."""
-    starts, theta, fixed = args
-    (starts_dot, theta_dot), back = _unit(engine, tangents)
+    starts, theta, fixed = primals
+    (starts_dot, theta_dot), back = _unit(engine_for(primals, NAME), tangents)
     both = tuple((*z, *z_dot) for z, z_dot in zip(starts, starts_dot, strict=True))
     ends = sweeps(both, (*theta, *theta_dot), fixed, chain=pushed(chain), options=options)
     return back(tuple(z[len(z) // 2 :] for z in ends))
 
 
-def _pull_chain(engine: Engine, args: Any, ends_bar: Any, chain: Chain, options: Options) -> Any:
+def _pull_chain(sweeps: Primitive, primals: Any, ends_bar: Any, chain: Chain, options: Options) -> Any:
     """The cotangents of the starts and of theta."""
-    starts, theta, fixed = args
+    starts, theta, fixed = primals
+    engine = engine_for(primals, NAME)
     ends_bar, back = _unit(engine, ends_bar)
     *later, first = reversed(ends_bar)
     adjoints = (*later, (*first, *mapped(engine.zeros_like, theta)))
@@ -82,27 +110,16 @@ def _pull_chain(engine: Engine, args: Any, ends_bar: Any, chain: Chain, options:
     return (last[:n], *reversed(later)), last[n:]
 
 
-def _sweeps_push(ends: Any, primals: Any, tangents: Any, *, chain: Chain, options: Options) -> Any:
-    return _push_chain(engine_for(primals, NAME), primals, tangents[:2], chain, options)
-
-
-def _sweeps_pull(ends: Any, primals: Any, ends_bar: Any, *, chain: Chain, options: Options) -> Any:
-    return (*_pull_chain(engine_for(primals, NAME), primals, ends_bar, chain, options), None)
-
-
-sweeps.set_rule(Pushforward("pushforward", _sweeps_push), Pullback("pullback", _sweeps_pull), replace=False)
-
-
 # -- the whole solution -----------------------------------------------------------------------------
 
 
-def _flow_push(ys: Any, primals: Any, tangents: Any, *, rate: Rate, options: Options) -> Any:
+def _push(flow: Primitive, sweeps: Primitive, primals: Any, tangents: Any, rate: Rate, options: Options) -> Any:
     """The tangents of all states; where the times move too, by the intervals between them."""
     x0, t, theta, fixed = primals
     engine = engine_for(primals, NAME)
     x0_dot, theta_dot = _filled(engine, x0, tangents[0]), _filled(engine, theta, tangents[2])
     if tangents[1] is not None:
-        body = lambda x0, t, theta: _by_intervals(engine, x0, t, theta, fixed, rate, options)
+        body = lambda x0, t, theta: _by_intervals(engine, sweeps, x0, t, theta, fixed, rate, options)
         return engine.jvp(body, (x0, t, theta), (x0_dot, tangents[1], theta_dot))[1]
     (x0_dot, theta_dot), back = _unit(engine, (x0_dot, theta_dot))
     both = flow((*x0, *x0_dot), t, (*theta, *theta_dot), fixed, rate=PushedRate(rate), options=options)
@@ -113,7 +130,7 @@ def _filled(engine: Engine, leaves: Any, dots: Any) -> Any:
     return tuple(engine.zeros_like(x) if d is None else d for x, d in zip(leaves, dots, strict=True))
 
 
-def _by_intervals(engine: Engine, x0: Any, t: Any, theta: Any, fixed: Any, rate: Rate, options: Options) -> Any:
+def _by_intervals(engine: Engine, sweeps: Primitive, x0: Any, t: Any, theta: Any, fixed: Any, rate: Rate, options: Options) -> Any:
     """The same solution, interval by interval, with the times as parameters."""
     chain = (Sweep(Scaled(rate), True),)
 
@@ -126,28 +143,23 @@ def _by_intervals(engine: Engine, x0: Any, t: Any, theta: Any, fixed: Any, rate:
     return mapped(lambda x, xs: engine.namespace().concatenate([x[None], xs]), x0, later)
 
 
-def _flow_pull(ys: Any, primals: Any, ys_bar: Any, *, rate: Rate, options: Options) -> Any:
+def _pull(sweeps: Primitive, ys: Any, primals: Any, ys_bar: Any, rate: Rate, options: Options) -> Any:
     """The adjoint, interval by interval from the last, from the states that are stored at its ends."""
     _, t, theta, fixed = primals
     engine = engine_for(primals, NAME)
+    xp = engine.namespace()
     chain = (Sweep(Scaled(rate), True),)
-    back = lambda tree: mapped(engine.namespace().flipud, tree)
 
     def over(carry: Any, given: Any) -> tuple[Any, Any]:
         x_bar, theta_bar = carry
         x, start, stop, joins = given
         args = ((x,), (start, stop - start, *theta), fixed)
-        (x_bar,), (start_bar, length_bar, *more) = _pull_chain(engine, args, (x_bar,), chain, options)
+        (x_bar,), (start_bar, length_bar, *more) = _pull_chain(sweeps, args, (x_bar,), chain, options)
         return (added(x_bar, joins), added(theta_bar, tuple(more))), (start_bar, length_bar)
 
-    given = back((mapped(lambda y: y[:-1], ys), t[:-1], t[1:], mapped(lambda y: y[:-1], ys_bar)))
-    last = mapped(lambda y: y[-1], ys_bar)
-    (x0_bar, theta_bar), bars = engine.scan(over, (last, mapped(engine.zeros_like, theta)), given)
-    start_bar, length_bar = back(bars)
-    xp = engine.namespace()
-    nothing = engine.zeros_like(t[:1])
-    t_bar = xp.concatenate([start_bar - length_bar, nothing]) + xp.concatenate([nothing, length_bar])
+    given = flipped(xp, (beginning(ys), t[:-1], t[1:], beginning(ys_bar)))
+    (x0_bar, theta_bar), bars = engine.scan(over, (end(ys_bar), mapped(engine.zeros_like, theta)), given)
+    start_bar, length_bar = flipped(xp, bars)
+    none = engine.zeros_like(t[:1])
+    t_bar = xp.concatenate([start_bar - length_bar, none]) + xp.concatenate([none, length_bar])
     return x0_bar, t_bar, theta_bar, None
-
-
-flow.set_rule(Pushforward("pushforward", _flow_push, symbolic_zeros=True), Pullback("pullback", _flow_pull), replace=False)

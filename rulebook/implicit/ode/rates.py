@@ -9,9 +9,10 @@ opposite directions.  With sigma_j = 1 for a sweep forwards and -1 for one backw
 
     sum over j of the integral of <b_j, sigma_j (dz_j/ds - g_j)> ds
 
-gives db_j/ds = -sigma_j (d/dz_j)* of the sum over k >= j of <sigma_k b_k, g_k>, from z_bar at the end of the sweep to z_bar at its start, and theta_bar as the
-integral of the same with d/dtheta.  So the adjoint of a stable equation is integrated in its stable direction, beside a state that is looked up
-and never integrated backwards (the checkpointed adjoint of Hindmarsh et al., SUNDIALS, 2005), and both derivatives are chains again.
+gives db_j/ds = -sigma_j (d/dz_j)* of the sum over k >= j of <sigma_k b_k, g_k>, from z_bar at the end of the sweep to z_bar at its
+start, and theta_bar as the integral of the same with d/dtheta. So the adjoint of a stable equation is integrated in its stable
+direction, beside a state that is looked up and never integrated backwards (the checkpointed adjoint of Hindmarsh et al., SUNDIALS,
+2005), and both derivatives are chains again.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from abc import ABC, abstractmethod
 from typing import Any, NamedTuple
 
 from rulebook.engines import load_engine
+from rulebook.implicit.ode.arithmetic import Keyed
 from rulebook.implicit.ode.field import Field
 
 __all__ = ["Chain", "FieldRate", "Rate", "Scaled", "Sweep", "pulled", "pushed"]
@@ -27,7 +29,7 @@ __all__ = ["Chain", "FieldRate", "Rate", "Scaled", "Sweep", "pulled", "pushed"]
 Leaves = tuple[Any, ...]
 
 
-class Rate(ABC):
+class Rate(Keyed, ABC):
     """The rate of change of the last of some states, each a tuple of arrays.  A static: equal rates are one program.
 
     Attributes:
@@ -35,15 +37,6 @@ class Rate(ABC):
     """
 
     own: int
-
-    def __init__(self, *key: Any) -> None:
-        self._key = key
-
-    def __hash__(self) -> int:
-        return hash((type(self), self._key))
-
-    def __eq__(self, other: object) -> bool:
-        return type(other) is type(self) and isinstance(other, Rate) and self._key == other._key
 
     @abstractmethod
     def __call__(self, states: tuple[Leaves, ...], s: Any, theta: Leaves, fixed: Leaves) -> Leaves:

@@ -1,7 +1,8 @@
 """x[k+1] = step(x[k], u[k], theta), as a primitive: what every method with fixed steps is, and what its derivatives are.
 
-The derivative of a recurrence along a tangent is the recurrence of (x, x_dot), and its pullback is the recurrence of x_bar that runs backwards
-along the stored states.  Both are this primitive again, with another step, so every order follows in every nesting of the modes.
+The derivative of a recurrence along a tangent is the recurrence of (x, x_dot), and its pullback is the recurrence of x_bar that
+runs backwards along the stored states. Both are this primitive again, with another step, so every order follows in every nesting of
+the modes.
 Only states are stored: what happens inside a step is computed again when it is differentiated.
 
 A step gives (x, out, part): the outs are stacked, and the parts are summed, such as cotangents of theta, which would fill the memory.
@@ -14,27 +15,18 @@ from typing import Any
 
 from rulebook.engines import Engine
 from rulebook.forms import Frule, Rrule
-from rulebook.implicit.ode.arithmetic import added, mapped
+from rulebook.implicit.ode.arithmetic import Keyed, added, beginning, end, flipped, mapped
 from rulebook.implicit.ode.field import NAME, Field
 from rulebook.implicit.ode.methods import FIXED
 from rulebook.namespace import engine_for
 from rulebook.primitive import Primitive
 from rulebook.trees import leaves_of
 
-__all__ = ["RungeKutta", "recur"]
+__all__ = ["RungeKutta", "recurrence", "run_steps"]
 
 
-class Step(ABC):
+class Step(Keyed, ABC):
     """One step.  Statics of a primitive: equal steps are one program."""
-
-    def __init__(self, *key: Any) -> None:
-        self._key = key
-
-    def __hash__(self) -> int:
-        return hash((type(self), self._key))
-
-    def __eq__(self, other: object) -> bool:
-        return type(other) is type(self) and isinstance(other, Step) and self._key == other._key
 
     @abstractmethod
     def __call__(self, engine: Engine, x: Any, u: Any, theta: Any, fixed: Any) -> tuple[Any, Any, Any]:
@@ -127,7 +119,7 @@ class Pulled(Step):
         return mapped(engine.zeros_like, theta[0])
 
 
-def _recur(x0: Any, us: Any, theta: Any, fixed: Any, *, step: Step, every: int) -> tuple[Any, Any, Any]:
+def run_steps(x0: Any, us: Any, theta: Any, fixed: Any, *, step: Step, every: int, reads: Any = ()) -> tuple[Any, Any, Any]:
     """The states, stacked, the outs, stacked, and the sum of the parts.
 
     Args:
@@ -137,6 +129,7 @@ def _recur(x0: Any, us: Any, theta: Any, fixed: Any, *, step: Step, every: int) 
         fixed: the same without derivatives.
         step: the step.
         every: how many steps lie between two states that are returned; divides the number of steps.
+        reads: what the step runs of the user's, so that an engine that compiles sees it.
     """
     engine = engine_for((x0, us, theta), NAME)
 
@@ -156,47 +149,41 @@ def _recur(x0: Any, us: Any, theta: Any, fixed: Any, *, step: Step, every: int) 
     return mapped(lambda a, later: xp.concatenate([a[None], later]), x0, xs), outs, total
 
 
-recur = Primitive(_recur, name=f"{NAME}, its steps", listed=False)
+def recurrence() -> Primitive:
+    """The recurrence as a primitive of its own, which is forgotten with all that it has seen."""
+    recur = Primitive(run_steps, name=f"{NAME}, its steps", listed=False)
 
+    def frule(primals: Any, tangents: Any, *, step: Step, every: int, reads: Any) -> Any:
+        moving = [(x, x_dot) for x, x_dot in zip(primals[:3], tangents[:3], strict=True)]
+        found = recur(*moving, primals[3], step=Pushed(step), every=every, reads=reads)
+        return tuple(y for y, _ in found), tuple(y_dot for _, y_dot in found)
 
-def _frule(primals: Any, tangents: Any, *, step: Step, every: int) -> Any:
-    moving = [(x, x_dot) for x, x_dot in zip(primals[:3], tangents[:3], strict=True)]
-    found = recur(*moving, primals[3], step=Pushed(step), every=every)
-    return tuple(y for y, _ in found), tuple(y_dot for _, y_dot in found)
+    def rrule(x0: Any, us: Any, theta: Any, fixed: Any, *, step: Step, every: int, reads: Any) -> Any:
+        states, outs, total = recur(x0, us, theta, fixed, step=step, every=1, reads=reads)
+        xp = engine_for((x0, us, theta), NAME).namespace()
 
+        def pullback(y_bar: Any) -> Any:
+            states_bar, outs_bar, total_bar = y_bar
+            stored_bar = mapped(lambda a, like: _spread(xp, a, like, every), states_bar, states)
+            given = flipped(xp, (beginning(states), us, beginning(stored_bar), outs_bar))
+            last, n = end(stored_bar), _length(us)
+            x_bars, us_bar, theta_bar = recur(last, given, (theta, total_bar), fixed, step=Pulled(step), every=n, reads=reads)
+            return end(x_bars), flipped(xp, us_bar), theta_bar, None
 
-def _rrule(x0: Any, us: Any, theta: Any, fixed: Any, *, step: Step, every: int) -> Any:
-    """The states are all stored, and those that were asked for are returned."""
-    states, outs, total = recur(x0, us, theta, fixed, step=step, every=1)
-    engine = engine_for((x0, us, theta), NAME)
-    xp = engine.namespace()
-    back = lambda tree: mapped(lambda a: xp.flipud(a), tree)
+        return (mapped(lambda a: a[::every], states), outs, total), pullback
 
-    def pullback(y_bar: Any) -> Any:
-        states_bar, outs_bar, total_bar = y_bar
-        stored_bar = mapped(lambda a: _spread(xp, a, every), states_bar)
-        from_states, from_bars = mapped(lambda a: a[:-1], (states, stored_bar))
-        last = mapped(lambda a: a[-1], stored_bar)
-        x_bars, us_bar, theta_bar = recur(
-            last, back((from_states, us, from_bars, outs_bar)), (theta, total_bar), fixed, step=Pulled(step), every=_length(us)
-        )
-        return mapped(lambda a: a[-1], x_bars), back(us_bar), theta_bar, None
-
-    return (mapped(lambda a: a[::every], states), outs, total), pullback
+    recur.set_rule(Frule("frule", frule), Rrule("rrule", rrule), replace=False)
+    return recur
 
 
 def _length(us: Any) -> int:
     return int(leaves_of(us)[0].shape[0])
 
 
-def _spread(xp: Any, a: Any, every: int) -> Any:
-    """Rows with zeros between them, for the states that were not returned."""
+def _spread(xp: Any, a: Any, like: Any, every: int) -> Any:
+    """The cotangents of all states, given those of the ones that were returned."""
     if every == 1:
         return a
-    later = a[1:]
-    shape = tuple(later.shape)
-    gaps = xp.zeros_like(xp.stack([later] * (every - 1), 1))
-    return xp.concatenate([a[:1], xp.concatenate([gaps, later[:, None]], 1).reshape((-1, *shape[1:]))])
-
-
-recur.set_rule(Frule("frule", _frule), Rrule("rrule", _rrule), replace=False)
+    shape = tuple(a.shape[1:])
+    gaps = xp.zeros_like(like[1:]).reshape((-1, every, *shape))[:, 1:]
+    return xp.concatenate([a[:1], xp.concatenate([gaps, a[1:][:, None]], 1).reshape((-1, *shape))])

@@ -51,7 +51,9 @@ def _tolerances(rate: Rate, state: Leaves, options: Options) -> Any:
     return np.repeat([options.atol] * rate.own + [small] * (len(sizes) - rate.own), sizes)
 
 
-def _run(fn: Callable[[Any, Any], Any], span: tuple[float, float], start: Any, atol: Any, options: Options, max_step: float, **more: Any) -> Any:
+def _run(
+    fn: Callable[[Any, Any], Any], span: tuple[float, float], start: Any, atol: Any, options: Options, max_step: float, **more: Any
+) -> Any:
     solve = _solve_ivp(options.method)
     found = solve(fn, span, start, options.method, rtol=max(options.rtol, _LOWEST), atol=atol, max_step=max_step, **more)
     if not found.success:
