@@ -1,0 +1,29 @@
+"""scipy.optimize by rules: the derivatives of every solver in every engine and mode, of first and second order."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.rules.engines import ENGINES, differentiate
+from tests.rules.optimize_cases import AT, PROBLEMS
+
+pytest.importorskip("scipy")
+
+MODES = {
+    "jax": ("f", "r", "ff", "fr", "rf", "rr", "rj", "rrj"),
+    "torch": ("f", "r", "b", "F", "rf", "fr", "rr", "bb"),
+    "autograd": ("f", "r", "rr"),
+    "dual": ("f", "r", "ff", "rf"),
+}
+
+
+@pytest.mark.parametrize(("engine", "mode"), [(engine, mode) for engine in ENGINES for mode in MODES[engine]])
+@pytest.mark.parametrize("problem", PROBLEMS, ids=lambda p: p.name)
+def test_derivatives_are_the_closed_form(problem, engine, mode):
+    expected = problem.values[len(mode.replace("j", ""))]
+    assert differentiate(engine, problem.g, mode, AT) == pytest.approx(expected, rel=1e-9, abs=1e-9)
+
+
+@pytest.mark.parametrize("problem", PROBLEMS, ids=lambda p: p.name)
+def test_on_numpy_it_is_the_solver(problem):
+    assert float(problem.g(AT)) == pytest.approx(problem.values[0], rel=1e-9)
