@@ -3,7 +3,7 @@
 Customarily `import rulebook as rb`.  Importing rulebook imports no engine.
 """
 
-import rulebook.implicit as implicit
+from rulebook import implicit as implicit
 from rulebook.config import config as config
 from rulebook.errors import (
     DuplicateRuleError as DuplicateRuleError,

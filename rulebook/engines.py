@@ -35,6 +35,7 @@ __all__ = [
     "Engine",
     "NumpyArrays",
     "TracedValueError",
+    "any_is_recording",
     "constant",
     "engine_names",
     "engine_of",
@@ -248,7 +249,6 @@ class Engine(ABC):
     def jacobian(self, fn: Callable[..., Any], x: Any) -> tuple[Any, Any]:
         """`fn(x)` and its Jacobian, of shape y.shape + x.shape, for one array in and one array out."""
 
-
     def linearize(self, fn: Callable[..., Any], primals: tuple[Any, ...]) -> tuple[Any, Callable[[tuple[Any, ...]], Any]]:
         """`fn(*primals)` and its pushforward there, for many tangents; by default each runs fn again."""
         return fn(*primals), lambda tangents: self.jvp(fn, primals, tangents)[1]
@@ -327,6 +327,11 @@ def load_engine(name: str) -> Engine:
         ) from error
     _loaded[name] = module.engine
     return module.engine  # type: ignore[no-any-return]
+
+
+def any_is_recording() -> bool:
+    """Whether an engine records the Python code that runs now."""
+    return any([engine.is_recording() for engine in _loaded.values()])
 
 
 C = TypeVar("C", bound=Callable[..., Any])

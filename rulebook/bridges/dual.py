@@ -82,7 +82,7 @@ class DualEngine(Engine):
 
     def stop_gradient(self, value: Any) -> Any:
         """The value below all derivative calls."""
-        return peel(value)
+        return drivers.value(peel(value))
 
     def is_active(self, value: Any) -> bool:
         """Whether a value is a dual."""

@@ -16,9 +16,9 @@ import numpy as np
 from jax import numpy as jnp
 from jax.custom_derivatives import SymbolicZero
 
+from rulebook import trees
 from rulebook.bridges._jax import internals
 from rulebook.bridges._jax.calls import Out, primal_of, result
-from rulebook import trees
 from rulebook.engines import Engine, TracedValueError
 from rulebook.errors import RuleOutputError
 from rulebook.host import HostCall

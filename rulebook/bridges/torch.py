@@ -8,7 +8,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rulebook.bridges._torch import host as _torch_host, loops as _torch_loops, operators as _torch_operators, values as _torch_values
+from rulebook.bridges._torch import (
+    host as _torch_host,
+    loops as _torch_loops,
+    operators as _torch_operators,
+    private as _torch_private,
+    values as _torch_values,
+)
 from rulebook.bridges._torch.bind import bind_form
 from rulebook.engines import Engine
 from rulebook.host import HostCall
@@ -100,6 +106,8 @@ class TorchEngine(Engine):
 
     def stop_gradient(self, value: Any) -> Any:
         """The tensor, cut from what it was computed from."""
+        if not value.requires_grad and _torch_private.is_legacy_batched(value):  # of is_grads_batched: torch cannot detach it
+            return value
         return value.detach()
 
     def is_active(self, value: Any) -> bool:

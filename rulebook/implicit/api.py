@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from rulebook import captures, trees
-from rulebook.engines import OPAQUE, is_floating, kind_of
+from rulebook.engines import OPAQUE, any_is_recording, constant, is_floating, kind_of
 from rulebook.errors import RuleOutputError, RuleSignatureError
 from rulebook.implicit.captured import Captured, find
 from rulebook.implicit.equation import Equation, FixedPoint, Minimum, Root, check_parameters
@@ -44,12 +44,19 @@ class Implicit(Primitive):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Solve; what solver and equation captured is differentiated like an argument."""
-        if self._may_capture:
-            captured = find((self._solver, self._equation.fn), self.name)
-            if captured is not None:
-                args, statics = self.signature.bind(args, kwargs)
-                return self._with(captured)(args[0], tuple(captured.values), *args[1:], **statics)
+        if self._may_capture and self._captures(any_is_recording()):
+            captured = Captured((self._solver, self._equation.fn), self.name)
+            args, statics = self.signature.bind(args, kwargs)
+            return self._with(captured)(args[0], tuple(captured.values), *args[1:], **statics)
         return super().__call__(*args, **kwargs)
+
+    @constant
+    def _captures(self, recording: bool) -> bool:
+        """Whether solver or equation captured what may be differentiated; refused while Python code is recorded."""
+        found = find((self._solver, self._equation.fn), self.name)
+        if found is not None and recording:
+            raise found.refused_in_record()
+        return found is not None
 
     def _with(self, captured: Captured) -> Primitive:
         """The same solver as a function of the captured values as well."""
@@ -97,11 +104,13 @@ def _check_start(x0: Any, name: str) -> None:
 def _fitted(x: Any, x0: Any, name: str, host: bool) -> Any:
     """A solution with the structure of x0; of host code also in its dtypes."""
     starts, structure = trees.flatten(x0)
-    leaves, other = trees.flatten(x)
-    if other != structure:
-        raise RuleOutputError(f"{name}.", f"a solution of the structure of x0, {structure!r}", f"{other!r}", "return what x0 is like")
+    wanted = f"a solution of the structure of x0, {structure!r}"
+    wrong = lambda *_: RuleOutputError(f"{name}.", wanted, f"{trees.flatten(x)[1]!r}", "return what x0 is like")
+    leaves = trees.flatten_like(structure, x, wrong)
+    if any(leaf is None for leaf in leaves):
+        raise wrong()
     if not host:
-        return x
+        return structure.unflatten(iter(leaves))
     made = [_in_dtype(a, np.asarray(b).dtype) for a, b in zip(leaves, starts, strict=True)]
     return structure.unflatten(iter(made))
 
@@ -148,8 +157,8 @@ def root(
         result: see `rb.primitive`; by default the solution has the shapes and dtypes of x0.
         vectorized: see `rb.primitive`.
         linear_solver: what solves the systems with the Jacobian dF/dx: "dense" factors it once, "gmres", "cg" and "bicgstab" only
-            multiply with it; "auto" is "dense" up to 128 unknowns and "bicgstab" ("cg" for minima) above, "gmres" where that fails.  A function
-            `(operator, b) -> z` of trees solves a structured system itself: `operator(v)` is the product, `operator.params` is (x, theta),
+            multiply with it; "auto" is "dense" up to 128 unknowns, above that "bicgstab" ("cg" for minima, the Neumann series for fixed
+            points) and "gmres" where that fails.  A function `(operator, b) -> z` of trees solves a structured system itself: `operator(v)` is the product, `operator.params` is (x, theta),
             `operator.transposed` says whether it is the transpose.
         tol: the relative accuracy of the solver; linear systems are solved to it, and a solution that is further off is
             reported.  By default a few roundings, and a quarter of the digits of the dtype for reports.

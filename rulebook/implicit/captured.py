@@ -120,6 +120,15 @@ class Captured:
         changed.__qualname__, changed.__module__ = fn.__qualname__, fn.__module__
         return changed
 
+    def refused_in_record(self) -> RuleSignatureError:
+        """The error while a program is recorded: there a tensor of the program cannot be told from one outside."""
+        return RuleSignatureError(
+            f"{self._name}, the captured variable {self.paths[0]}.",
+            "values that are differentiated among the positional arguments only, where a program is recorded",
+            f"{self.paths[0]}, captured by the solver or its equation",
+            f"pass {self.paths[0]} as a positional argument",
+        )
+
     def _refused(self, value: Any, name: str = "") -> RuleSignatureError:
         path = next((p for v, p in zip(self.values, self.paths, strict=True) if v is value), "") or name or self.paths[0]
         return RuleSignatureError(

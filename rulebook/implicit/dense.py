@@ -57,7 +57,9 @@ def _lu(xp: Any) -> Callable[[Any], Any]:
     try:
         return xp.linalg.lu_factor  # type: ignore[no-any-return]
     except ImportError as error:
-        raise EngineMissingError("rb.implicit on NumPy arrays.", "the package 'scipy'", "it is not installed", "pip install scipy") from error
+        raise EngineMissingError(
+            "rb.implicit on NumPy arrays.", "the package 'scipy'", "it is not installed", "pip install scipy"
+        ) from error
 
 
 def _singular(matrix: Any, name: str) -> SingularError:

@@ -24,7 +24,7 @@ class Equation:
     """
 
     what = "residual"
-    large = "bicgstab, then gmres"  # the matrix-free method for its Jacobian
+    large = "bicgstab, gmres"  # the matrix-free method for its Jacobian
 
     def __init__(self, fn: Callable[..., Any], name: str) -> None:
         self.fn = fn
@@ -45,19 +45,22 @@ class Equation:
         return self.like(x, fn(x))
 
     def like(self, x: Any, value: Any) -> Any:
-        """A value of the author's function that has to be a tree like x."""
+        """A value of the author's function, which has to be a tree like x, in the order of x."""
         leaves, structure = trees.flatten(x)
-        found, other = trees.flatten(value)
-        if other != structure:
-            raise self._wrong(f"the structure of x, {structure!r}", f"{other!r}")
+        differs = lambda path, expected, got: self._wrong(f"the structure of x, {structure!r}", f"{trees.flatten(value)[1]!r}")
+        found = trees.flatten_like(structure, value, differs)
         for path, a, b in zip(trees.leaf_paths(structure, "x"), leaves, found, strict=True):
-            if tuple(getattr(b, "shape", ())) != tuple(a.shape):
-                raise self._wrong(f"the shape of {path}, {tuple(a.shape)}", f"{tuple(getattr(b, 'shape', ()))}")
-        return value
+            if b is None or _shape(b) != _shape(a):
+                raise self._wrong(f"the shape of {path}, {_shape(a)}", "None" if b is None else f"{_shape(b)}")
+        return structure.unflatten(iter(found))
 
     def _wrong(self, expected: str, got: str) -> RuleOutputError:
         name = getattr(self.fn, "__name__", type(self.fn).__name__)
         return RuleOutputError(f"{self.name}, its {self.what} {name}.", expected, got, f"let the {self.what} give one value per unknown")
+
+
+def _shape(value: Any) -> tuple[int, ...]:
+    return tuple(getattr(value, "shape", ()))
 
 
 class Root(Equation):
@@ -68,6 +71,7 @@ class FixedPoint(Equation):
     """step(x, *theta) == x."""
 
     what = "step"
+    large = "series, bicgstab, gmres"
 
     def residual(self, engine: Engine, fn: Callable[[Any], Any], x: Any) -> Any:
         """x - step(x)."""
@@ -80,7 +84,7 @@ class Minimum(Equation):
     """The gradient of objective(x, *theta) is zero."""
 
     what = "objective"
-    large = "cg, then gmres"
+    large = "cg, gmres"
 
     def residual(self, engine: Engine, fn: Callable[[Any], Any], x: Any) -> Any:
         """The gradient."""

@@ -6,6 +6,7 @@ it be, and ends with the true residual.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +19,8 @@ __all__ = ["METHODS", "Found"]
 
 Matvec = Callable[[Any], Any]
 Found = tuple[Any, Any, Any, Any]  # x, the norm of its residual, the number of products, the size of the matrix
+
+Method = Callable[["_Run"], Found]
 
 _KEPT = 24  # directions that GMRES orthogonalises against before it starts anew
 _CALM = 0.9  # a residual that falls by less than this adds nothing new to the basis
@@ -35,6 +38,7 @@ class _Run:
     """
 
     def __init__(self, engine: Engine, matvec: Matvec, b: Any, tol: float, limit: int) -> None:
+        self.base: Any = None  # what a method before this one found, whose residual b is
         self.xp = arrays_of(engine, b)
         self.engine = engine
         self.matvec = matvec
@@ -45,13 +49,23 @@ class _Run:
         self.goal = self.tol * self.norm(b)
         self.zero = 0 * self.norm(b)
 
+    def dot(self, u: Any, v: Any) -> Any:
+        """The dot product."""
+        return self.xp.vdot(u, v)
+
     def norm(self, v: Any) -> Any:
         """The Euclidean norm."""
-        return self.xp.sqrt(self.xp.sum(v * v))
+        return self.xp.sqrt(self.dot(v, v))
+
+    def corrects(self, x: Any) -> _Run:
+        """The same system for what is missing in x, to the same residual."""
+        rest = copy.copy(self)
+        rest.base, rest.b = x, self.b - self.matvec(x)
+        return rest
 
     def needed(self, x: Any, scale: Any) -> Any:
         """The norm of a residual that is small: against b, or against the rounding of the product with x."""
-        return self.xp.maximum(self.goal, 4 * self.eps * scale * self.norm(x))
+        return self.xp.maximum(self.goal, 4 * self.eps * scale * self.norm(x if self.base is None else self.base + x))
 
     def goes_on(self, norm: Any, x: Any, scale: Any, products: Any) -> Any:
         """Whether a residual is too large, and products are left."""
@@ -62,17 +76,12 @@ class _Run:
         return self.xp.where(value == 0, self.zero + 1, value)
 
 
-def gmres(run: _Run, x: Any = None, scale: Any = None) -> Found:
+def gmres(run: _Run) -> Found:
     """The smallest residual in the Krylov space, for any matrix.
 
     The residual is projected on products w = A p of directions p, orthonormal all of them, which are kept and start anew after a
     number of rounds (Eisenstat, Elman and Schultz 1983).  The next direction is the residual where it fell, else the last w, which avoids
     both breakdown and a degenerate basis (Jiranek and Rozloznik 2010).
-
-    Args:
-        run: the system.
-        x: where to start; zero by default.
-        scale: how large the matrix is, as far as is known.
     """
     xp = run.xp
     kept = min(_KEPT, run.b.shape[0])
@@ -89,7 +98,7 @@ def gmres(run: _Run, x: Any = None, scale: Any = None) -> Found:
         length = run.norm(q)
         w, p = q / run.safe(length), p / run.safe(length)
         w_all, p_all = run.engine.put(w_all, k, w), run.engine.put(p_all, k, p)
-        step = xp.sum(w * r)
+        step = run.dot(w, r)
         x, r = x + step * p, r - step * w
         new = run.norm(r)
         z = xp.where(new < _CALM * norm, r / run.safe(new), w)
@@ -105,7 +114,8 @@ def gmres(run: _Run, x: Any = None, scale: Any = None) -> Found:
         state = run.engine.while_loop(go_on, round_, state)
         return begin(state[0], state[3], state[7])  # with the true residual: nothing is taken for converged that is not
 
-    start = begin(0 * run.b if x is None else x, run.zero, run.zero if scale is None else scale)
+    norm = run.norm(run.b)
+    start = (0 * run.b, run.b, norm, run.zero, run.b / run.safe(norm), none * 1, none * 1, run.zero, run.zero)
     state = run.engine.while_loop(lambda s: run.goes_on(s[2], s[0], s[7], s[3]), cycle, start)
     return state[0], state[2], state[3], state[7]
 
@@ -117,13 +127,14 @@ def cg(run: _Run) -> Found:
     def round_(state: Any) -> Any:
         x, r, p, rr, products, scale = state
         q = run.matvec(p)
-        scale = xp.maximum(scale, run.norm(q) / run.safe(run.norm(p)))
-        step = rr / run.safe(xp.sum(p * q))
+        curvature = run.dot(p, q)
+        scale = xp.maximum(scale, curvature / run.safe(run.dot(p, p)))
+        step = rr / run.safe(curvature)
         x, r = x + step * p, r - step * q
-        new = xp.sum(r * r)
+        new = run.dot(r, r)
         return x, r, r + new / run.safe(rr) * p, new, products + 1, scale
 
-    start = (0 * run.b, run.b, run.b, xp.sum(run.b * run.b), run.zero, run.zero)
+    start = (0 * run.b, run.b, run.b, run.dot(run.b, run.b), run.zero, run.zero)
     go_on = lambda s: run.goes_on(xp.sqrt(s[3]), s[0], s[5], s[4])
     x, _, _, _, products, scale = run.engine.while_loop(go_on, round_, start)
     return x, run.norm(run.b - run.matvec(x)), products + 1, scale
@@ -136,14 +147,15 @@ def bicgstab(run: _Run) -> Found:
 
     def round_(state: Any) -> Any:
         x, r, p, v, rho, alpha, omega, _, products, scale = state
-        new_rho = xp.sum(shadow * r)
+        new_rho = run.dot(shadow, r)
         p = r + new_rho / run.safe(rho) * alpha / run.safe(omega) * (p - omega * v)
         v = run.matvec(p)
-        scale = xp.maximum(scale, run.norm(v) / run.safe(run.norm(p)))
-        alpha = new_rho / run.safe(xp.sum(shadow * v))
+        alpha = new_rho / run.safe(run.dot(shadow, v))
         s = r - alpha * v
         t = run.matvec(s)
-        omega = xp.sum(t * s) / run.safe(xp.sum(t * t))
+        tt = run.dot(t, t)
+        scale = xp.maximum(scale, xp.sqrt(tt / run.safe(run.dot(s, s))))
+        omega = run.dot(t, s) / run.safe(tt)
         x, r = x + alpha * p + omega * s, s - omega * t
         return x, r, p, v, new_rho, alpha, omega, run.norm(r), products + 2, scale
 
@@ -154,33 +166,65 @@ def bicgstab(run: _Run) -> Found:
     return x, run.norm(run.b - run.matvec(x)), state[8] + 1, state[9]
 
 
-def _then_gmres(first: Callable[[_Run], Found]) -> Callable[[_Run], Found]:
-    """A method with short recurrences, and GMRES from there where it breaks down or stalls."""
+def series(run: _Run) -> Found:
+    """The Neumann series b + (1 - A) b + ..., one product a term, for as long as it converges fast: A is one minus a contraction."""
+
+    def round_(state: Any) -> Any:
+        x, r, norm, _, products = state
+        x, r = x + r, r - run.matvec(r)
+        new = run.norm(r)
+        return x, r, new, new < _FAST * norm, products + 1
+
+    norm = run.norm(run.b)
+    go_on = lambda s: s[3] & run.goes_on(s[2], s[0], run.zero + 1, s[4])
+    x, _, norm, _, products = run.engine.while_loop(go_on, round_, (0 * run.b, run.b, norm, norm == norm, run.zero))
+    return x, norm, products, run.zero + 1
+
+
+_FAST = 0.6  # terms that fall by less are left to another method
+
+
+def _in_turn(*methods: Method) -> Method:
+    """Methods one after the other, each for what those before have left."""
 
     def solve(run: _Run) -> Found:
-        x, norm, products, scale = first(run)
-        broken = ~(norm <= run.norm(run.b))  # NaN too
-        x = run.xp.where(broken, 0 * run.b, x)
-        state = run.xp.where(broken, run.norm(run.b), norm), products, x, scale
-        go_on = lambda s: run.goes_on(s[0], s[2], s[3], s[1])
-
-        def again(state: Any) -> Any:
-            _, products, x, scale = state
-            x, norm, more, scale = gmres(run, x, scale)
-            return norm, products + more + run.limit, x, scale
-
-        norm, products, x, scale = run.engine.while_loop(go_on, again, state)
-        return x, norm, run.xp.where(products >= run.limit, products - run.limit, products), scale
+        first, *others = methods
+        found = first(run)
+        for method in others:
+            found = _if_needed(run, method, found)
+        return found
 
     return solve
 
 
-METHODS: dict[str, Callable[[_Run], Found]] = {"gmres": gmres, "cg": cg, "bicgstab": bicgstab}
-_ALL = METHODS | {"cg, then gmres": _then_gmres(cg), "bicgstab, then gmres": _then_gmres(bicgstab)}
+def _if_needed(run: _Run, method: Method, found: Found) -> Found:
+    """What a method finds where the residual is still too large; a loop of one round at most, which every engine can stage."""
+    x, norm, products, scale = found
+    worse = ~(norm < run.norm(run.b))  # also NaN, where a method broke down
+    x, scale = run.xp.where(worse, 0 * run.b, x), run.xp.where(worse, run.zero, scale)
+    norm = run.xp.where(worse, run.norm(run.b), norm)
+
+    def again(state: Any) -> Any:
+        _, x, _, products, _ = state
+        dx, norm, more, scale = method(run.corrects(x))
+        return norm != norm, x + dx, norm, products + more + 1, scale
+
+    todo = norm > run.needed(x, scale)
+    _, x, norm, products, scale = run.engine.while_loop(lambda s: s[0], again, (todo, x, norm, products, scale))
+    return x, norm, products, scale
+
+
+METHODS: dict[str, Method] = {"gmres": gmres, "cg": cg, "bicgstab": bicgstab}
+# What "auto" takes for minima, fixed points and roots: short recurrences, and GMRES where they break down or stall.
+CHAINS: dict[str, Method] = {
+    "cg, gmres": _in_turn(cg, gmres),
+    "series, bicgstab, gmres": _in_turn(series, bicgstab, gmres),
+    "bicgstab, gmres": _in_turn(bicgstab, gmres),
+}
 
 
 def solve(engine: Engine, method: str, matvec: Matvec, b: Any, tol: float, limit: int) -> tuple[Any, Any, Any, Any]:
     """The solution, the norm of its residual, what that had to be, and the number of products."""
     run = _Run(engine, matvec, b, tol, limit)
-    x, norm, products, scale = _ALL[method](run)
+    x, norm, products, scale = (METHODS | CHAINS)[method](run)
     return x, norm, run.needed(x, scale), products

@@ -38,10 +38,10 @@ def linear_solve(
         matrix: array of shape (n, n), real or complex; or a linear function of a tree like b that gives one, the product with A.
         b: array of shape (n,) or, for a matrix, (n, k) for k right-hand sides at once; or a tree for a function.
         method: "dense" factors the matrix once for all right-hand sides and derivatives, "gmres", "cg" and "bicgstab" only multiply
-            with it; "auto" is "dense" for a matrix and for up to 128 unknowns, else "bicgstab", or "cg" where `symmetric`, and "gmres" where that fails.  A function
-            `(operator, b) -> z` solves it itself; see `rb.implicit.root`.
+            with it; "auto" is "dense" for a matrix and for up to 128 unknowns, else "bicgstab", or "cg" where `symmetric`, and "gmres"
+            where that fails.  A function `(operator, b) -> z` solves it itself; see `rb.implicit.root`.
         symmetric: the matrix is symmetric (Hermitian) and positive definite.
-        tol: the relative accuracy; 3/4 of the digits of the dtype by default.
+        tol: the relative accuracy of a matrix-free method; a few roundings by default.
         on_failure: "warn", "raise" or "ignore", where a matrix-free method does not converge.
 
     Returns:
@@ -61,7 +61,7 @@ def linear_solve(
         >>> linear_solve(lambda v: 2 * v, np.ones(2))
         array([0.5, 0.5])
     """
-    options = Options(_NAME, method, "cg, then gmres" if symmetric else "bicgstab, then gmres", tol, on_failure)
+    options = Options(_NAME, method, "cg, gmres" if symmetric else "bicgstab, gmres", tol, on_failure)
     if not callable(matrix):
         if method in ("auto", "dense"):
             return _by_matrix(matrix, b)
@@ -88,7 +88,10 @@ def _by_matrix(matrix: Any, b: Any) -> Any:
     shape, other = tuple(np.shape(matrix)), tuple(np.shape(b))
     if len(shape) != 2 or shape[0] != shape[1] or len(other) not in (1, 2) or other[0] != shape[0]:
         raise RuleSignatureError(
-            f"{_NAME}.", "a matrix of shape (n, n) and b of shape (n,) or (n, k)", f"{shape} and {other}", "pass a square matrix that fits b"
+            f"{_NAME}.",
+            "a matrix of shape (n, n) and b of shape (n,) or (n, k)",
+            f"{shape} and {other}",
+            "pass a square matrix that fits b",
         )
     engine = engine_for((matrix, b), _NAME)
     matrix, b = _together(engine, engine.asarray(matrix), engine.asarray(b))
@@ -104,9 +107,8 @@ def _together(engine: Engine, matrix: Any, b: Any) -> tuple[Any, Any]:
     return matrix + one, b + one
 
 
-
 def _push(z: Any, primals: Any, tangents: Any, *, adjoint: bool) -> Any:
-    b, matrix, factor = primals
+    _, matrix, factor = primals
     b_dot, matrix_dot, _ = tangents
     if matrix_dot is not None:
         moved = _adjoint(matrix_dot) @ z if adjoint else matrix_dot @ z
@@ -122,7 +124,10 @@ def _pull(z: Any, primals: Any, z_bar: Any, *, adjoint: bool) -> Any:
 
 
 _solve = linear_primitive(
-    lambda b, matrix, factor, *, adjoint: dense.solve(engine_for((b, matrix), _NAME), factor, b, adjoint), _push, _pull, "rb.implicit.linear_solve"
+    lambda b, matrix, factor, *, adjoint: dense.solve(engine_for((b, matrix), _NAME), factor, b, adjoint),
+    _push,
+    _pull,
+    "rb.implicit.linear_solve",
 )
 
 
@@ -187,7 +192,10 @@ def _checked(engine: Engine, image: Any, zero: Any) -> Any:
     shapes = [tuple(np.shape(v)) for v in found], [tuple(v.shape) for v in leaves]
     if other != structure or shapes[0] != shapes[1]:
         raise RuleSignatureError(
-            f"{_NAME}.", f"a product like b, {structure!r} of shapes {shapes[1]}", f"{other!r} of shapes {shapes[0]}", "return A v for v like b"
+            f"{_NAME}.",
+            f"a product like b, {structure!r} of shapes {shapes[1]}",
+            f"{other!r} of shapes {shapes[0]}",
+            "return A v for v like b",
         )
     arrays = engine.concrete([stop_gradient(v) for v in found])
     if arrays is not None and any(np.any(a != 0) for a in arrays):

@@ -16,7 +16,7 @@ from rulebook.implicit.krylov import METHODS
 __all__ = ["Options"]
 
 DENSE = 128  # coordinates up to which the matrix is formed and factored
-_ROUNDINGS = 32  # the default accuracy of a linear solve, in roundings
+_ROUNDINGS = 64  # the default accuracy of a linear solve, in roundings
 _PRODUCTS = 1000  # the most products of a matrix-free solve
 
 NAMES = ("auto", "dense", *METHODS)
@@ -36,7 +36,7 @@ class Options:
 
     name: str
     linear_solver: str | Callable[..., Any] = "auto"
-    large: str = "bicgstab, then gmres"
+    large: str = "bicgstab, gmres"
     tol: float | None = None
     on_failure: str = "warn"
 

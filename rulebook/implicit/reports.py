@@ -82,7 +82,7 @@ def solution(options: Options, kept: Sequence[Any], gain: float, residual: Calla
     if not error <= options.alarm(x.dtype) * scale:
         report(options.on_failure, _unconverged(options.name, norm, error / scale if scale else np.inf))
     else:
-        _refuse_kink(options.name, residual, x, scale)
+        _refuse_kink(options.name, residual, x, r, scale)
 
 
 def _unconverged(name: str, norm: float, error: float) -> NotConvergedError:
@@ -94,16 +94,13 @@ def _unconverged(name: str, norm: float, error: float) -> NotConvergedError:
     )
 
 
-def _refuse_kink(name: str, residual: Callable[[Any], Any], x: Any, scale: float) -> None:
+def _refuse_kink(name: str, residual: Callable[[Any], Any], x: Any, here: Any, scale: float) -> None:
     """The slopes of a smooth residual at both sides agree the better the shorter the step; those at a kink never do."""
     direction = np.random.default_rng(0).standard_normal(x.size)
     direction /= np.linalg.norm(direction) or 1.0
-    here = residual(x)
     step = (scale or 1.0) * float(np.finfo(x.dtype).eps) ** (1 / 3)
-    if _bend(residual, x, here, step * direction) < _BENT:
-        return
-    shorter = _bend(residual, x, here, step / 8 * direction)
-    if shorter > _BENT and shorter > 0.5 * _bend(residual, x, here, step * direction):
+    bend = _bend(residual, x, here, step * direction)
+    if bend > _BENT and _bend(residual, x, here, step / 8 * direction) > max(_BENT, bend / 2):
         raise KinkError(
             f"{name}, its equation at the solution.",
             "an equation that is smooth there",

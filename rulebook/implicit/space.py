@@ -7,13 +7,13 @@ the adjoint of a matrix is its transpose.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from rulebook import trees
 from rulebook.engines import Engine
+from rulebook.errors import RuleOutputError
 
 __all__ = ["Space"]
 
@@ -31,17 +31,19 @@ class Space:
 
     def __init__(self, engine: Engine, like: Any) -> None:
         self._engine = engine
-        self._leaves, self.structure = trees.flatten(like)
+        leaves, self.structure = trees.flatten(like)
+        self._leaves = [engine.asarray(x) for x in leaves]
         self._complex = [engine.is_complex(x) for x in self._leaves]
         self._sizes = [int(np.prod(x.shape)) * (1 + c) for x, c in zip(self._leaves, self._complex, strict=True)]
         self.size = sum(self._sizes)
 
     def ravel(self, tree: Any) -> Any:
         """The coordinates of a tree, an array of shape (size,)."""
-        leaves: Sequence[Any] = trees.flatten(tree)[0]
+        leaves = trees.flatten_like(self.structure, tree, RuleOutputError)  # by key: an engine may have sorted a dict
         xp = self._engine.namespace()
         parts: list[Any] = []
-        for x, is_complex in zip(leaves, self._complex, strict=True):
+        for leaf, like, is_complex in zip(leaves, self._leaves, self._complex, strict=True):
+            x = self._engine.zeros_like(like) if leaf is None else self._engine.asarray(leaf, like)
             if is_complex:
                 parts.append(xp.reshape(xp.real(x), (-1,)))
             parts.append(xp.reshape(xp.imag(x) if is_complex else x, (-1,)))

@@ -22,25 +22,38 @@ from rulebook.implicit import dense, krylov, reports
 from rulebook.implicit.options import Options
 from rulebook.implicit.space import Space
 from rulebook.namespace import engine_for, run_inside, stop_gradient
+from rulebook.normal import NormalForm
 from rulebook.primitive import Primitive
 from rulebook.tangents import Thunk
 from rulebook.trees import flatten, flatten_like, leaves_of
 
-__all__ = ["Inside", "Operator", "System", "linear_primitive"]
+__all__ = ["Operator", "Pull", "Push", "System", "linear_primitive"]
 
 Function = Callable[[Engine, Any], tuple[Any, Callable[[Any], Any]]]
 
 
-class Inside:
-    """For rules that call back into the engine: it is the one that runs also where its values are NumPy arrays."""
+class Push(Pushforward):
+    """A forward rule that calls back into the engine: it is the one that runs also where its values are NumPy arrays."""
 
-    def push(self, form: Any, *args: Any) -> Any:
-        """The forward rule."""
-        return run_inside(form.engine, super().push, form, *args)  # type: ignore[misc]
+    def push(self, form: NormalForm, primal: Any, y: Any, args: tuple[Any, ...], tangents: tuple[Any, ...]) -> Any:
+        """See Forward."""
+        return run_inside(form.engine, super().push, form, primal, y, args, tangents)
 
-    def pull(self, form: Any, *args: Any) -> Any:
-        """The reverse rule."""
-        return run_inside(form.engine, super().pull, form, *args)  # type: ignore[misc]
+
+class Pull(Pullback):
+    """A reverse rule of that kind."""
+
+    def pull(self, form: NormalForm, y: Any, args: tuple[Any, ...], y_bar: Any) -> Any:
+        """See Reverse."""
+        return run_inside(form.engine, super().pull, form, y, args, y_bar)
+
+
+class _LinearIn(LinearForward):
+    """A forward rule of a function that is linear in its first argument, so that many tangents of that are one call."""
+
+    def push(self, form: NormalForm, primal: Any, y: Any, args: tuple[Any, ...], tangents: tuple[Any, ...]) -> Any:
+        """See Forward."""
+        return run_inside(form.engine, lambda: self.fn(y, args, tangents, **form.statics))
 
 
 class Operator:
@@ -78,7 +91,7 @@ class System:
         title = f"the linear system of {name}"
         solve = lambda b, params, factor, *, transposed: self.primal(b, params, factor, transposed=transposed)
         self._dense = linear_primitive(solve, self.push, self.pull, title)
-        self._free = _primitive(solve, _Push("pushforward", self.push, symbolic_zeros=True), self.pull, title)
+        self._free = _primitive(solve, Push("pushforward", self.push, symbolic_zeros=True), self.pull, title)
         self._last: tuple[Engine, list[Any], Any] | None = None
 
     # -- the matrix ----------------------------------------------------------------------------
@@ -172,25 +185,9 @@ class System:
         return w, Thunk(params_bar), None
 
 
-class _Push(Inside, Pushforward):
-    """The forward rule of a matrix-free solve."""
-
-
-class _LinearIn(Inside, LinearForward):
-    """The forward rule of a solve with a factor, which takes many right-hand sides at once."""
-
-    def push(self, form: Any, primal: Any, y: Any, args: tuple[Any, ...], tangents: tuple[Any, ...]) -> Any:
-        """The forward rule."""
-        return run_inside(form.engine, lambda: self.fn(y, args, tangents, **form.statics))
-
-
-class _Pull(Inside, Pullback):
-    """The reverse rule of both."""
-
-
 def _primitive(solve: Callable[..., Any], forward: Forward, pull: Callable[..., Any], name: str) -> Primitive:
     made = Primitive(solve, name=name, listed=False)
-    made.set_rule(forward, _Pull("pullback", pull), replace=False)
+    made.set_rule(forward, Pull("pullback", pull), replace=False)
     return made
 
 

@@ -22,7 +22,7 @@ from rulebook.implicit import dense, reports
 from rulebook.implicit.equation import Equation
 from rulebook.implicit.options import Options
 from rulebook.implicit.space import Space
-from rulebook.implicit.system import Inside, System
+from rulebook.implicit.system import Pull, Push, System
 from rulebook.namespace import engine_for, stop_gradient
 
 __all__ = ["Theorem"]
@@ -52,7 +52,7 @@ class Theorem:
         def pull(y: Any, primals: Any, y_bar: Any, **statics: Any) -> Any:
             return self._pull(y, primals, y_bar, statics)
 
-        return _Push("pushforward", push), _Pull("pullback", pull)
+        return Push("pushforward", push), Pull("pullback", pull)
 
     def _system(self, statics: dict[str, Any]) -> System:
         """The linear systems with these options of the solver."""
@@ -148,11 +148,3 @@ def _as_like(engine: Engine, x0: Any, x: Any) -> Any:
         return x
     made = [engine.asarray(a, b) for a, b in zip(starts, leaves, strict=True)]
     return structure.unflatten(iter([a if a.dtype == b.dtype else engine.cast(a, b) for a, b in zip(made, leaves, strict=True)]))
-
-
-class _Push(Inside, Pushforward):
-    """The forward rule."""
-
-
-class _Pull(Inside, Pullback):
-    """The reverse rule."""

@@ -11,7 +11,7 @@ from torch import Tensor
 from rulebook import trees
 from rulebook.bridges._torch import private
 from rulebook.bridges._torch.values import asarray, has_tangent
-from rulebook.errors import HigherOrderError, RulebookError
+from rulebook.errors import RulebookError
 from rulebook.trees import Structure
 
 __all__ = ["jacobian", "jvp", "level_of_vjp", "vjp"]
@@ -64,19 +64,21 @@ def jvp(fn: Callable[..., Any], primals: tuple[Any, ...], tangents: tuple[Any, .
         y = fn(*primals)
         ys, structure = _values(y)
         return y, structure.unflatten(iter([torch.zeros_like(v) if has_tangent(v) else None for v in ys]))
-    try:
-        with private.without_hooks():
+    with private.without_hooks():
+        try:
             ys, y_dots, fixed = torch.func.jvp(flat, values, directions, has_aux=True)
-    except RuntimeError as error:
-        if "Nested forward mode AD" not in str(error):
-            raise
-        raise HigherOrderError(
-            "rb.jvp (engine torch) inside torch.autograd.forward_ad.dual_level.",
-            "one level of forward mode",
-            "two, which torch cannot nest with dual_level",
-            "use torch.func.jvp instead of dual_level",
-        ) from error
+        except RuntimeError as error:
+            if "Nested forward mode AD" not in str(error):
+                raise
+            ys, y_dots, fixed = _jvp_by_reverse(flat, values, directions)
     return flat.result(ys, fixed), flat.tangent(y_dots)
+
+
+def _jvp_by_reverse(flat: _Flat, values: tuple[Tensor, ...], directions: tuple[Tensor, ...]) -> tuple[Any, Any, list[Any]]:
+    """The same inside torch.autograd.forward_ad.dual_level, which torch cannot nest with torch.func.jvp: the transpose of a pullback."""
+    ys, transpose, fixed = torch.func.vjp(flat, *values, has_aux=True)
+    back = torch.func.vjp(transpose, tuple(torch.zeros_like(y) for y in ys))[1]
+    return ys, back(directions)[0], fixed
 
 
 def _leaves_like(structure: Structure, tree: Any) -> list[Any]:
