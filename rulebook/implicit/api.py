@@ -158,8 +158,8 @@ def root(
         vectorized: see `rb.primitive`.
         linear_solver: what solves the systems with the Jacobian dF/dx: "dense" factors it once, "gmres", "cg" and "bicgstab" only
             multiply with it; "auto" is "dense" up to 128 unknowns, above that "bicgstab" ("cg" for minima, the Neumann series for fixed
-            points) and "gmres" where that fails.  A function `(operator, b) -> z` of trees solves a structured system itself: `operator(v)` is the product, `operator.params` is (x, theta),
-            `operator.transposed` says whether it is the transpose.
+            points) and "gmres" where that fails.  A function `(operator, b) -> z` of trees solves a structured system itself:
+            `operator(v)` is the product, `operator.params` is (x, theta), `operator.transposed` says whether it is the transpose.
         tol: the relative accuracy of the solver; linear systems are solved to it, and a solution that is further off is
             reported.  By default a few roundings, and a quarter of the digits of the dtype for reports.
         has_aux: the solver returns (x, aux); aux has no derivative.
