@@ -67,8 +67,8 @@ def kepler(anomaly: Any, mean: Any, eccentricity: Any) -> Any:
 
 @rb.implicit.root(kepler, host=True, linear_solver=lambda slope, b: b / slope(rb.xp(b).ones_like(b)))  # no time concerns another
 def eccentric_anomaly(start: Any, mean: Any, eccentricity: Any) -> Any:
-    """E, by Newton's method from the start of J. M. A. Danby, Celestial Mechanics 40 (1987)."""
-    start = mean + 0.85 * eccentricity * np.sign(np.sin(mean))
+    """E, by Newton's method from the mean anomaly and the step towards E of J. M. A. Danby, Celestial Mechanics 40 (1987)."""
+    start = start + 0.85 * eccentricity * np.sign(np.sin(mean))
     return newton(kepler, start, fprime=lambda E, _, e: 1 - e * np.cos(E), args=(mean, eccentricity), tol=1e-13)
 
 
@@ -77,7 +77,7 @@ def velocity(elements: Any, times: Any) -> Any:
     xp = rb.xp(elements)
     period, periastron, e, argument, amplitude, system = (elements[i] for i in range(6))
     mean = 2 * np.pi * (xp.asarray(times) - periastron) / period
-    anomaly = eccentric_anomaly(np.zeros_like(times), mean, e)
+    anomaly = eccentric_anomaly(mean, mean, e)
     distance = 1 - e * xp.cos(anomaly)
     along, across = (xp.cos(anomaly) - e) / distance, xp.sqrt(1 - e**2) * xp.sin(anomaly) / distance
     return system + amplitude * (xp.cos(argument) * (along + e) - xp.sin(argument) * across)

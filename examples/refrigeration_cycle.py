@@ -118,12 +118,7 @@ def balance(log_p: Any, machine: Any, *, fluid: str) -> Any:
 def tank(log_p: Any, machine: Any, *, fluid: str) -> Any:
     """The logarithm of the pressure in the flash tank, by bisection and interpolation between the other two."""
     low, high = (np.log(saturated(t, wanted="P", given="T", quality=1.0, fluid=fluid)) for t in machine[:2])
-    return np.asarray(brentq(balance_at, low, high, args=(machine, fluid), xtol=1e-13))
-
-
-def balance_at(log_p: float, machine: Any, fluid: str) -> float:
-    """The balance as SciPy wants it."""
-    return float(balance(log_p, machine, fluid=fluid))
+    return np.asarray(brentq(lambda p: float(balance(p, machine, fluid=fluid)), low, high, xtol=1e-13))
 
 
 def performance(machine: Any, *, fluid: str = "R134a") -> Any:
