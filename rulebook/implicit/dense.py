@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -36,7 +37,9 @@ def factorise(engine: Engine, matrix: Any, name: str) -> Factor:
     xp = arrays_of(engine, matrix)
     rows = _scale(xp, xp.max(xp.abs(matrix), axis=1))
     columns = _scale(xp, xp.max(xp.abs(matrix) * rows[:, None], axis=0))
-    lu, pivots = _lu(xp)(matrix * rows[:, None] * columns)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # SciPy's, of a pivot that is zero: that is raised below
+        lu, pivots = _lu(xp)(matrix * rows[:, None] * columns)
     diagonal = xp.abs(xp.diagonal(lu))
     smallest, largest = xp.min(diagonal), xp.max(diagonal)
     limit = matrix.shape[0] * float(np.finfo(engine.spec(matrix).dtype).eps)

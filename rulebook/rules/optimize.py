@@ -21,17 +21,21 @@ import numpy as np
 import rulebook as rb
 from rulebook.errors import RuleSignatureError
 from rulebook.implicit.equation import FixedPoint, Minimum, Root
-from rulebook.rules import _minima, _roots
+from rulebook.rules import _minima, _quadratic, _roots
 from rulebook.rules._procedures import arguments, as_array, implicit, kept, key_of, name_of, start
+from rulebook.rules._quadratic import InfeasibleError, QuadraticProgramResult
 
 __all__ = [
+    "InfeasibleError",
     "LeastSquaresResult",
     "OptimizeResult",
+    "QuadraticProgramResult",
     "brentq",
     "fixed_point",
     "least_squares",
     "minimize",
     "newton",
+    "quadratic_program",
     "root",
 ]
 
@@ -289,7 +293,7 @@ def fixed_point(
         >>> fixed_point(lambda x, c: np.sqrt(c / (x + 1)), 1.0, args=(6.0,)).round(6)
         np.float64(1.537656)
         >>> rb.derivative(lambda c: fixed_point(lambda x, c: np.sqrt(c / (x + 1)), 1.0, args=(c,)), engine="dual")(6.0).round(6)
-        np.float64(0.098264)
+        np.float64(0.098343)
     """
     name, args = name_of(f"{_HERE}.fixed_point", func), arguments(args)
     start_ = start(x0, args, name)
@@ -443,3 +447,78 @@ def least_squares(
     key = key_of("least_squares", fun, jac, len(args), options, loss, f_scale, on_failure)
     x, aux = kept(key, (fun, jac), make)(start_, *args)
     return LeastSquaresResult(x, cost(x, *args), as_array(fun(x, *args)), *aux)
+
+
+def _no_bounds(rng: Any) -> Any:
+    half = rng.normal(size=(3, 3))
+    return half @ half.T + np.eye(3), rng.normal(size=3)
+
+
+def _inequalities(rng: Any) -> Any:
+    """Two constraints that are active at the solution, and one that is far from it."""
+    P, x = _no_bounds(rng)
+    G = rng.normal(size=(3, 3))
+    return P, -P @ x - G.T @ np.array([1.0, 0.5, 0.0]), G, G @ x + np.array([0.0, 0.0, 1.0])
+
+
+def _both(rng: Any) -> Any:
+    """One constraint that is active, one that is not, and an equality."""
+    P, x = _no_bounds(rng)
+    G, A = rng.normal(size=(2, 3)), rng.normal(size=(1, 3))
+    return P, -P @ x - G.T @ np.array([1.0, 0.0]) + A[0], G, G @ x + np.array([0.0, 1.0]), A, A @ x
+
+
+@rb.primitive(host=True, result=_quadratic.result_of, cases=(_no_bounds, _inequalities, _both))
+def quadratic_program(
+    P: Any,
+    q: Any,
+    G: Any = None,
+    h: Any = None,
+    A: Any = None,
+    b: Any = None,
+    *,
+    solver: str = "auto",
+    on_failure: str = "warn",
+) -> QuadraticProgramResult:
+    """x with the smallest x^T P x / 2 + q^T x where G x <= h and A x = b: a convex quadratic program.
+
+    Args:
+        P: array of shape (n, n), positive semidefinite; its symmetric part counts.
+        q: array of shape (n,).
+        G, h: arrays of shape (m, n) and (m,), or None.
+        A, b: arrays of shape (p, n) and (p,), or None.
+        solver: "osqp"; "scipy", nonnegative least squares; or "auto", OSQP where it is installed.
+        on_failure: "warn", "raise" or "ignore".
+
+    Returns:
+        A QuadraticProgramResult; x and the multipliers z and y are differentiable.  What the solver finds is refined to full accuracy, with
+        equalities in place of the active constraints.
+
+    Raises:
+        InfeasibleError: there is no solution: no point keeps all constraints, the objective has no lower bound, or P is not convex.
+        RuleSignatureError: the shapes do not fit.
+        KinkError: in a rule, a constraint is active with a multiplier of zero: the derivative differs from side to side.
+        SingularError: in a rule, the solution or its multipliers are not unique.
+        NotConvergedError: with on_failure="raise".
+
+    Derivation:
+        The conditions of Karush, Kuhn and Tucker,
+
+            P x + q + G^T z + A^T y = 0,    z_i (G x - h)_i = 0,    A x = b,
+
+        are smooth equations of (x, z, y), and regular where the active constraints are independent and have positive multipliers; the
+        implicit function theorem gives the derivative (B. Amos and J. Z. Kolter, OptNet: Differentiable Optimization as a Layer in Neural
+        Networks, 2017, equation 6).
+
+    Example:
+        >>> P, G, h = np.eye(2), np.array([[1.0, 1.0]]), np.array([2.0])
+        >>> quadratic_program(P, np.array([-1.0, -2.0]), G, h).x.round(9)
+        array([0.5, 1.5])
+        >>> rb.jacobian(lambda h: quadratic_program(P, np.array([-1.0, -2.0]), G, h).x, engine="dual")(h).round(9)
+        array([[0.5],
+               [0.5]])
+    """
+    return _quadratic.solve(P, q, G, h, A, b, solver, on_failure)
+
+
+_quadratic.register(quadratic_program)

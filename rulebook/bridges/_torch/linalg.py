@@ -175,7 +175,7 @@ def cho_solve(c_and_lower: tuple[Any, bool], b: Any) -> Tensor:
 
 def lu_factor(a: Any) -> tuple[Tensor, Tensor]:
     """The LU decomposition and its pivots, counted from 0 as in SciPy."""
-    lu, pivots = torch.linalg.lu_factor(tensor(a))
+    lu, pivots, _ = torch.linalg.lu_factor_ex(tensor(a))  # a singular matrix has factors, as in SciPy
     return lu, pivots - 1
 
 
