@@ -125,7 +125,8 @@ _PURE_ROOTS = (
     "rulebook",
     "builtins",
 )
-_IMMUTABLE_ROOTS = ("jax", "jaxlib", "rulebook")  # types whose instances do not change: arrays, jitted functions, primitives
+_IMMUTABLE_ROOTS = ("jax", "jaxlib")  # types whose instances do not change: arrays, jitted functions
+_IMMUTABLE = ("rulebook.tangents", "rulebook.namespace")
 _IMPURE_BUILTINS = ("print", "input", "open", "exec", "eval", "globals", "locals", "setattr", "next", "iter")
 
 
@@ -158,6 +159,8 @@ class Reads:
         if _is_library(value):
             return True
         self._seen.add(id(value))
+        if hasattr(type(value), "_rulebook_reads"):
+            return all(self._is_pure(v, depth) for v in value._rulebook_reads())
         if isinstance(value, tuple):
             return all(self._is_pure(v, depth) for v in value)
         if isinstance(value, functools.partial):
@@ -188,8 +191,11 @@ def _is_library(value: Any) -> bool:
         module = value.__name__
     elif isinstance(value, (types.FunctionType, types.BuiltinFunctionType, np.ufunc)):
         module = getattr(value, "__module__", None) or "numpy"
+        if getattr(value, "__closure__", None) and module.startswith("rulebook."):
+            return False  # what it closes over is the author's
     else:
-        return type(value).__module__.partition(".")[0] in _IMMUTABLE_ROOTS
+        module = type(value).__module__
+        return module in _IMMUTABLE or module.partition(".")[0] in _IMMUTABLE_ROOTS
     return module.partition(".")[0] in _PURE_ROOTS
 
 

@@ -94,6 +94,10 @@ class System:
         self._free = _primitive(solve, Push("pushforward", self.push, symbolic_zeros=True), self.pull, title)
         self._last: tuple[Engine, list[Any], Any] | None = None
 
+    def _rulebook_reads(self) -> tuple[Any, ...]:
+        """What the rules run of the author's, for an engine that compiles them."""
+        return self._function, self.options.linear_solver
+
     # -- the matrix ----------------------------------------------------------------------------
 
     def _flat(self, engine: Engine, params: Any) -> tuple[Space, Any, Callable[[Any], Any]]:

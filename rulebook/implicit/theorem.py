@@ -43,6 +43,10 @@ class Theorem:
         self.has_aux = has_aux
         self._systems: dict[Any, System] = {}
 
+    def _rulebook_reads(self) -> tuple[Any, ...]:
+        """What the rules run of the author's, for an engine that compiles them."""
+        return self.equation.fn, self.options.linear_solver
+
     def rules(self) -> tuple[Pushforward, Pullback]:
         """The forward and the reverse rule."""
 

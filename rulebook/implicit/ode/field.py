@@ -62,15 +62,24 @@ class Field(Keyed):
         kinds = tuple(["other" if isinstance(k, tuple) else k for k in theta.kinds])
         super().__init__(static_key(self.reads), y, theta.structure, kinds)
 
-    def __call__(self, engine: Engine, x: Leaves, t: Any, moving: Sequence[Any], fixed: Sequence[Any]) -> Leaves:
-        """The leaves of the rate of change of a state, in its shapes and dtypes."""
+    def with_parameters(self, engine: Engine, moving: Sequence[Any], fixed: Sequence[Any]) -> Callable[[Leaves, Any], Leaves]:
+        """The leaves of the rate of change of a state, in its shapes and dtypes, as a function of the state and the time."""
         rest = {True: iter(moving), False: iter(fixed)}
         leaves = [k[0] if isinstance(k, tuple) else next(rest[k]) for k in self._kinds]
-        y_dot = self._fn(self._y.unflatten(iter(x)), t, *self._theta.unflatten(iter(leaves)))
-        found = trees.flatten_like(self._y, y_dot, self._wrong)
-        return tuple([self._fit(engine, i, a, b) for i, (a, b) in enumerate(zip(x, found, strict=True))])
+        args = self._theta.unflatten(iter(leaves))
+        fn, structure = self._fn, self._y
+        if structure is trees.LEAF:
+            return lambda x, t: (self._fit(engine, 0, x[0], fn(x[0], t, *args)),)
+
+        def rate(x: Leaves, t: Any) -> Leaves:
+            found = trees.flatten_like(structure, fn(structure.unflatten(iter(x)), t, *args), self._wrong)
+            return tuple([self._fit(engine, i, a, b) for i, (a, b) in enumerate(zip(x, found, strict=True))])
+
+        return rate
 
     def _fit(self, engine: Engine, i: int, x: Any, rate: Any) -> Any:
+        if type(rate) is type(x) and rate.shape == x.shape and rate.dtype == x.dtype:
+            return rate
         if kind_of(type(rate)) == NUMPY:
             rate = engine.asarray(rate, x)
         shape = getattr(rate, "shape", None)

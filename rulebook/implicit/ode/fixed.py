@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from rulebook.engines import Engine
+from rulebook.implicit.ode.arithmetic import mapped
 from rulebook.implicit.ode.field import Field
 from rulebook.implicit.ode.recurrence import RungeKutta, run_steps
 from rulebook.primitive import Primitive
@@ -20,7 +21,8 @@ def solve(recur: Primitive, engine: Engine, field: Field, x0: Any, t: Any, movin
     In dual numbers the steps are plain code, which carries all k tangents at once: no rule does better.
     """
     run = run_steps if engine.name == "dual" else recur
-    return run(x0, _grid(engine, t, steps), moving, fixed, step=RungeKutta(field, method), every=steps, reads=field.reads)[0]
+    starts, last, _, _ = run(x0, _grid(engine, t, steps), moving, fixed, step=RungeKutta(field, method), every=steps, reads=field.reads)
+    return mapped(lambda a, b: engine.namespace().concatenate([a, b[None]]), starts, last)
 
 
 def _grid(engine: Engine, t: Any, steps: int) -> tuple[Any, Any]:

@@ -63,7 +63,7 @@ class FieldRate(Rate):
 
     def __call__(self, states: tuple[Leaves, ...], s: Any, theta: Leaves, fixed: Leaves) -> Leaves:
         """At time s."""
-        return self.field(load_engine("dual"), states[-1], s, theta, fixed)
+        return self.field.with_parameters(load_engine("dual"), theta, fixed)(states[-1], s)
 
 
 class Scaled(Rate):

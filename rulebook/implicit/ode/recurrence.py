@@ -15,7 +15,7 @@ from typing import Any
 
 from rulebook.engines import Engine
 from rulebook.forms import Frule, Rrule
-from rulebook.implicit.ode.arithmetic import Keyed, added, beginning, end, flipped, mapped
+from rulebook.implicit.ode.arithmetic import Keyed, added, flipped, mapped
 from rulebook.implicit.ode.field import NAME, Field
 from rulebook.implicit.ode.methods import FIXED
 from rulebook.namespace import engine_for
@@ -54,27 +54,40 @@ class RungeKutta(Step):
         """The stages in turn; a weight that is zero costs nothing."""
         t, h = u
         a, b, c = self._tableau
+        rate = self.field.with_parameters(engine, theta, fixed)
+        parts = _Parts(h)
         rates: list[Any] = []
         for weights, at in zip(a, c, strict=True):
-            rates.append(self.field(engine, _moved(engine, x, h, weights, rates), t + at * h if at else t, theta, fixed))
-        return _moved(engine, x, h, b, rates), (), ()
+            rates.append(rate(_moved(engine, x, parts, weights, rates), t + parts[at] if at else t))
+        return _moved(engine, x, parts, b, rates), (), ()
 
     def nothing(self, engine: Engine, theta: Any) -> Any:
         """There are no parts."""
         return ()
 
 
-def _moved(engine: Engine, x: Any, h: Any, weights: Any, rates: Any) -> Any:
+class _Parts(dict[float, Any]):
+    """Fractions of a step, each computed once."""
+
+    def __init__(self, h: Any) -> None:
+        super().__init__({1.0: h})
+
+    def __missing__(self, fraction: float) -> Any:
+        self[fraction] = found = fraction * self[1.0]
+        return found
+
+
+def _moved(engine: Engine, x: Any, parts: _Parts, weights: Any, rates: Any) -> Any:
     """x + h * (the weighted sum of rates), in the dtypes of x."""
-    used = [(w, rate) for w, rate in zip(weights, rates, strict=False) if w]
+    used = [(parts[w], rate) for w, rate in zip(weights, rates, strict=False) if w]
     if not used:
         return x
     found = []
     for i, a in enumerate(x):
-        total = None
-        for w, rate in used:
-            term = (h if w == 1.0 else w * h) * rate[i]
-            total = term if total is None else total + term
+        (part, rate), *more = used
+        total = part * rate[i]
+        for part, rate in more:
+            total = total + part * rate[i]
         new = a + total
         found.append(new if new.dtype == a.dtype else engine.cast(new, a))
     return tuple(found)
@@ -119,8 +132,8 @@ class Pulled(Step):
         return mapped(engine.zeros_like, theta[0])
 
 
-def run_steps(x0: Any, us: Any, theta: Any, fixed: Any, *, step: Step, every: int, reads: Any = ()) -> tuple[Any, Any, Any]:
-    """The states, stacked, the outs, stacked, and the sum of the parts.
+def run_steps(x0: Any, us: Any, theta: Any, fixed: Any, *, step: Step, every: int, reads: Any = ()) -> tuple[Any, Any, Any, Any]:
+    """The states that the steps begin at, stacked, and the last; the outs, stacked; the sum of the parts.
 
     Args:
         x0: the first state, a tree of floating arrays.
@@ -138,15 +151,15 @@ def run_steps(x0: Any, us: Any, theta: Any, fixed: Any, *, step: Step, every: in
         return (x, added(carry[1], part)), out
 
     def row(carry: Any, u: Any) -> tuple[Any, Any]:
+        start = carry[0]
         carry, out = one(carry, u) if every == 1 else engine.scan(one, carry, u)
-        return carry, (carry[0], out)
+        return carry, (start, out)
 
     rows = us if every == 1 else mapped(lambda u: u.reshape((-1, every, *u.shape[1:])), us)
-    (_, total), (xs, outs) = engine.scan(row, (x0, step.nothing(engine, theta)), rows)
-    xp = engine.namespace()
+    (last, total), (starts, outs) = engine.scan(row, (x0, step.nothing(engine, theta)), rows)
     if every != 1:
         outs = mapped(lambda o: o.reshape((-1, *o.shape[2:])), outs)
-    return mapped(lambda a, later: xp.concatenate([a[None], later]), x0, xs), outs, total
+    return starts, last, outs, total
 
 
 def recurrence() -> Primitive:
@@ -159,18 +172,17 @@ def recurrence() -> Primitive:
         return tuple(y for y, _ in found), tuple(y_dot for _, y_dot in found)
 
     def rrule(x0: Any, us: Any, theta: Any, fixed: Any, *, step: Step, every: int, reads: Any) -> Any:
-        states, outs, total = recur(x0, us, theta, fixed, step=step, every=1, reads=reads)
+        states, last, outs, total = recur(x0, us, theta, fixed, step=step, every=1, reads=reads)
         xp = engine_for((x0, us, theta), NAME).namespace()
 
         def pullback(y_bar: Any) -> Any:
-            states_bar, outs_bar, total_bar = y_bar
-            stored_bar = mapped(lambda a, like: _spread(xp, a, like, every), states_bar, states)
-            given = flipped(xp, (beginning(states), us, beginning(stored_bar), outs_bar))
-            last, n = end(stored_bar), _length(us)
-            x_bars, us_bar, theta_bar = recur(last, given, (theta, total_bar), fixed, step=Pulled(step), every=n, reads=reads)
-            return end(x_bars), flipped(xp, us_bar), theta_bar, None
+            starts_bar, last_bar, outs_bar, total_bar = y_bar
+            stored_bar = mapped(lambda a, like: _spread(xp, a, like, every), starts_bar, states)
+            given, n = flipped(xp, (states, us, stored_bar, outs_bar)), _length(us)
+            _, x0_bar, us_bar, theta_bar = recur(last_bar, given, (theta, total_bar), fixed, step=Pulled(step), every=n, reads=reads)
+            return x0_bar, flipped(xp, us_bar), theta_bar, None
 
-        return (mapped(lambda a: a[::every], states), outs, total), pullback
+        return (mapped(lambda a: a[::every], states), last, outs, total), pullback
 
     recur.set_rule(Frule("frule", frule), Rrule("rrule", rrule), replace=False)
     return recur
@@ -185,5 +197,5 @@ def _spread(xp: Any, a: Any, like: Any, every: int) -> Any:
     if every == 1:
         return a
     shape = tuple(a.shape[1:])
-    gaps = xp.zeros_like(like[1:]).reshape((-1, every, *shape))[:, 1:]
-    return xp.concatenate([a[:1], xp.concatenate([gaps, a[1:][:, None]], 1).reshape((-1, *shape))])
+    gaps = xp.zeros_like(like).reshape((-1, every, *shape))[:, 1:]
+    return xp.concatenate([a[:, None], gaps], 1).reshape((-1, *shape))
