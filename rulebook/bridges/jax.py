@@ -16,11 +16,10 @@ import numpy as np
 from jax import numpy as jnp
 from jax.custom_derivatives import SymbolicZero
 
-from rulebook import trees
 from rulebook.bridges._jax import internals
-from rulebook.bridges._jax.calls import Out, primal_of, result
+from rulebook.bridges._jax.calls import Out, primal_of, result, runs_at_once
+from rulebook.bridges._jax.flat import Flat
 from rulebook.engines import Engine, TracedValueError
-from rulebook.errors import RuleOutputError
 from rulebook.host import HostCall
 from rulebook.normal import NormalForm
 
@@ -87,6 +86,10 @@ class JaxEngine(Engine):
         """The sum over axes, kept with length one."""
         return value.sum(axis=axes, keepdims=True)
 
+    def runs_at_once(self) -> bool:
+        """Whether a rule is being compiled for a call outside jit."""
+        return runs_at_once()
+
     def settle(self, x_bar: Any, x: Any) -> Any:
         """Inside shard_map, over the mesh axes of the primal."""
         return internals.vary_like(x_bar, x)
@@ -119,20 +122,15 @@ class JaxEngine(Engine):
 
     def jvp(self, fn: Callable[..., Any], primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Any, Any]:
         """jax.jvp; integer leaves have no tangent."""
-        dots = jax.tree.map(_float0_for_none, primals, tangents, is_leaf=lambda x: x is None)
-        y, y_dot = jax.jvp(fn, primals, dots)
-        return y, jax.tree.map(lambda t: None if t.dtype == jax.dtypes.float0 else t, y_dot)
+        flat = Flat(fn, primals, self.has_tangent)
+        ys, y_dots = jax.jvp(flat, flat.values, flat.dots(tangents))
+        return flat.result(ys), flat.result(y_dots)
 
     def vjp(self, fn: Callable[..., Any], primals: tuple[Any, ...]) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
         """jax.vjp, conjugated at the border: JAX pairs without conjugation."""
-        y, pull = jax.vjp(fn, *primals)
-
-        def pullback(y_bar: Any) -> tuple[Any, ...]:
-            bars = jax.tree.map(_float0_for_none, y, y_bar, is_leaf=lambda x: x is None)
-            found: tuple[Any, ...] = jax.tree.map(_conj_or_none, pull(jax.tree.map(_conj, bars)))
-            return found
-
-        return y, pullback
+        flat = Flat(fn, primals, self.has_tangent)
+        ys, pull = jax.vjp(flat, *flat.values)
+        return flat.result(ys), lambda y_bar: flat.cotangents(map(_conj, pull([_conj(b) for b in flat.bars(ys, y_bar)])))
 
     def transpose(self, fn: Callable[..., tuple[Any, ...]], like: tuple[Any, ...]) -> Callable[[tuple[Any, ...]], tuple[Any, ...]]:
         """jax.linear_transpose, conjugated at the border."""
@@ -141,23 +139,9 @@ class JaxEngine(Engine):
 
     def linearize(self, fn: Callable[..., Any], primals: tuple[Any, ...]) -> tuple[Any, Callable[[tuple[Any, ...]], Any]]:
         """jax.linearize: fn runs once; integer leaves have no tangent."""
-        leaves, structure = trees.flatten(primals)
-        moving = [i for i, x in enumerate(leaves) if self.has_tangent(x)]
-
-        def of_moving(*xs: Any) -> Any:
-            every = list(leaves)
-            for i, x in zip(moving, xs, strict=True):
-                every[i] = x
-            return fn(*structure.unflatten(iter(every)))
-
-        y, push = jax.linearize(of_moving, *[leaves[i] for i in moving])
-
-        def pushforward(tangents: tuple[Any, ...]) -> Any:
-            dots = trees.flatten_like(structure, tangents, lambda path, expected, got: RuleOutputError(f"{path}.", expected, got))
-            y_dot = push(*[jnp.zeros_like(leaves[i]) if dots[i] is None else dots[i] for i in moving])
-            return jax.tree.map(lambda t: None if t.dtype == jax.dtypes.float0 else t, y_dot)
-
-        return y, pushforward
+        flat = Flat(fn, primals, self.has_tangent)
+        ys, push = jax.linearize(flat, *flat.values)
+        return flat.result(ys), lambda tangents: flat.result(push(*flat.dots(tangents)))
 
     def while_loop(self, go_on: Callable[[Any], Any], body: Callable[[Any], Any], state: Any) -> Any:
         """jax.lax.while_loop; under vmap each example stops by itself."""
@@ -185,16 +169,8 @@ class JaxEngine(Engine):
         return namespace
 
 
-def _float0_for_none(x: Any, t: Any) -> Any:
-    return np.zeros(np.shape(x), jax.dtypes.float0) if t is None and x is not None else t
-
-
 def _conj(x: Any) -> Any:
     return jnp.conj(x) if jnp.issubdtype(x.dtype, jnp.complexfloating) else x
-
-
-def _conj_or_none(x: Any) -> Any:
-    return None if x.dtype == jax.dtypes.float0 else _conj(x)
 
 
 def _bind(form: NormalForm) -> Callable[..., Any]:
