@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -9,7 +11,7 @@ import numpy as np
 
 import rulebook as rb
 from rulebook.engines import Engine
-from rulebook.errors import RuleSignatureError
+from rulebook.errors import RuleOutputError, RuleSignatureError
 from rulebook.implicit.failures import SingularError
 from rulebook.namespace import engine_for, stop_gradient
 from rulebook.rules._procedures import as_array, scipy, stopped
@@ -31,12 +33,31 @@ def numbers(fn: Function) -> Function:
     return lambda x, *args: np.asarray(as_array(fn(x, *args)))
 
 
+def fitting(fn: Function, name: str) -> Function:
+    """The same of a function that gives as many numbers as x has.
+
+    Raises:
+        RuleOutputError: it does not.
+    """
+
+    def checked(x: Any, *args: Any) -> Any:
+        value = numbers(fn)(x, *args)
+        if value.shape != np.shape(x):
+            do = "let the function give one value per unknown"
+            raise RuleOutputError(f"{name}.", f"the shape of x, {np.shape(x)}", f"{value.shape}", do)
+        return value
+
+    return checked
+
+
 def root_solver(fn: Function, jac: Any, method: str, tol: float | None, options: dict[str, Any], name: str, on_failure: str) -> Function:
     """scipy.optimize.root as a function of (x0, *args)."""
+    fitted = fitting(fn, name)
     use = exact_jacobian(fn) if jac is None and method in _WITH_JACOBIAN else jac
 
     def solve(x0: Any, *args: Any) -> Any:
-        found = scipy("optimize").root(numbers(fn), _wide(x0), args=args, method=method, jac=use, tol=tol, options=options)
+        fitted(_wide(x0), *args)  # before SciPy says it in words of its own
+        found = scipy("optimize").root(fitted, _wide(x0), args=args, method=method, jac=use, tol=tol, options=options)
         rounds = found.get("nit", found.get("nfev", 0))
         if not found.success:
             stopped(name, on_failure, found.message, _norm(found.fun), rounds)
@@ -53,37 +74,51 @@ def root_solver(fn: Function, jac: Any, method: str, tol: float | None, options:
 
 def newton_solver(fn: Function, derivatives: tuple[Any, Any], options: dict[str, Any], name: str, on_failure: str) -> Function:
     """scipy.optimize.newton as a function of (x0, *args)."""
+    fitted = fitting(fn, name)
     fprime, fprime2 = (None if d is None else numbers(d) for d in derivatives)
 
     def solve(x0: Any, *args: Any) -> Any:
-        with np.errstate(all="ignore"):
-            out = scipy("optimize").newton(
-                numbers(fn), _wide(x0) if x0.ndim else _wide(x0)[()], fprime, args, fprime2=fprime2, full_output=True, disp=False, **options
-            )
-        x, converged, rounds = (
-            (out[0], out[1].converged, out[1].iterations) if len(out) == 2 else (out[0], out[1].all(), options["maxiter"])
-        )
-        x = np.asarray(x).reshape(x0.shape)
+        last = [x0]
+
+        def tracked(x: Any, *args: Any) -> Any:
+            last[0] = np.array(x)
+            return fitted(x, *args)
+
+        at = _wide(x0) if x0.ndim else _wide(x0)[()]
+        try:
+            with np.errstate(all="ignore"), _quiet, warnings.catch_warnings():
+                warnings.simplefilter("ignore", RuntimeWarning)  # that elements did not converge: reported below
+                x, info, *_ = scipy("optimize").newton(tracked, at, fprime, args, fprime2=fprime2, full_output=True, disp=False, **options)
+        except RuntimeError as error:  # no element of an array converged
+            if "failed to converge" not in str(error):
+                raise
+            x, info = last[0], np.False_
+        many = isinstance(info, (np.ndarray, np.bool_))
+        x, converged, rounds = np.asarray(x), np.all(info) if many else info.converged, options["maxiter"] if many else info.iterations
         if not converged:
-            stopped(name, on_failure, "Failed to converge", _norm(numbers(fn)(x, *args)), rounds)
-        return x
+            stopped(name, on_failure, "Failed to converge", _norm(fitted(x, *args)), rounds)
+        return x.reshape(x0.shape)
 
     return solve
 
 
+_quiet = threading.Lock()  # the filters of warnings belong to all threads
+
+
 def bracketed(fn: Function, options: dict[str, Any], name: str, on_failure: str) -> Function:
     """The root between a and b as a function of (a, b, *args): by scipy.optimize.brentq for numbers."""
+    fitted = fitting(fn, name)
 
     def solve(a: Any, b: Any, *args: Any) -> Any:
         if a.ndim:
-            x, converged, rounds = chandrupatla(lambda x: numbers(fn)(x, *args), _wide(a), _wide(b), **options)
+            x, converged, rounds = chandrupatla(lambda x: fitted(x, *args), _wide(a), _wide(b), **options)
         else:
-            one = lambda x: float(numbers(fn)(np.asarray(x), *args))
+            one = lambda x: float(fitted(np.asarray(x), *args))
             x, info = scipy("optimize").brentq(one, float(a), float(b), full_output=True, disp=False, **options)
             converged, rounds = info.converged, info.iterations
         x = np.asarray(x)
         if not converged:
-            stopped(name, on_failure, "Failed to converge", _norm(numbers(fn)(x, *args)), rounds)
+            stopped(name, on_failure, "Failed to converge", _norm(fitted(x, *args)), rounds)
         return x
 
     return solve
@@ -141,13 +176,14 @@ def _interpolated(points: tuple[Any, ...], values: tuple[Any, ...]) -> Any:
 
 def fixed_point_solver(fn: Function, options: dict[str, Any], name: str, on_failure: str) -> Function:
     """scipy.optimize.fixed_point as a function of (x0, *args)."""
+    fitted = fitting(fn, name)
 
     def solve(x0: Any, *args: Any) -> Any:
         last = [x0]
 
         def step(x: Any, *args: Any) -> Any:
             last[0] = x
-            return numbers(fn)(x, *args)
+            return fitted(x, *args)
 
         try:
             return np.asarray(scipy("optimize").fixed_point(step, _wide(x0), args=args, **options)).reshape(x0.shape)
@@ -155,7 +191,7 @@ def fixed_point_solver(fn: Function, options: dict[str, Any], name: str, on_fail
             if "Failed to converge" not in str(error):
                 raise
             x = np.asarray(last[0]).reshape(x0.shape)
-            stopped(name, on_failure, "Failed to converge", _norm(x - numbers(fn)(x, *args)), options["maxiter"])
+            stopped(name, on_failure, "Failed to converge", _norm(x - fitted(x, *args)), options["maxiter"])
             return x
 
     return solve
