@@ -85,7 +85,7 @@ def odeint(
     engine = engine_of(leaves_of((y0, t, theta)), NAME)
     if engine is not None and engine.is_recording():
         return _recorded(y0, t, theta, field=field, choice=tuple(choice))
-    captured = find((field,), NAME) if captures.may_capture(field) else None
+    captured = find((field,), NAME)
     if captured is None:
         return _solve(_family(field), field, y0, t, theta, choice)
     return _solve(_Family(), _lifted(captured), y0, t, (tuple(captured.values), *theta), choice)

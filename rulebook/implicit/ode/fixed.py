@@ -21,7 +21,9 @@ def solve(recur: Primitive, engine: Engine, field: Field, x0: Any, t: Any, movin
     In dual numbers the steps are plain code, which carries all k tangents at once: no rule does better.
     """
     run = run_steps if engine.name == "dual" else recur
-    starts, last, _, _ = run(x0, _grid(engine, t, steps), moving, fixed, step=RungeKutta(field, method), every=steps, reads=field.reads)
+    grid = _grid(engine, t, steps)
+    us, table = (grid, ()) if engine.is_active(t) else ((), grid)
+    starts, last, _, _ = run(x0, us, moving, (fixed, table), step=RungeKutta(field, method), every=steps, reads=field.reads)
     return mapped(lambda a, b: engine.namespace().concatenate([a, b[None]]), starts, last)
 
 

@@ -43,23 +43,20 @@ def times_of(engine: Engine, t: Any) -> Any:
         RuleSignatureError: they are no such array, or not all later or all earlier than the one before.
     """
     leaves, structure = trees.flatten(t)
+    plain = all(kind_of(type(x)) == NUMPY for x in leaves)
     if structure is not trees.LEAF:
-        t = (
-            np.asarray(t)
-            if all(kind_of(type(x)) == NUMPY for x in leaves)
-            else engine.namespace().stack([engine.asarray(x) for x in leaves])
-        )
-    t = engine.asarray(t)
-    if len(t.shape) != 1 or t.shape[0] < 2:
-        raise _wrong_times(f"shape {tuple(t.shape)}")
-    if not engine.has_tangent(t):
-        t = t * 1.0
-    if engine.is_complex(t):
-        raise _wrong_times(f"complex numbers, {t.dtype}")
-    arrays = engine.concrete([engine.stop_gradient(t)])
+        t = np.asarray(t) if plain else engine.namespace().stack([engine.asarray(x) for x in leaves])
+    made = engine.asarray(t)
+    if len(made.shape) != 1 or made.shape[0] < 2:
+        raise _wrong_times(f"shape {tuple(made.shape)}")
+    if not engine.has_tangent(made):
+        made = made * 1.0
+    if engine.is_complex(made):
+        raise _wrong_times(f"complex numbers, {made.dtype}")
+    arrays = [np.asarray(t, float)] if plain else engine.concrete([engine.stop_gradient(made)])
     if arrays is not None:
         check_times(arrays[0])
-    return t
+    return made
 
 
 def check_times(t: Any) -> None:

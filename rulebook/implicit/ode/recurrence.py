@@ -30,7 +30,15 @@ class Step(Keyed, ABC):
 
     @abstractmethod
     def __call__(self, engine: Engine, x: Any, u: Any, theta: Any, fixed: Any) -> tuple[Any, Any, Any]:
-        """(x, out, part): the next state, what is stacked, and what is summed."""
+        """(x, out, part): the next state, what is stacked, and what is summed.
+
+        Args:
+            engine: what runs.
+            x: the state.
+            u: what this step is given.
+            theta: what all steps are given.
+            fixed: the same two without derivatives, what all are given first.
+        """
 
     @abstractmethod
     def nothing(self, engine: Engine, theta: Any) -> Any:
@@ -38,7 +46,7 @@ class Step(Keyed, ABC):
 
 
 class RungeKutta(Step):
-    """A step of an explicit method from time t over the time h, where u is (t, h).
+    """A step of an explicit method from time t over the time h, where (t, h) is what the step is given, to be differentiated or not.
 
     Args:
         field: of flat leaves.
@@ -52,9 +60,10 @@ class RungeKutta(Step):
 
     def __call__(self, engine: Engine, x: Any, u: Any, theta: Any, fixed: Any) -> tuple[Any, Any, Any]:
         """The stages in turn; a weight that is zero costs nothing."""
-        t, h = u
+        shared, row = fixed
+        t, h = u or row
         a, b, c = self._tableau
-        rate = self.field.with_parameters(engine, theta, fixed)
+        rate = self.field.with_parameters(engine, theta, shared)
         parts = _Parts(h)
         rates: list[Any] = []
         for weights, at in zip(a, c, strict=True):
@@ -139,15 +148,18 @@ def run_steps(x0: Any, us: Any, theta: Any, fixed: Any, *, step: Step, every: in
         x0: the first state, a tree of floating arrays.
         us: what the steps are given, a tree of arrays with one first axis.
         theta: what all steps are given, a tree of floating arrays.
-        fixed: the same without derivatives.
+        fixed: what all steps are given, and rows like us, both without derivatives.
         step: the step.
         every: how many steps lie between two states that are returned; divides the number of steps.
         reads: what the step runs of the user's, so that an engine that compiles sees it.
     """
     engine = engine_for((x0, us, theta), NAME)
 
-    def one(carry: Any, u: Any) -> tuple[Any, Any]:
-        x, out, part = step(engine, carry[0], u, theta, fixed)
+    shared, table = fixed
+
+    def one(carry: Any, given: Any) -> tuple[Any, Any]:
+        u, row = given
+        x, out, part = step(engine, carry[0], u, theta, (shared, row))
         return (x, added(carry[1], part)), out
 
     def row(carry: Any, u: Any) -> tuple[Any, Any]:
@@ -155,7 +167,7 @@ def run_steps(x0: Any, us: Any, theta: Any, fixed: Any, *, step: Step, every: in
         carry, out = one(carry, u) if every == 1 else engine.scan(one, carry, u)
         return carry, (start, out)
 
-    rows = us if every == 1 else mapped(lambda u: u.reshape((-1, every, *u.shape[1:])), us)
+    rows = (us, table) if every == 1 else mapped(lambda u: u.reshape((-1, every, *u.shape[1:])), (us, table))
     (last, total), (starts, outs) = engine.scan(row, (x0, step.nothing(engine, theta)), rows)
     if every != 1:
         outs = mapped(lambda o: o.reshape((-1, *o.shape[2:])), outs)
@@ -178,8 +190,9 @@ def recurrence() -> Primitive:
         def pullback(y_bar: Any) -> Any:
             starts_bar, last_bar, outs_bar, total_bar = y_bar
             stored_bar = mapped(lambda a, like: _spread(xp, a, like, every), starts_bar, states)
-            given, n = flipped(xp, (states, us, stored_bar, outs_bar)), _length(us)
-            _, x0_bar, us_bar, theta_bar = recur(last_bar, given, (theta, total_bar), fixed, step=Pulled(step), every=n, reads=reads)
+            given, table = flipped(xp, ((states, us, stored_bar, outs_bar), fixed[1]))
+            params, back, n = (theta, total_bar), (fixed[0], table), _length(states)
+            _, x0_bar, us_bar, theta_bar = recur(last_bar, given, params, back, step=Pulled(step), every=n, reads=reads)
             return x0_bar, flipped(xp, us_bar), theta_bar, None
 
         return (mapped(lambda a: a[::every], states), last, outs, total), pullback
@@ -188,8 +201,8 @@ def recurrence() -> Primitive:
     return recur
 
 
-def _length(us: Any) -> int:
-    return int(leaves_of(us)[0].shape[0])
+def _length(rows: Any) -> int:
+    return int(leaves_of(rows)[0].shape[0])
 
 
 def _spread(xp: Any, a: Any, like: Any, every: int) -> Any:

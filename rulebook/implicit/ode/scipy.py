@@ -11,12 +11,14 @@ import numpy as np
 from rulebook.errors import EngineMissingError
 from rulebook.implicit.failures import NotConvergedError
 from rulebook.implicit.ode.field import NAME
+from rulebook.implicit.ode.problem import check_times
 from rulebook.implicit.ode.rates import Chain, Rate
 from rulebook.numpy_engine import stack, unstack
 
 __all__ = ["Options", "run_chain", "run_flow"]
 
 Leaves = tuple[Any, ...]
+Rates = Callable[[Any, Any], Any]
 
 _LOWEST = 100 * float(np.finfo(float).eps)  # SciPy takes no smaller rtol
 
@@ -51,16 +53,23 @@ def _tolerances(rate: Rate, state: Leaves, options: Options) -> Any:
     return np.repeat([options.atol] * rate.own + [small] * (len(sizes) - rate.own), sizes)
 
 
-def _run(
-    fn: Callable[[Any, Any], Any], span: tuple[float, float], start: Any, atol: Any, options: Options, max_step: float, **more: Any
-) -> Any:
+def _run(fn: Rates, span: tuple[float, float], start: Any, atol: Any, options: Options, times: tuple[float, float], **more: Any) -> Any:
+    """What solve_ivp gives; `times` are what `span` stands for."""
+    last = [span[0]]
+
+    def noted(s: Any, v: Any) -> Any:
+        last[0] = s
+        return fn(s, v)
+
+    scale = (times[1] - times[0]) / (span[1] - span[0])
+    max_step = options.max_step / abs(scale) if scale else np.inf
     solve = _solve_ivp(options.method)
-    found = solve(fn, span, start, options.method, rtol=max(options.rtol, _LOWEST), atol=atol, max_step=max_step, **more)
+    found = solve(noted, span, start, options.method, rtol=max(options.rtol, _LOWEST), atol=atol, max_step=max_step, **more)
     if not found.success:
         raise NotConvergedError(
             f"{NAME}, method={options.method!r}.",
-            f"a solution from t = {span[0]:g} to {span[1]:g}",
-            f"SciPy stopped at {found.t[-1] if len(found.t) else span[0]:g}: {found.message}",
+            f"a solution from t = {times[0]:g} to {times[1]:g}",
+            f"SciPy stopped near {times[0] + (last[0] - span[0]) * scale:g}: {found.message}",
             "pass a method for stiff equations (Radau, BDF, LSODA), another rtol or atol, or times at which there is a solution",
         )
     return found
@@ -69,8 +78,10 @@ def _run(
 def run_flow(x0: Leaves, t: Any, theta: Leaves, fixed: Leaves, rate: Rate, options: Options) -> Leaves:
     """The states at times t, stacked, in double precision."""
     x0, theta, t = _wide(x0), _wide(theta), np.asarray(t, float)
+    check_times(t)
     fn = lambda s, v: stack(rate((unstack(v, x0),), s, theta, fixed))
-    found = _run(fn, (t[0], t[-1]), stack(x0), _tolerances(rate, x0, options), options, options.max_step, t_eval=t)
+    ends = (float(t[0]), float(t[-1]))
+    found = _run(fn, ends, stack(x0), _tolerances(rate, x0, options), options, ends, t_eval=t)
     rows = [x0, *[unstack(v, x0) for v in found.y.T[1:]]]
     return tuple(np.stack(column) for column in zip(*rows, strict=True))
 
@@ -78,14 +89,13 @@ def run_flow(x0: Leaves, t: Any, theta: Leaves, fixed: Leaves, rate: Rate, optio
 def run_chain(starts: tuple[Leaves, ...], theta: Leaves, fixed: Leaves, chain: Chain, options: Options) -> tuple[Leaves, ...]:
     """The states of the sweeps at their ends; each can look up those before it by the interpolant that SciPy gives."""
     theta = _wide(theta)
+    first, length = map(float, theta[:2])
     known: list[Callable[[Any], Leaves]] = []
     ends = []
     for start, sweep in zip(map(_wide, starts), chain, strict=True):
         fn = _rate_of(sweep.rate, known, start, theta, fixed)
-        span = (0.0, 1.0) if sweep.forwards else (1.0, 0.0)
-        length = abs(float(theta[1]))
-        atol = _tolerances(sweep.rate, start, options)
-        found = _run(fn, span, stack(start), atol, options, options.max_step / length if length else np.inf, dense_output=True)
+        span, times = ((0.0, 1.0), (first, first + length)) if sweep.forwards else ((1.0, 0.0), (first + length, first))
+        found = _run(fn, span, stack(start), _tolerances(sweep.rate, start, options), options, times, dense_output=True)
         known.append(_look_up(found.sol, start))
         ends.append(unstack(found.y[:, -1], start))
     return tuple(ends)
