@@ -225,6 +225,10 @@ class Engine(ABC):
         """Whether Python code itself is being recorded, as torch.compile does: what is made on the way must be `constant`."""
         return False
 
+    def runs_at_once(self) -> bool:
+        """Whether the program that is traced now was not asked for by the user, and runs as soon as it is traced."""
+        return False
+
     def settle(self, x_bar: Any, x: Any) -> Any:
         """A last adjustment to a cotangent that has the shape and dtype of its primal; none by default."""
         return x_bar

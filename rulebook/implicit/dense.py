@@ -10,7 +10,8 @@ import numpy as np
 
 from rulebook.engines import Engine
 from rulebook.errors import EngineMissingError
-from rulebook.implicit.failures import SingularError
+from rulebook.implicit import reports
+from rulebook.implicit.options import Options
 from rulebook.namespace import arrays_of
 
 __all__ = ["factorise", "solve"]
@@ -18,7 +19,7 @@ __all__ = ["factorise", "solve"]
 Factor = tuple[Any, Any, Any, Any]
 
 
-def factorise(engine: Engine, matrix: Any, name: str) -> Factor:
+def factorise(engine: Engine, matrix: Any, options: Options) -> Factor:
     """The LU factors of a matrix whose rows and columns are scaled to one, and the scales.
 
     Scaling takes the units out of the equations and unknowns, so that a pivot that vanishes says that the matrix is singular.
@@ -26,7 +27,7 @@ def factorise(engine: Engine, matrix: Any, name: str) -> Factor:
     Args:
         engine: what the values belong to.
         matrix: array of shape (n, n).
-        name: what the matrix belongs to, for messages.
+        options: those of what the matrix belongs to.
 
     Returns:
         The factors, their pivots, and the scales of the rows and of the columns, of shape (n,).
@@ -41,13 +42,8 @@ def factorise(engine: Engine, matrix: Any, name: str) -> Factor:
         warnings.simplefilter("ignore")  # SciPy's, of a pivot that is zero: that is raised below
         lu, pivots = _lu(xp)(matrix * rows[:, None] * columns)
     diagonal = xp.abs(xp.diagonal(lu))
-    smallest, largest = xp.min(diagonal), xp.max(diagonal)
-    limit = matrix.shape[0] * float(np.finfo(engine.spec(matrix).dtype).eps)
-    found = engine.concrete([smallest, largest, matrix])
-    if found is None:
-        lu = lu * engine.cast(xp.where(smallest > limit * largest, 1.0, np.nan), lu)
-    elif not found[0] > limit * found[1]:
-        raise _singular(found[2], name)
+    limit = matrix.shape[0] * float(np.finfo(engine.spec(matrix).dtype).eps) * xp.max(diagonal)
+    lu = reports.regular(engine, options, lu, xp.min(diagonal), limit, matrix)
     return lu, pivots, rows, columns
 
 
@@ -63,16 +59,6 @@ def _lu(xp: Any) -> Callable[[Any], Any]:
         raise EngineMissingError(
             "rb.implicit on NumPy arrays.", "the package 'scipy'", "it is not installed", "pip install scipy"
         ) from error
-
-
-def _singular(matrix: Any, name: str) -> SingularError:
-    condition = np.linalg.cond(matrix) if np.isfinite(matrix).all() else np.nan
-    return SingularError(
-        f"{name}, the Jacobian of its equation at the solution, shape {matrix.shape}.",
-        "a regular matrix, so that the solution has a derivative",
-        f"condition {condition:.1e}",
-        "pose the equation so that its solution is locally unique",
-    )
 
 
 def solve(engine: Engine, factor: Factor, b: Any, adjoint: bool) -> Any:

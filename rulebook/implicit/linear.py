@@ -64,7 +64,7 @@ def linear_solve(
     options = Options(_NAME, method, "cg, gmres" if symmetric else "bicgstab, gmres", tol, on_failure)
     if not callable(matrix):
         if method in ("auto", "dense"):
-            return _by_matrix(matrix, b)
+            return _by_matrix(matrix, b, options)
         product = _Product(matrix)
         return _by_product(product, b, options)
     return _by_product(matrix, b, options)
@@ -83,7 +83,7 @@ class _Product:
 # -- a matrix --------------------------------------------------------------------------------------
 
 
-def _by_matrix(matrix: Any, b: Any) -> Any:
+def _by_matrix(matrix: Any, b: Any, options: Options) -> Any:
     """By a factor, which is an argument of its own so that all derivatives share it."""
     shape, other = tuple(np.shape(matrix)), tuple(np.shape(b))
     if len(shape) != 2 or shape[0] != shape[1] or len(other) not in (1, 2) or other[0] != shape[0]:
@@ -95,7 +95,7 @@ def _by_matrix(matrix: Any, b: Any) -> Any:
         )
     engine = engine_for((matrix, b), _NAME)
     matrix, b = _together(engine, engine.asarray(matrix), engine.asarray(b))
-    return _solve(b, matrix, dense.factorise(engine, stop_gradient(matrix), _NAME), adjoint=False)
+    return _solve(b, matrix, dense.factorise(engine, stop_gradient(matrix), options), adjoint=False)
 
 
 def _together(engine: Engine, matrix: Any, b: Any) -> tuple[Any, Any]:

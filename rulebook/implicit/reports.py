@@ -1,11 +1,13 @@
-"""Whether a result can be trusted: what is raised, warned of, or made NaN where nothing can be raised.
+"""Whether a result can be trusted, and what is said where it cannot.
 
-A program that is traced has no numbers to look at.  There a linear solve that failed gives NaN, and with on_failure="raise" an
-operation of the program looks at the numbers when they are there.
+Where there are numbers they are looked at.  A program that is traced has none: there a failed linear solve and a singular matrix give
+NaN; and where on_failure="raise" asks for it, or the program runs at once and is nobody's to keep free of callbacks, an operation
+of the program looks at the numbers when they are there.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,28 +15,69 @@ import numpy as np
 
 from rulebook.engines import Engine
 from rulebook.host import Arrays, HostCall, Specs
-from rulebook.implicit.failures import KinkError, NotConvergedError, report
+from rulebook.implicit.failures import KinkError, NotConvergedError, SingularError, report
 from rulebook.implicit.options import Options
 from rulebook.tangents import ShapeDtype
 
-__all__ = ["linear_solve", "solution"]
+__all__ = ["linear_solve", "regular", "solution"]
+
+_BENT = 0.05  # slopes at both sides that differ by more are looked at again, closer
+
+
+def _judged(engine: Engine, options: Options, judge: Callable[..., None], operands: Sequence[Any]) -> Any:
+    """Call judge with the numbers of operands, now or when the program runs.
+
+    Returns:
+        True where it was called, else a number one that the judged result has to be multiplied with, else None where it never is.
+    """
+    if options.on_failure == "ignore":
+        return True
+    found = engine.concrete(operands)
+    if found is not None:
+        judge(*found)
+        return True
+    if options.on_failure == "raise" or engine.runs_at_once():
+        return engine.host_call(_Judge(judge, options.name, engine.name), operands)[0]
+    return None
+
+
+class _Judge(HostCall):
+    """Looks at numbers; gives one, so that it is not taken out of the program."""
+
+    def __init__(self, judge: Callable[..., None], name: str, engine: str) -> None:
+        super().__init__("the check", name, engine)
+        self._judge = judge
+
+    def run(self, arrays: Arrays) -> list[Any]:
+        """One, if nothing is raised."""
+        self._judge(*arrays)
+        return [np.ones((), arrays[0].dtype)]
+
+    def specs(self, operands: Specs) -> list[ShapeDtype]:
+        """A number."""
+        return [ShapeDtype((), operands[0].dtype)]
+
+
+def _times(value: Any, gate: Any) -> Any:
+    return value if gate is None or gate is True else value * gate
+
+
+# -- the linear solves -------------------------------------------------------------------------------
 
 
 def linear_solve(engine: Engine, options: Options, method: str, z: Any, norm: Any, goal: Any, products: Any) -> Any:
     """The solution of a matrix-free solve, reported where its residual is too large."""
-    found = engine.concrete([norm, goal, products])
-    if found is not None:
-        if not found[0] <= found[1]:
-            report(options.on_failure, _unsolved(options.name, method, *map(float, found)))
-        return z
-    xp = engine.namespace()
-    if options.on_failure == "raise":
-        (norm,) = engine.host_call(_Check(options.name, method, engine.name), [norm, goal, products])
-    if options.on_failure == "ignore":
-        return z
+
+    def judge(norm: Any, goal: Any, products: Any) -> None:
+        if not norm <= goal:
+            report(options.on_failure, _unsolved(options.name, method, float(norm), float(goal), float(products)))
+
+    gate = _judged(engine, options, judge, [norm, goal, products])
+    if gate is not None:
+        return _times(z, gate)
     # A residual that rounding or an early stop left is no reason to give nothing at all.
     limit = float(np.finfo(engine.spec(z).dtype).eps) ** 0.25
-    return z * engine.cast(xp.where(norm * limit <= goal, 1.0, np.nan), z)
+    return z * engine.cast(engine.namespace().where(norm * limit <= goal, 1.0, np.nan), z)
 
 
 def _unsolved(name: str, method: str, norm: float, goal: float, products: float) -> NotConvergedError:
@@ -46,43 +89,85 @@ def _unsolved(name: str, method: str, norm: float, goal: float, products: float)
     )
 
 
-class _Check(HostCall):
-    """Raises where a residual is too large; gives its norm, so that it is not taken out of the program."""
+def regular(engine: Engine, options: Options, lu: Any, smallest: Any, limit: Any, matrix: Any) -> Any:
+    """The factors of a matrix, which is singular to rounding where its smallest pivot is below the limit."""
 
-    def __init__(self, name: str, method: str, engine: str) -> None:
-        super().__init__("the linear solve", name, engine)
-        self._method = method
+    def judge(smallest: Any, limit: Any, matrix: Any) -> None:
+        if not smallest > limit:
+            raise _singular(options.name, matrix)
 
-    def run(self, arrays: Arrays) -> list[Any]:
-        """The norm."""
-        norm, goal, products = map(float, arrays)
-        if not norm <= goal:
-            raise _unsolved(self.name, self._method, norm, goal, products)
-        return [np.asarray(arrays[0])]
-
-    def specs(self, operands: Specs) -> list[ShapeDtype]:
-        """That of the norm."""
-        return [operands[0]]
+    gate = _judged(engine, options, judge, [smallest, limit, matrix])
+    if gate is not None and options.on_failure != "ignore":
+        return _times(lu, gate)
+    return lu * engine.cast(engine.namespace().where(smallest > limit, 1.0, np.nan), lu)
 
 
-def solution(options: Options, kept: Sequence[Any], gain: float, residual: Callable[[Any], Any]) -> None:
-    """Report a solution that is not one, or that sits at a kink.
+def _singular(name: str, matrix: Any) -> SingularError:
+    condition = np.linalg.cond(matrix) if np.isfinite(matrix).all() else np.nan
+    return SingularError(
+        f"{name}, the Jacobian of its equation at the solution, shape {matrix.shape}.",
+        "a regular matrix, so that the solution has a derivative",
+        f"condition {condition:.1e}",
+        "pose the equation so that its solution is locally unique",
+    )
+
+
+# -- the solution ------------------------------------------------------------------------------------
+
+
+def solution(engine: Engine, options: Options, residual: Callable[[Any], Any], x: Any, start: Any, r: Any, found: Any, b: Any) -> Any:
+    """A number one to multiply the result of a rule with, or what stands for none: reports a solution that is not one, or sits at a kink.
 
     With the residual r = F(x), the error of x is about A^-1 r; how much A^-1 magnifies is what the linear solve of the rule showed.
 
     Args:
+        engine: what runs.
         options: those of the rule.
-        kept: x, the point it started from and r, as NumPy vectors.
-        gain: the size of the solution of the rule's linear system relative to its right-hand side.
-        residual: F, on NumPy vectors.
+        residual: F.
+        x, start, r: the solution, the point that the solver started from, F(x): real vectors.
+        found, b: the solution of the rule's linear system, and its right-hand side.
     """
-    x, start, r = kept
-    norm, scale = float(np.linalg.norm(r)), float(max(np.linalg.norm(x), np.linalg.norm(x - start)))
-    error = norm * gain
-    if not error <= options.alarm(x.dtype) * scale:
-        report(options.on_failure, _unconverged(options.name, norm, error / scale if scale else np.inf))
-    else:
-        _refuse_kink(options.name, residual, x, r, scale)
+    if engine.concrete([x, r, found, b]) is None and not (options.on_failure == "raise" or engine.runs_at_once()):
+        return None
+    xp = engine.namespace()
+    norm = lambda v: xp.sqrt(xp.vdot(v, v))
+    eps = float(np.finfo(engine.spec(x).dtype).eps)
+    scale = xp.maximum(norm(x), norm(x - start))
+    length = xp.where(scale > 0, scale, 0 * scale + 1) * eps ** (1 / 3)
+    direction = engine.asarray(_direction(x.shape[0]).astype(engine.spec(x).dtype), x)
+
+    def bend(step: Any) -> Any:
+        """How much the slopes before and after differ, relative to their size."""
+        up, down = residual(x + step * direction) - r, r - residual(x - step * direction)
+        size = norm(up) + norm(down)
+        return norm(up - down) / xp.where(size > 0, size, 0 * size + 1)
+
+    first = bend(length)
+    numbers = [norm(r), norm(found), norm(b), scale, first]
+    known = engine.concrete([first])
+    closer = first if known is not None and not known[0] > _BENT else bend(length / 8)
+    return _judged(engine, options, functools.partial(_judge_solution, options), [*numbers, closer])
+
+
+@functools.lru_cache(maxsize=64)
+def _direction(n: int) -> Any:
+    """A direction that no kink is likely to lie along."""
+    direction = np.random.default_rng(0).standard_normal(n)
+    return direction / (np.linalg.norm(direction) or 1.0)
+
+
+def _judge_solution(options: Options, norm: Any, found: Any, b: Any, scale: Any, first: Any, closer: Any) -> None:
+    """The numbers of `solution`."""
+    error = float(norm * found / (b or 1.0))
+    if not error <= options.alarm(norm.dtype) * scale:
+        report(options.on_failure, _unconverged(options.name, float(norm), error / scale if scale else np.inf))
+    elif first > _BENT and closer > max(_BENT, first / 2):  # a smooth residual is straighter the closer one looks
+        raise KinkError(
+            f"{options.name}, its equation at the solution.",
+            "an equation that is smooth there",
+            "slopes that differ from side to side",
+            "move the parameters off the kink, or smooth the equation",
+        )
 
 
 def _unconverged(name: str, norm: float, error: float) -> NotConvergedError:
@@ -92,28 +177,3 @@ def _unconverged(name: str, norm: float, error: float) -> NotConvergedError:
         f"a residual of norm {norm:.1e}, about {error:.1e} of the solution: its derivative is as wrong as that",
         "let the solver go on for longer, or say how accurate it is by tol=",
     )
-
-
-def _refuse_kink(name: str, residual: Callable[[Any], Any], x: Any, here: Any, scale: float) -> None:
-    """The slopes of a smooth residual at both sides agree the better the shorter the step; those at a kink never do."""
-    direction = np.random.default_rng(0).standard_normal(x.size)
-    direction /= np.linalg.norm(direction) or 1.0
-    step = (scale or 1.0) * float(np.finfo(x.dtype).eps) ** (1 / 3)
-    bend = _bend(residual, x, here, step * direction)
-    if bend > _BENT and _bend(residual, x, here, step / 8 * direction) > max(_BENT, bend / 2):
-        raise KinkError(
-            f"{name}, its equation at the solution.",
-            "an equation that is smooth there",
-            "slopes that differ from side to side",
-            "move the parameters off the kink, or smooth the equation",
-        )
-
-
-_BENT = 0.05
-
-
-def _bend(residual: Callable[[Any], Any], x: Any, here: Any, step: Any) -> float:
-    """How much the slopes before and after differ, relative to their size."""
-    up, down = residual(x + step) - here, here - residual(x - step)
-    size = float(np.linalg.norm(up) + np.linalg.norm(down))
-    return float(np.linalg.norm(up - down)) / size if size > 0 else 0.0

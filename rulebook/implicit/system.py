@@ -139,7 +139,7 @@ class System:
 
     def _factorise(self, engine: Engine, params: Any) -> Any:
         _, x, f = self._flat(engine, params)
-        return dense.factorise(engine, engine.jacobian(f, x)[1], self.name)
+        return dense.factorise(engine, engine.jacobian(f, x)[1], self.options)
 
     # -- the solution --------------------------------------------------------------------------
 

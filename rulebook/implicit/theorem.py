@@ -84,7 +84,7 @@ class Theorem:
         b = -space.ravel(r_dot)
         factor = system.factor(engine, (x, theta), space.size)
         x_dot = system.solve(b, (x, theta), factor)
-        self._look(engine, space, x, primals, r, x_dot, b, factor, statics)
+        x_dot = self._trusted(engine, space, x, primals, r, x_dot, b, factor, statics)
         made = space.unravel(x_dot)
         return (made, None) if self.has_aux else made
 
@@ -99,13 +99,11 @@ class Theorem:
         factor = system.factor(engine, (x, theta), space.size)
         w = system.solve(b, (x, theta), factor, transposed=True)
         r, pull = engine.vjp(lambda *theta: self.equation(engine, x, theta, statics), theta)
-        self._look(engine, space, x, primals, r, w, b, factor, statics)
+        w = self._trusted(engine, space, x, primals, r, w, b, factor, statics)
         return None, *pull(space.unravel(-w))
 
-    def _look(
-        self, engine: Engine, space: Space, x: Any, primals: Any, r: Any, found: Any, b: Any, factor: Any, statics: dict[str, Any]
-    ) -> None:
-        """Report what is wrong with a solution, where there are numbers.
+    def _trusted(self, engine: Engine, space: Space, x: Any, primals: Any, r: Any, found: Any, b: Any, factor: Any, statics: Any) -> Any:
+        """The solution of the rule's linear system, after a look at what it rests on.
 
         Args:
             engine: what runs.
@@ -113,32 +111,22 @@ class Theorem:
             x: the solution.
             primals: x0 and theta.
             r: the residual.
-            found: the solution of the rule's linear system.
+            found: the solution of the linear system.
             b: its right-hand side.
             factor: that of the matrix, or None.
             statics: the options of the solver.
         """
         if self.options.on_failure == "ignore":
-            return
-        if factor is not None and engine.is_active(b):  # its numbers are out of reach; r has a solution as well
-            b = stop_gradient(space.ravel(r))
-            found = dense.solve(engine, factor, b, False)
-        cut = stop_gradient((x, primals, r, found, b))
-        arrays = engine.concrete([space.ravel(cut[0]), space.ravel(cut[2]), cut[3], cut[4]])
-        if arrays is None:
-            return
-        start = engine.concrete([space.ravel(_as_like(engine, cut[1][0], cut[0]))])
-        gain = _norm(arrays[2]) / (_norm(arrays[3]) or 1.0)
-
-        def residual(v: Any) -> Any:
-            at = space.unravel(engine.asarray(v.astype(arrays[0].dtype), cut[3]))
-            return engine.to_numpy(stop_gradient(space.ravel(self.equation(engine, at, tuple(cut[1][1:]), statics))))
-
-        reports.solution(self.options, (arrays[0], arrays[0] if start is None else start[0], arrays[1]), gain, residual)
-
-
-def _norm(array: Any) -> float:
-    return float(np.linalg.norm(array))
+            return found
+        x, x0, theta, r = stop_gradient((x, primals[0], tuple(primals[1:]), r))
+        known, rhs = stop_gradient((found, b))
+        if factor is not None and engine.is_active(b) and engine.concrete([x]) is not None:
+            rhs = space.ravel(r)  # the numbers of b are out of reach; r has a solution as well
+            known = dense.solve(engine, factor, rhs, False)
+        residual = lambda v: stop_gradient(space.ravel(self.equation(engine, space.unravel(v), theta, statics)))
+        start = stop_gradient(_as_like(engine, x0, x))
+        gate = reports.solution(engine, self.options, residual, *map(space.ravel, (x, start, r)), known, rhs)
+        return found if gate is None or gate is True else found * gate
 
 
 _MOST = 32  # sets of options whose systems are kept

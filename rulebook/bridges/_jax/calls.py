@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,7 +15,7 @@ from rulebook.forms import Rule
 from rulebook.normal import NormalForm
 from rulebook.trees import LEAF, Structure
 
-__all__ = ["Compiled", "Out", "is_staging", "parts_of", "primal_of", "result"]
+__all__ = ["Compiled", "Out", "is_staging", "parts_of", "primal_of", "result", "runs_at_once"]
 
 
 @jax.tree_util.register_pytree_node_class
@@ -72,6 +73,7 @@ class Compiled:
         if self._jitted is None or not reads.unchanged():
             self._reads = Reads(tuple(self._parts))
             self._jitted = jax.jit(lambda *arrays: self._fn(*arrays), inline=True)
+        before, _tracing.at_once = _tracing.at_once, True
         try:
             return self._jitted(*arrays)
         except (
@@ -85,7 +87,21 @@ class Compiled:
             if not isinstance(error.__cause__, jax.errors.TracerArrayConversionError):
                 raise
             self._reads = None
+        finally:
+            _tracing.at_once = before
         return NotImplemented
+
+
+class _Tracing(threading.local):
+    at_once = False
+
+
+_tracing = _Tracing()
+
+
+def runs_at_once() -> bool:
+    """Whether what is traced now is compiled for a call outside jit."""
+    return _tracing.at_once
 
 
 def is_staging(arrays: Sequence[Any]) -> bool:
