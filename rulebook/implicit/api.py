@@ -104,11 +104,13 @@ def _check_start(x0: Any, name: str) -> None:
 def _fitted(x: Any, x0: Any, name: str, host: bool) -> Any:
     """A solution with the structure of x0; of host code also in its dtypes."""
     starts, structure = trees.flatten(x0)
-    wanted = f"a solution of the structure of x0, {structure!r}"
-    wrong = lambda *_: RuleOutputError(f"{name}.", wanted, f"{trees.flatten(x)[1]!r}", "return what x0 is like")
-    leaves = trees.flatten_like(structure, x, wrong)
-    if any(leaf is None for leaf in leaves):
-        raise wrong()
+    leaves, other = trees.flatten(x)
+    if other != structure:  # other than by the order of keys
+        got = f"{other!r}"
+        error = RuleOutputError(f"{name}.", f"a solution of the structure of x0, {structure!r}", got, "return what x0 is like")
+        leaves = trees.flatten_like(structure, x, lambda *_: error)
+        if any(leaf is None for leaf in leaves):
+            raise error
     if not host:
         return structure.unflatten(iter(leaves))
     made = [_in_dtype(a, np.asarray(b).dtype) for a, b in zip(leaves, starts, strict=True)]

@@ -115,7 +115,7 @@ def _singular(name: str, matrix: Any) -> SingularError:
 # -- the solution ------------------------------------------------------------------------------------
 
 
-def solution(engine: Engine, options: Options, residual: Callable[[Any], Any], x: Any, start: Any, r: Any, found: Any, b: Any) -> Any:
+def solution(engine: Engine, options: Options, residual: Callable[[Any], Any], vectors: tuple[Any, Any, Any, Any, Any]) -> Any:
     """A number one to multiply the result of a rule with, or what stands for none: reports a solution that is not one, or sits at a kink.
 
     With the residual r = F(x), the error of x is about A^-1 r; how much A^-1 magnifies is what the linear solve of the rule showed.
@@ -124,14 +124,18 @@ def solution(engine: Engine, options: Options, residual: Callable[[Any], Any], x
         engine: what runs.
         options: those of the rule.
         residual: F.
-        x, start, r: the solution, the point that the solver started from, F(x): real vectors.
-        found, b: the solution of the rule's linear system, and its right-hand side.
+        vectors: the solution, the point that the solver started from, F(x), the solution of the rule's linear system and its
+            right-hand side, in real coordinates.
     """
+    x, start, r, found, b = vectors
     if engine.concrete([x, r, found, b]) is None and not (options.on_failure == "raise" or engine.runs_at_once()):
         return None
     xp = engine.namespace()
-    norm = lambda v: xp.sqrt(xp.vdot(v, v))
     eps = float(np.finfo(engine.spec(x).dtype).eps)
+
+    def norm(v: Any) -> Any:
+        return xp.sqrt(xp.vdot(v, v))
+
     scale = xp.maximum(norm(x), norm(x - start))
     length = xp.where(scale > 0, scale, 0 * scale + 1) * eps ** (1 / 3)
     direction = engine.asarray(_direction(x.shape[0]).astype(engine.spec(x).dtype), x)

@@ -206,10 +206,11 @@ def _made(engine: Engine, params: Any, dots: Any) -> Any:
     """A tangent with arrays for its zeros."""
     leaves, structure = flatten(params)
     found = flatten_like(structure, dots, lambda path, expected, got: RuleOutputError(f"{path}.", expected, got))
-    zeros = lambda x: engine.zeros_like(x) if hasattr(x, "dtype") and engine.has_tangent(x) else None
-    return structure.unflatten(iter([zeros(x) if t is None else t for x, t in zip(leaves, found, strict=True)]))
+    moves = [t is None and hasattr(x, "dtype") and engine.has_tangent(x) for x, t in zip(leaves, found, strict=True)]
+    return structure.unflatten(iter([engine.zeros_like(x) if m else t for x, t, m in zip(leaves, found, moves, strict=True)]))
 
 
 def _same(old: list[Any], new: list[Any]) -> bool:
-    same = lambda a, b: a.dtype == b.dtype and np.array_equal(a, b, equal_nan=a.dtype.kind in "fc")
-    return len(old) == len(new) and all(same(a, b) for a, b in zip(old, new, strict=True))
+    pairs = list(zip(old, new, strict=False))
+    same = all(a.dtype == b.dtype and np.array_equal(a, b, equal_nan=a.dtype.kind in "fc") for a, b in pairs)
+    return same and len(old) == len(new)

@@ -125,7 +125,8 @@ class Theorem:
             known = dense.solve(engine, factor, rhs, False)
         residual = lambda v: stop_gradient(space.ravel(self.equation(engine, space.unravel(v), theta, statics)))
         start = stop_gradient(_as_like(engine, x0, x))
-        gate = reports.solution(engine, self.options, residual, *map(space.ravel, (x, start, r)), known, rhs)
+        vectors = [space.ravel(v) for v in (x, start, r)]
+        gate = reports.solution(engine, self.options, residual, (vectors[0], vectors[1], vectors[2], known, rhs))
         return found if gate is None or gate is True else found * gate
 
 
