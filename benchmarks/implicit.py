@@ -1,6 +1,6 @@
 """Derivatives of iterative solvers: unrolled, by hand, by `rulebook.implicit`, and by the other libraries that are installed.
 
-`python -m benchmarks.implicit [PART ...]` measures everything of one part in one run, by turns, and writes benchmarks/results/implicit.json.
+`python -m benchmarks.implicit [PART ...]` measures all of one part in one run, by turns, and writes benchmarks/results/implicit.json.
 The others are measured where they are found: `pip install jaxopt optimistix lineax torchopt`.
 """
 
@@ -13,6 +13,7 @@ import json
 import os
 import platform
 import statistics
+import subprocess
 import sys
 import time
 import warnings
@@ -21,7 +22,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-__all__ = ["TOL", "Row", "Thunk", "attempt", "by_turns", "relative_error", "table"]
+__all__ = ["TOL", "Row", "Thunk", "attempt", "by_turns", "mark_accurate", "relative_error", "table"]
 
 Row = dict[str, Any]
 Thunk = Callable[[], Any]
@@ -29,6 +30,7 @@ Thunk = Callable[[], Any]
 TOL = 1e-12
 PARTS = {"jax": "implicit_jax", "torch": "implicit_torch", "host": "implicit_host", "ridge": "implicit_ridge"}
 NEEDS = {"jax": "jax", "torch": "torch", "host": "scipy", "ridge": "jax"}
+PEERS = ("jaxopt", "optimistix", "torchopt")
 RESULTS = Path(__file__).parent / "results"
 PACKAGES = ("numpy", "scipy", "jax", "torch", "autograd", "jaxopt", "optimistix", "lineax", "torchopt")
 
@@ -66,7 +68,18 @@ def relative_error(found: Any, expected: Any) -> float:
     """The largest error of any of the arrays, each relative to its largest entry."""
     import numpy as np
 
-    return max(float(np.abs(np.asarray(f) - np.asarray(e)).max() / np.abs(np.asarray(e)).max()) for f, e in zip(found, expected, strict=True))
+    return max(
+        float(np.abs(np.asarray(f) - np.asarray(e)).max() / np.abs(np.asarray(e)).max()) for f, e in zip(found, expected, strict=True)
+    )
+
+
+def mark_accurate(rows: list[Row]) -> None:
+    """Mark what is right once the solver has converged: only that can be compared."""
+    last = max(r.get("iterations", 0) for r in rows)
+    final = [r for r in rows if r.get("iterations", 0) == last and isinstance(r["error"], float)]
+    right = {r["method"] for r in final if r["error"] <= TOL}
+    for r in rows:
+        r["accurate"] = r["method"] in right
 
 
 def attempt(thunk: Thunk) -> Any:
@@ -88,7 +101,7 @@ def table(rows: list[Row]) -> str:
     lines: list[str] = []
     for problem in dict.fromkeys(r["problem"] for r in rows):
         chosen = [r for r in rows if r["problem"] == problem]
-        columns = [c for c in dict.fromkeys(c for r in chosen for c in r) if c != "problem"]
+        columns = [c for c in dict.fromkeys(c for r in chosen for c in r) if c not in ("problem", "accurate")]
         cells = [columns, *([_cell(r.get(c)) for c in columns] for r in chosen)]
         widths = [max(len(line[i]) for line in cells) for i in range(len(columns))]
         lines += ["", problem, *("  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip() for line in cells)]
@@ -105,23 +118,53 @@ def _versions() -> dict[str, str]:
     return found
 
 
+def _measured(part: str) -> list[Row]:
+    """The rows of one part, in a process of its own: where its arrays lie in memory is a matter of luck."""
+    command = [sys.executable, "-W", "ignore", "-m", "benchmarks.implicit", part, "--print"]
+    environment = {"OMP_NUM_THREADS": "1"} | os.environ
+    found = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, cwd=RESULTS.parents[1], env=environment)
+    rows: list[Row] = json.loads(found.stdout.splitlines()[-1])
+    return rows
+
+
+def _middle(values: list[Any]) -> Any:
+    return statistics.median(values) if all(isinstance(v, (int, float)) for v in values) else values[0]
+
+
+def _against_peers(rows: list[Row]) -> None:
+    """How each row of rulebook compares to the fastest of the others that is accurate, where there is one."""
+    groups: dict[Any, list[Row]] = {}
+    for r in rows:
+        groups.setdefault((r["problem"], r.get("iterations")), []).append(r)
+    for group in groups.values():
+        others = [r["ratio"] for r in group if r["method"].startswith(PEERS) and r.get("accurate")]
+        for r in group:
+            if others and r["method"].startswith("rulebook"):
+                r["to the best other"] = r["ratio"] / min(others)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Measure, print, and write the results."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.implicit")
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"among {', '.join(PARTS)}; all that can be measured by default")
-    chosen = parser.parse_args(arguments).parts or list(PARTS)
-    if wrong := [p for p in chosen if p not in PARTS]:
+    parser.add_argument("--runs", type=int, default=3, help="processes that each part is measured in; the table has the medians")
+    parser.add_argument("--print", action="store_true", help=argparse.SUPPRESS)
+    chosen = parser.parse_args(arguments)
+    if wrong := [p for p in chosen.parts if p not in PARTS]:
         parser.error(f"no benchmarks for {wrong[0]!r}")
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    if chosen.print:
+        warnings.simplefilter("ignore")
+        print(json.dumps(importlib.import_module(f"benchmarks.{PARTS[chosen.parts[0]]}").rows()))
+        return 0
     rows: list[Row] = []
-    for part in chosen:
+    for part in chosen.parts or PARTS:
         if importlib.util.find_spec(NEEDS[part]) is None:
             print(f"{part} needs {NEEDS[part]}, which is not installed", file=sys.stderr)
             continue
         print(f"measuring {part} ...", file=sys.stderr)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            rows += importlib.import_module(f"benchmarks.{PARTS[part]}").rows()
+        runs = [_measured(part) for _ in range(chosen.runs)]
+        rows += [{key: _middle([r.get(key) for r in same]) for key in same[0]} for same in zip(*runs, strict=True)]
+    _against_peers(rows)
     print(table(rows))
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / "implicit.json").write_text(json.dumps({"versions": _versions(), "rows": rows}, indent=1) + "\n")

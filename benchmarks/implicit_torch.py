@@ -16,9 +16,11 @@ from torch import Tensor
 from torch.autograd import Function
 
 import rulebook as rb
-from benchmarks.implicit import TOL, Row, Thunk, attempt, by_turns, relative_error
+from benchmarks.implicit import TOL, Row, Thunk, attempt, by_turns, mark_accurate, relative_error
 
 ITERATIONS = (10, 100, 1000)
+SIZES = ((32, 64), (64, 200))
+Size = tuple[int, int]
 Solver = Callable[[Tensor, Tensor, Tensor], Tensor]
 solves = [0]
 
@@ -28,11 +30,12 @@ def step(z: Tensor, w: Tensor, x: Tensor) -> Tensor:
     return torch.tanh(z @ w.T + x)
 
 
-def inputs() -> tuple[Tensor, Tensor, Tensor]:
+def inputs(size: Size) -> tuple[Tensor, Tensor, Tensor]:
     """z0, W, x."""
     torch.manual_seed(0)
-    w = torch.randn(200, 200, dtype=torch.float64) * (0.85 / 200**0.5)
-    return torch.zeros(64, 200, dtype=torch.float64), w, torch.randn(64, 200, dtype=torch.float64)
+    n = size[1]
+    w = torch.randn(n, n, dtype=torch.float64) * (0.85 / n**0.5)
+    return torch.zeros(size, dtype=torch.float64), w, torch.randn(size, dtype=torch.float64)
 
 
 def _loop(n: int, z: Tensor, w: Tensor, x: Tensor) -> Tensor:
@@ -85,27 +88,26 @@ def _by_torchopt(n: int, **options: Any) -> Solver:
 def _methods() -> dict[str, Callable[[int], Solver]]:
     """What there is to compare, each made for a number of iterations."""
     found: dict[str, Callable[[int], Solver]] = {"unrolled": _unrolled, "by hand": _by_hand}
-    if hasattr(rb, "implicit"):
-        found["rulebook"] = _by_rulebook
-        found["rulebook, bicgstab"] = functools.partial(_by_rulebook, linear_solver="bicgstab")
+    found["rulebook"] = _by_rulebook
     if importlib.util.find_spec("torchopt") is not None:
         found["torchopt, its defaults"] = _by_torchopt
-        found[f"torchopt, normal_cg to {TOL:.0e}"] = functools.partial(_by_torchopt, rtol=TOL)
+        found["torchopt, normal_cg to 1e-14"] = functools.partial(_by_torchopt, rtol=TOL / 100)
     return found
 
 
-def _loss(solve: Solver, w: Tensor, x: Tensor) -> Tensor:
-    return 0.5 * (solve(inputs()[0], w, x) ** 2).sum()
+def _loss(solve: Solver, z: Tensor, w: Tensor, x: Tensor) -> Tensor:
+    return 0.5 * (solve(z, w, x) ** 2).sum()
 
 
-def _gradient(solve: Solver) -> Callable[[], Any]:
-    z, w, x = inputs()
+def _gradient(solve: Solver, size: Size) -> Thunk:
+    z, w, x = inputs(size)
     w, x = w.requires_grad_(), x.requires_grad_()
+    return lambda: torch.autograd.grad(_loss(solve, z, w, x), (w, x))
 
-    def run() -> Any:
-        return torch.autograd.grad(0.5 * (solve(z, w, x) ** 2).sum(), (w, x))
 
-    return run
+def _alone(n: int, size: Size) -> Thunk:
+    z, w, x = inputs(size)
+    return lambda: _loop(n, z, w, x)
 
 
 def _resident() -> int:
@@ -115,73 +117,110 @@ def _resident() -> int:
     return int(found.group(1))
 
 
-def _growth(name: str, n: int) -> None:
-    """Print by how much the peak memory grows with n iterations, after ten of them."""
+def _growth(name: str, *size: int) -> None:
+    """Print by how much the peak memory has grown with each number of iterations, after some runs of ten."""
     torch.set_num_threads(1)
-    make = _methods()[name]
+    make, (rows, columns) = _methods()[name], size
     for _ in range(3):
-        _gradient(make(10))()
+        _gradient(make(10), (rows, columns))()
     before = _resident()
-    _gradient(make(n))()
-    print(_resident() - before)
+    for n in ITERATIONS:
+        _gradient(make(n), (rows, columns))()
+        print(_resident() - before)
 
 
-def _memory(name: str, n: int) -> int | None:
+def _memory(name: str, size: Size) -> list[Any]:
     """The same in a process of its own, where the system tells it."""
     if not Path("/proc/self/status").exists():
-        return None
-    command = [sys.executable, "-W", "ignore", "-m", "benchmarks.implicit_torch", name, str(n)]
-    return int(subprocess.run(command, check=True, capture_output=True, text=True, cwd=Path(__file__).parents[1]).stdout)
+        return [None] * len(ITERATIONS)
+    command = [sys.executable, "-W", "ignore", "-m", "benchmarks.implicit_torch", name, *map(str, size)]
+    found = subprocess.run(command, check=True, capture_output=True, text=True, cwd=Path(__file__).parents[1])
+    return [int(line) for line in found.stdout.split()]
 
 
-def _first_order(n: int, expected: Any) -> list[Row]:
-    thunks: dict[str, Thunk] = {name: _gradient(make(n)) for name, make in _methods().items()}
-    found: list[Row] = []
-    for name, times in by_turns(thunks, "unrolled", rounds=9, seconds=0.0).items():
-        row = {"problem": "contraction, torch, 64 x 200", "method": name, "iterations": n, **times, "memory KiB": _memory(name, n)}
-        found.append(row | {"error": relative_error(thunks[name](), expected)})
+def _first_order(n: int, size: Size, expected: Any, memory: dict[str, list[Any]]) -> list[Row]:
+    thunks: dict[str, Thunk] = {name: _gradient(make(n), size) for name, make in _methods().items()}
+    alone = "(the solver alone)"
+    times = by_turns(thunks | {alone: _alone(n, size)}, "unrolled", rounds=7, seconds=0.01)
+    same = {"problem": f"contraction, torch, {size[0]} x {size[1]}", "iterations": n}
+    found: list[Row] = [same | {"method": alone, **times[alone], "memory growth KiB": None, "error": None}]
+    for name, thunk in thunks.items():
+        row = same | {"method": name, **times[name], "memory growth KiB": memory[name][ITERATIONS.index(n)]}
+        found.append(row | {"error": relative_error(thunk(), expected)})
     return found
 
 
-def _double_backward(solve: Solver, v: Tensor) -> Tensor:
-    _, w, x = inputs()
+def _captured(name: str, n: int, size: Size, expected: Any) -> Row:
+    """The gradient with respect to W where the step captures it."""
+    z, w, x = inputs(size)
     w.requires_grad_()
-    (g,) = torch.autograd.grad(_loss(solve, w, x), w, create_graph=True)
+    captured = lambda z, x: torch.tanh(z @ w.T + x)
+
+    def loop(z: Tensor, x: Tensor) -> Tensor:
+        for _ in range(n):
+            z = captured(z, x)
+        return z
+
+    def loss() -> Tensor:
+        if name == "rulebook":
+            return 0.5 * (rb.implicit.fixed_point(captured)(loop)(z, x) ** 2).sum()
+        import torchopt
+
+        return 0.5 * (torchopt.diff.implicit.custom_root(lambda z, x: captured(z, x) - z, argnums=1)(loop)(z, x) ** 2).sum()
+
+    error = attempt(lambda: relative_error(torch.autograd.grad(loss(), w), expected[:1]))
+    return {"problem": "contraction, torch: W captured by the step", "method": name, "iterations": n, "error": error}
+
+
+def _double_backward(solve: Solver, size: Size, v: Tensor) -> Tensor:
+    z, w, x = inputs(size)
+    w.requires_grad_()
+    (g,) = torch.autograd.grad(_loss(solve, z, w, x), w, create_graph=True)
     return torch.autograd.grad((g * v).sum(), w)[0]
 
 
-def _forward_over_reverse(solve: Solver, v: Tensor) -> Tensor:
-    _, w, x = inputs()
-    return torch.func.jvp(torch.func.grad(lambda w: _loss(solve, w, x)), (w,), (v,))[1]
+def _forward_over_reverse(solve: Solver, size: Size, v: Tensor) -> Tensor:
+    z, w, x = inputs(size)
+    return torch.func.jvp(torch.func.grad(lambda w: _loss(solve, z, w, x)), (w,), (v,))[1]
 
 
-def _reverse_over_reverse(solve: Solver, v: Tensor) -> Tensor:
-    _, w, x = inputs()
-    return torch.func.vjp(torch.func.grad(lambda w: _loss(solve, w, x)), w)[1](v)[0]
+def _reverse_over_reverse(solve: Solver, size: Size, v: Tensor) -> Tensor:
+    z, w, x = inputs(size)
+    return torch.func.vjp(torch.func.grad(lambda w: _loss(solve, z, w, x)), w)[1](v)[0]
 
 
-def _second_order(n: int) -> list[Row]:
+def _second_order(n: int, size: Size) -> list[Row]:
     modes = {"double backward": _double_backward, "func.jvp of grad": _forward_over_reverse, "func.vjp of grad": _reverse_over_reverse}
-    v = torch.randn(200, 200, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
-    expected = _double_backward(_unrolled(n), v)
+    v = torch.randn(inputs(size)[1].shape, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    expected = _double_backward(_unrolled(n), size, v)
     found = []
     for name, make in _methods().items():
         row: Row = {"problem": "contraction, torch: Hessian-vector product", "method": name, "iterations": n}
         for label, mode in modes.items():
             solves[0] = 0
-            row[f"error, {label}"] = attempt(lambda mode=mode, make=make: relative_error([mode(make(n), v)], [expected]))
-            row[f"solves, {label}"] = solves[0]
+            row[f"error, {label}"] = attempt(lambda mode=mode, make=make: relative_error([mode(make(n), size, v)], [expected]))
+            row[f"solves, {label}"] = solves[0] if isinstance(row[f"error, {label}"], float) else None
         found.append(row)
+    return found
+
+
+def _of_size(size: Size) -> list[Row]:
+    expected = _gradient(_unrolled(2 * ITERATIONS[-1]), size)()
+    memory = {name: _memory(name, size) for name in _methods()}
+    found = [r for n in ITERATIONS for r in _first_order(n, size, expected, memory)]
+    mark_accurate(found)
     return found
 
 
 def rows() -> list[Row]:
     """Every comparison."""
     torch.set_num_threads(1)
-    expected = _gradient(_unrolled(2 * ITERATIONS[-1]))()
-    found = [r for n in ITERATIONS for r in _first_order(n, expected)]
-    return found + _second_order(ITERATIONS[-1])
+    found = [r for size in SIZES for r in _of_size(size)]
+    n, size = ITERATIONS[-1], SIZES[0]
+    expected = _gradient(_unrolled(n), size)()
+    others = ["torchopt"] if importlib.util.find_spec("torchopt") is not None else []
+    return [*found, *(_captured(name, n, size, expected) for name in ("rulebook", *others)), *_second_order(n, size)]
 
 
 if __name__ == "__main__":
-    _growth(sys.argv[1], int(sys.argv[2]))
+    _growth(sys.argv[1], *map(int, sys.argv[2:]))
