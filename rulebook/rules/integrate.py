@@ -7,17 +7,21 @@ differentiate them by dual numbers where they integrate, and in the engine that 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
 
 import rulebook as rb
 from rulebook import captures, trees
 from rulebook.engines import NUMPY, OPAQUE, kind_of, load_engine
 from rulebook.errors import RuleSignatureError
 from rulebook.implicit.captured import find
-from rulebook.rules._procedures import arguments, dtype_of, kept, key_of, name_of, parameter_names, start
+from rulebook.implicit.ode.api import odeint
+from rulebook.namespace import engine_for
+from rulebook.rules._procedures import arguments, as_array, dtype_of, kept, key_of, name_of, parameter_names, start
 from rulebook.rules._quadrature import Integral, Rule
 
-__all__ = ["quad"]
+__all__ = ["OdeResult", "quad", "solve_ivp"]
 
 _HERE = "rulebook.rules.integrate"
 Function = Callable[..., Any]
@@ -112,3 +116,125 @@ def _flat(func: Function, structure: trees.Structure, moving: tuple[int, ...]) -
         return (func(t, *structure.unflatten(iter(every))),)
 
     return integrand
+
+
+# -- differential equations ------------------------------------------------------------------------
+
+
+class OdeResult(NamedTuple):
+    """What `solve_ivp` gives.
+
+    Attributes:
+        t: the times, of shape (k,).
+        y: the states at them, of shape (n, k).
+    """
+
+    t: Any
+    y: Any
+
+
+def solve_ivp(
+    fun: Function,
+    t_span: Any,
+    y0: Any,
+    method: str = "RK45",
+    t_eval: Any = None,
+    dense_output: bool = False,
+    events: None = None,
+    vectorized: bool = False,
+    args: Any = (),
+    *,
+    rtol: float = 1e-3,
+    atol: float = 1e-6,
+    max_step: float = np.inf,
+) -> OdeResult:
+    """The solution of dy/dt = fun(t, y, *args) with y = y0 at t_span[0], by scipy.integrate.solve_ivp.
+
+    Args:
+        fun: of a time, a state of shape (n,) and args; gives n numbers.
+        t_span: the first and the last time.
+        y0: the state at the first time, of shape (n,), real or complex; a number is one unknown.
+        method: see SciPy: "RK45", "RK23", "DOP853", "Radau", "BDF" or "LSODA".
+        t_eval: the times of the solution, of shape (k,), in order and within t_span; by default the two of t_span.  (SciPy gives its own
+            steps then, which are as many as their accuracy needs.)
+        dense_output, events, vectorized: not supported.
+        args: a tuple of arrays or containers of them.
+        rtol, atol, max_step: see SciPy.  Derivatives are as accurate as the solution, and may ask for a smaller rtol than plots do.
+
+    Returns:
+        An OdeResult; y is differentiable with respect to y0, args and every time.
+
+    Raises:
+        RuleSignatureError: an option is not supported; the times do not fit; fun takes another number of arguments; t_eval begins at
+            t_span[0] and one of the two is being differentiated, so that the first state is on the edge of what is solved.
+        NotConvergedError: SciPy found no solution.
+
+    Derivation:
+        See `rb.implicit.odeint`: the variational equation forward, the adjoint equation backward.
+
+    Example:
+        >>> decay = lambda t, y, rate: -rate * y
+        >>> solve_ivp(decay, (0.0, 1.0), [1.0], t_eval=[0.0, 0.5, 1.0], args=(2.0,), rtol=1e-9, atol=1e-9).y.round(6)
+        array([[1.      , 0.367879, 0.135335]])
+        >>> last = lambda rate: solve_ivp(decay, (0.0, 1.0), [1.0], args=(rate,), rtol=1e-9, atol=1e-9).y[0, -1]
+        >>> rb.derivative(last, engine="dual")(2.0).round(6)
+        np.float64(-0.135335)
+    """
+    name, args = name_of(f"{_HERE}.solve_ivp", fun), () if args is None else arguments(args)
+    _refuse(name, dense_output=dense_output, events=events, vectorized=vectorized)
+    parameter_names(fun, len(args) + 1, ("t",), name)
+    y0 = start(y0, args, f"{name}, y0", complex_too=True)
+    if len(y0.shape) > 1:
+        raise RuleSignatureError(f"{name}, y0.", "an array of shape (n,)", f"shape {tuple(y0.shape)}", "pass y0.reshape(-1)")
+    y0 = rb.xp(y0).reshape(y0, (-1,))
+    t, with_start = _times(t_span, t_eval, name)
+    field = kept(key_of("solve_ivp", fun), (fun,), lambda: _field(fun))
+    y = odeint(field, y0, t, *args, method=method, rtol=rtol, atol=atol, max_step=max_step)
+    t, y = (t, y) if with_start else (t[1:], y[1:])
+    return OdeResult(t, rb.xp(y).swapaxes(y, 0, 1))
+
+
+def _field(fun: Function) -> Function:
+    """fun as odeint has its fields."""
+    return lambda y, t, *args: as_array(fun(t, y, *args))
+
+
+def _refuse(name: str, **options: Any) -> None:
+    for option, value in options.items():
+        if value:
+            do = (
+                "find the time of the event by scipy.integrate.solve_ivp, and pass it as the end of t_span"
+                if option == "events"
+                else "drop it"
+            )
+            raise RuleSignatureError(f"{name}, {option}.", "none: it is out of scope", f"a {type(value).__name__}", do)
+
+
+def _times(t_span: Any, t_eval: Any, name: str) -> tuple[Any, bool]:
+    """The first time and those of the solution, and whether the solution is wanted at the first as well."""
+    first, last = (start(t_span[k], (tuple(t_span), t_eval), f"{name}, t_span") for k in (0, 1))
+    xp, engine = rb.xp(first, last, t_eval), engine_for((first, last, t_eval), name)
+    if t_eval is None:
+        return xp.stack([engine.asarray(first), engine.asarray(last)]), True
+    t = engine.asarray(start(t_eval, (tuple(t_span),), f"{name}, t_eval"))
+    first, last = engine.asarray(first), engine.asarray(last)
+    found = engine.concrete(rb.stop_gradient([first, last, t]))
+    if found is not None:
+        _check_span(found[0], found[1], found[2], name)
+        if found[2][0] == found[0]:
+            if any(engine.owns(type(x)) and engine.is_active(x) for x in (first, t)):
+                raise RuleSignatureError(
+                    f"{name}, t_eval.",
+                    "times after t_span[0], where times are differentiated",
+                    "t_span[0] itself as the first",
+                    "leave it out: the state there is y0",
+                )
+            return t, True
+    return xp.concatenate([xp.reshape(first, (1,)), t]), False
+
+
+def _check_span(first: Any, last: Any, t: Any, name: str) -> None:
+    low, high = min(first, last), max(first, last)
+    outside = t[(t < low) | (t > high)]
+    if outside.size:
+        raise RuleSignatureError(f"{name}, t_eval.", f"times from {low:g} to {high:g}, as t_span says", f"{outside[0]:g}", "widen t_span")
