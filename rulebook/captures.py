@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Reads", "children", "find_captured", "is_plain", "is_sealed", "may_capture", "reads"]
+__all__ = ["Reads", "children", "find_captured", "is_plain", "is_sealed", "may_capture", "reads", "slots"]
 
 _PLAIN = (str, bytes, int, float, complex, bool, type(None), type, types.ModuleType, types.BuiltinFunctionType)
 _MAX_DEPTH = 6
@@ -62,6 +62,7 @@ def children(value: Any) -> Iterator[tuple[str, Any]]:
     """What a function or an object holds, one level deep, by name."""
     if isinstance(value, types.FunctionType):
         yield from reads(value)
+        yield from value.__dict__.items()
     elif isinstance(value, types.MethodType):
         yield "self", value.__self__
         yield from reads(value.__func__) if isinstance(value.__func__, types.FunctionType) else ()
@@ -73,11 +74,21 @@ def children(value: Any) -> Iterator[tuple[str, Any]]:
     elif isinstance(value, (list, tuple, set, frozenset)):
         for i, item in enumerate(value):
             yield f"[{i}]", item
-    elif isinstance(value, dict):
+    elif isinstance(value, (dict, types.MappingProxyType)):
         for key, item in value.items():
             yield f"[{key!r}]", item
     else:
         yield from getattr(value, "__dict__", {}).items()
+        yield from slots(value)
+
+
+def slots(value: Any) -> Iterator[tuple[str, Any]]:
+    """The attributes that an object keeps in `__slots__`."""
+    for kind in type(value).__mro__:
+        names = kind.__dict__.get("__slots__", ())
+        for name in (names,) if isinstance(names, str) else names:
+            if not name.startswith("__") and hasattr(value, name):
+                yield name, getattr(value, name)
 
 
 def find_captured(root: Any, is_active: Callable[[Any], bool]) -> str | None:

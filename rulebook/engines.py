@@ -119,6 +119,8 @@ class Engine(ABC):
 
     name: str
     runs_host_code = False  # whether its values are NumPy arrays and nothing else
+    compiles = False  # whether a primitive of concrete values runs compiled, so that it pays to call it as one
+    shows_links = True  # whether `is_linked` can tell
     reverses = False  # whether derivatives of derivatives are better taken by reverse mode alone
 
     @abstractmethod
@@ -213,6 +215,10 @@ class Engine(ABC):
     def is_active(self, value: Any) -> bool:
         """Whether a derivative may be flowing through this value of the engine."""
 
+    def is_linked(self, value: Any) -> bool:
+        """Whether a derivative flows through what was computed from values cut by `stop_gradient`: something else went in."""
+        return self.is_active(value)
+
     @abstractmethod
     def is_traced_error(self, error: Exception) -> bool:
         """Whether an exception says that NumPy code met a value without concrete numbers."""
@@ -274,24 +280,28 @@ class Engine(ABC):
         array[int(k)] = row
         return array
 
-    def scan(self, step: Callable[[Any, Any], tuple[Any, Any]], carry: Any, xs: Any) -> tuple[Any, Any]:
+    def scan(self, step: Callable[[Any, Any], tuple[Any, Any]], carry: Any, xs: Any, reverse: bool = False) -> tuple[Any, Any]:
         """`carry, y = step(carry, x)` for each x along the first axis of xs.
 
         Args:
             step: gives a carry of the same structure, shapes and dtypes, and a tree of arrays y.
             carry: a tree of arrays of the engine.
             xs: a tree of arrays with one first axis, which is not empty.
+            reverse: begin with the last of xs.
 
         Returns:
-            The last carry, and the ys stacked along a first axis.
+            The last carry, and the ys stacked along a first axis, in the order of xs.
         """
         found: list[list[Any]] = []
         leaves, structure = trees.flatten(xs)
         out = trees.LEAF
-        for i in range(leaves[0].shape[0]):
+        order = range(leaves[0].shape[0])
+        for i in reversed(order) if reverse else order:
             carry, y = step(carry, structure.unflatten(iter([x[i] for x in leaves])))
             ys, out = trees.flatten(y)
             found.append(ys)
+        if reverse:
+            found.reverse()
         stack = self.namespace().stack
         return carry, out.unflatten(iter([stack(column) for column in zip(*found, strict=True)]))
 

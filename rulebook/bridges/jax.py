@@ -43,6 +43,8 @@ class JaxEngine(Engine):
     """JAX: arrays and tracers."""
 
     name = "jax"
+    shows_links = False  # a tracer does not tell; JAX raises where one comes past the arguments of a rule
+    compiles = True
 
     def owns(self, kind: type) -> bool:
         """Arrays and tracers."""
@@ -151,9 +153,9 @@ class JaxEngine(Engine):
         """A copy, which a compiled loop makes in place."""
         return array.at[k.astype(int)].set(row)
 
-    def scan(self, step: Callable[[Any, Any], tuple[Any, Any]], carry: Any, xs: Any) -> tuple[Any, Any]:
+    def scan(self, step: Callable[[Any, Any], tuple[Any, Any]], carry: Any, xs: Any, reverse: bool = False) -> tuple[Any, Any]:
         """jax.lax.scan."""
-        carry, ys = jax.lax.scan(step, carry, xs)
+        carry, ys = jax.lax.scan(step, carry, xs, reverse=reverse)
         return carry, ys
 
     def jacobian(self, fn: Callable[..., Any], x: Any) -> tuple[Any, Any]:

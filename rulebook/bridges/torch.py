@@ -114,6 +114,10 @@ class TorchEngine(Engine):
         """Whether a derivative may be flowing through a tensor."""
         return _torch_values.is_active(value)
 
+    def is_linked(self, value: Any) -> bool:
+        """Whether any level of torch.func, or plain autograd, records the tensor."""
+        return _torch_values.is_linked(value)
+
     def is_traced_error(self, error: Exception) -> bool:
         """Whether NumPy code met a tensor without concrete numbers."""
         return isinstance(error, (RuntimeError, NotImplementedError)) and any(text in str(error) for text in _TRACED)

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext, suppress
 from typing import Any
 
 import numpy as np
 
 from rulebook import captures, trees
-from rulebook.engines import OPAQUE, any_is_recording, constant, is_floating, kind_of
+from rulebook.engines import NUMPY, OPAQUE, any_is_recording, constant, engine_of, is_floating, kind_of
 from rulebook.errors import RuleOutputError, RuleSignatureError
-from rulebook.implicit.captured import Captured, find
+from rulebook.implicit.captured import Captured, Remade, find, refuse_hidden
 from rulebook.implicit.equation import Equation, FixedPoint, Minimum, Root, check_parameters
 from rulebook.implicit.options import Options
 from rulebook.implicit.theorem import Theorem
+from rulebook.namespace import stop_gradient
 from rulebook.primitive import Primitive
 
 __all__ = ["fixed_point", "minimizer", "root"]
 
 
-class Implicit(Primitive):
+class Implicit(Remade, Primitive):
     """A solver with the rules of the implicit function theorem."""
 
     def __init__(self, solver: Callable[..., Any], equation: Callable[..., Any], kind: type[Equation], **options: Any) -> None:
@@ -40,6 +42,7 @@ class Implicit(Primitive):
             result = _like_x0
         super().__init__(_checked(solver, name, options["host"], options["has_aux"]), name=name, result=result, **kept)
         self.set_rule(*theorem.rules(), replace=False)
+        self._has_aux = options["has_aux"]
         self._may_capture = captures.may_capture(solver) or captures.may_capture(equation)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -48,7 +51,10 @@ class Implicit(Primitive):
             captured = Captured((self._solver, self._equation.fn), self.name)
             args, statics = self.signature.bind(args, kwargs)
             return self._with(captured)(args[0], tuple(captured.values), *args[1:], **statics)
-        return super().__call__(*args, **kwargs)
+        y = super().__call__(*args, **kwargs)
+        if self._may_capture and not any_is_recording():
+            self._refuse_hidden(y, args, kwargs)
+        return y
 
     @constant
     def _captures(self, recording: bool) -> bool:
@@ -58,15 +64,40 @@ class Implicit(Primitive):
             raise found.refused_in_record()
         return found is not None
 
+    def _refuse_hidden(self, y: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Look at the equation where nothing that it is given is differentiated."""
+        args, statics = self.signature.bind(args, kwargs)
+        leaves, structure = trees.flatten(stop_gradient((y[0] if self._has_aux else y, *args[1:])))
+        engine = engine_of(leaves, self.name)
+        if engine is not None:
+            if not engine.shows_links:
+                return
+            leaves = [engine.asarray(a) if kind_of(type(a)) == NUMPY else a for a in leaves]
+        value = None
+        with nullcontext() if engine else suppress(Exception):  # NumPy arrays may be no arguments of an equation for tensors
+            value = self._equation.fn(*structure.unflatten(iter(leaves)), **self._equation.accepted(statics))
+        refuse_hidden(value, self.name, self._equation.what)
+
+    def parts(self) -> tuple[Any, ...]:
+        """Solver and equation."""
+        return self._solver, self._equation.fn
+
+    def remade(self, parts: tuple[Any, ...]) -> Any:
+        """The same primitive of another solver and equation."""
+        kind, options = self._made_by
+        solver, equation = parts
+        return Implicit(solver, equation, kind, **{**options, "name": self.name, "listed": False})
+
     def _with(self, captured: Captured) -> Primitive:
         """The same solver as a function of the captured values as well."""
         kind, options = self._made_by
+        original = self._equation  # which is sealed; self would be looked into again
 
         def solver(x0: Any, captured_: Any, *theta: Any, **statics: Any) -> Any:
             return captured.rebuild(captured_)[0](x0, *theta, **statics)
 
         def equation(x: Any, captured_: Any, *theta: Any, **statics: Any) -> Any:
-            return captured.rebuild(captured_)[1](x, *theta, **self._equation.accepted(statics))
+            return captured.rebuild(captured_)[1](x, *theta, **original.accepted(statics))
 
         return Implicit(solver, equation, kind, **{**options, "name": self.name, "listed": False, "cases": ()})
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.conformance import model
+from tests.conformance import implicit_cases, model
 from tests.conformance.cases import CASES
 
 README = Path(__file__).parents[2] / "README.md"
@@ -20,10 +20,10 @@ def _cell(transform: model.Transform) -> str:
     """yes; or the errors that are raised, and for which cases."""
     refused: dict[str, list[str]] = {}
     n = 0
-    for case in CASES:
-        if transform.order > 1 and not case.second:
-            continue
-        for directions in model.DIRECTIONS.values():
+    cells = [(case, directions) for case in CASES for directions in model.DIRECTIONS.values()]
+    cells += [(case, model.DIRECTIONS["both"]) for case in implicit_cases.CASES if not case.host]
+    for case, directions in cells:
+        if transform.order == 1 or case.second:
             n += 1
             error = transform.refuses(case, directions)
             if error is not None:

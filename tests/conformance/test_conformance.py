@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.conformance import model
+from tests.conformance import implicit_cases, model
 from tests.conformance.cases import CASES
 
 ENGINES = [name for name in model.engine_modules() if importlib.util.find_spec(model.package(name))]
@@ -51,9 +51,16 @@ def test_case(engine: str, case: model.Case, rules: str) -> None:
     assert not wrong, "\n".join(wrong)
 
 
+@pytest.mark.parametrize("case", implicit_cases.CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize("engine", ENGINES)
+def test_implicit(engine: str, case: model.Case) -> None:
+    """A shortcut over a solver comes with both rules."""
+    test_case(engine, case, "both")
+
+
 def test_the_oracle_agrees_with_itself() -> None:
     """Forward and reverse rules of each case are transposes of each other."""
-    for case in CASES:
+    for case in [*CASES, *implicit_cases.CASES]:
         problem = model.Problem(case, case.build(model.DIRECTIONS["both"]), seed=3)
         forward, reverse = problem.jacobian("forward"), problem.jacobian("reverse")
         np.testing.assert_allclose(forward, reverse, rtol=1e-5, atol=1e-6, err_msg=case.name)

@@ -22,6 +22,7 @@ __all__ = [
     "from_host",
     "has_tangent",
     "is_active",
+    "is_linked",
     "is_native",
     "is_traced",
     "leaves_as_tensors",
@@ -99,6 +100,16 @@ def is_active(x: Tensor) -> bool:
     if x.requires_grad and torch.is_grad_enabled():
         return True
     return private.forward_mode() and tangent_of(x)[1] is not None
+
+
+def is_linked(x: Tensor) -> bool:
+    """Whether reverse or forward mode follows a tensor at any level of torch.func or below; being wrapped is not enough."""
+    while True:
+        if (x.requires_grad and torch.is_grad_enabled()) or (private.forward_mode() and tangent_of(x)[1] is not None):
+            return True
+        if not private.is_wrapped(x):
+            return False
+        x = private.unwrap(x)
 
 
 def is_traced(x: Tensor) -> bool:

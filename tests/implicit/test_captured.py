@@ -1,0 +1,225 @@
+"""Values that solver or equation capture: differentiated as if they were arguments, or refused by name."""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import types
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import rulebook as rb
+
+ENGINES = [name for name in ("jax", "torch", "autograd", "dual") if name == "dual" or importlib.util.find_spec(name)]
+A = np.array([0.4, -0.7])
+W = np.array([1.5, 0.8])
+RIGHT = A / np.sqrt(1 + (A * W) ** 2)  # of arcsinh(a w) with respect to w
+
+
+def _residual(x, a, w):
+    return rb.xp(x, a, w).sinh(x) - a * w
+
+
+def _solve(a, w):
+    return rb.xp(a, w).arcsinh(a * w)
+
+
+# -- ways to reach w ---------------------------------------------------------------------------------
+
+
+def _closure(w):
+    return lambda x, a: _residual(x, a, w)
+
+
+def _default(w):
+    return lambda x, a, *, w=w: _residual(x, a, w)
+
+
+def _partial(w):
+    return functools.partial(_residual, w=w)
+
+
+def _nested(w):
+    def outer(x, a):
+        def inner():
+            return _residual(x, a, w)
+
+        return inner()
+
+    return outer
+
+
+def _function_in_closure(w):
+    scaled = lambda a: a * w
+    return lambda x, a: rb.xp(x, a).sinh(x) - scaled(a)
+
+
+def _list(w):
+    values = [None, (w, 1.0)]
+    return lambda x, a: _residual(x, a, values[1][0])
+
+
+def _dict(w):
+    values = {"layer": {"w": w}}
+    return lambda x, a: _residual(x, a, values["layer"]["w"])
+
+
+def _attribute(w):
+    holder = types.SimpleNamespace(deep=types.SimpleNamespace(w=w))
+    return lambda x, a: _residual(x, a, holder.deep.w)
+
+
+class _Model:
+    def __init__(self, w: Any) -> None:
+        self.w = w
+
+    def residual(self, x, a):
+        return _residual(x, a, self.w)
+
+    def __call__(self, x, a):
+        return self.residual(x, a)
+
+
+def _method(w):
+    return _Model(w).residual
+
+
+def _callable_object(w):
+    return _Model(w)
+
+
+def _partial_of_method(w):
+    return functools.partial(_Model.residual, _Model(w))
+
+
+def _wrapped(w):
+    inner = _closure(w)
+
+    @functools.wraps(inner)
+    def outer(x, a):
+        return inner(x, a)
+
+    return outer
+
+
+def _recursive(w):
+    def residual(x, a, *, depth=1):
+        return residual(x, a, depth=depth - 1) if depth else _residual(x, a, w)
+
+    return residual
+
+
+def _function_attribute(w):
+    def residual(x, a):
+        return _residual(x, a, residual.w)
+
+    residual.w = w
+    return residual
+
+
+def _primitive(w):
+    """Another solver that captured w."""
+    inner = rb.implicit.root(lambda x, a: x - a * w)(lambda x0, a: a * w)
+    return lambda x, a: rb.xp(x, a).sinh(x) - inner(0 * a, a)
+
+
+class _Slots:
+    __slots__ = ("w",)
+
+    def __init__(self, w: Any) -> None:
+        self.w = w
+
+
+def _slots(w):
+    holder = _Slots(w)
+    return lambda x, a: _residual(x, a, holder.w)
+
+
+def _mapping(w):
+    values = types.MappingProxyType({"w": w})
+    return lambda x, a: _residual(x, a, values["w"])
+
+
+WAYS = [
+    _closure,
+    _default,
+    _partial,
+    _nested,
+    _function_in_closure,
+    _list,
+    _dict,
+    _attribute,
+    _method,
+    _callable_object,
+    _partial_of_method,
+    _wrapped,
+    _recursive,
+    _function_attribute,
+    _primitive,
+    _slots,
+    _mapping,
+]
+
+
+def _class_attribute(w):
+    class Holder:
+        kept = w
+
+    return lambda x, a: _residual(x, a, Holder.kept)
+
+
+def _global(w):
+    globals()["_captured_global"] = w
+    return lambda x, a: _residual(x, a, _captured_global)  # noqa: F821
+
+
+def _iterator(w):
+    values = iter([w] * 99)
+    return lambda x, a: _residual(x, a, next(values))
+
+
+HARD = {_class_attribute: "its residual", _global: "the captured variable _captured_global", _iterator: "its residual"}
+
+
+def _solution(way: Callable[[Any], Any], both: bool) -> Callable[[Any], Any]:
+    """The solution as a function of w, which the equation captures, and the solver as well or not."""
+
+    def fn(w):
+        kept = rb.stop_gradient(w)
+
+        @rb.implicit.root(way(w))
+        def solve(x0, a):
+            return _solve(a, w if both else kept)
+
+        return solve(np.zeros(2), A)
+
+    return fn
+
+
+def _jacobian(engine: str, fn: Callable[[Any], Any]) -> np.ndarray:
+    return np.asarray(rb.jacobian(fn, engine=engine)(W))
+
+
+@pytest.mark.parametrize("both", [True, False], ids=["solver too", "equation alone"])
+@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
+@pytest.mark.parametrize("engine", ENGINES)
+def test_captured_values_are_differentiated(engine: str, way: Callable[[Any], Any], both: bool) -> None:
+    np.testing.assert_allclose(_jacobian(engine, _solution(way, both)), np.diag(RIGHT), rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("both", [True, False], ids=["solver too", "equation alone"])
+@pytest.mark.parametrize("way", HARD, ids=lambda way: way.__name__)
+@pytest.mark.parametrize("engine", ENGINES)
+def test_what_cannot_be_replaced_is_refused(engine: str, way: Callable[[Any], Any], both: bool) -> None:
+    """By name where it is found; JAX says itself that a tracer came past the arguments of a rule, where it is not."""
+    error, message = rb.RuleSignatureError, HARD[way]
+    if engine == "jax" and way is not _global:
+        error, message = importlib.import_module("jax").errors.UnexpectedTracerError, "unexpected tracer"
+    try:
+        with pytest.raises(error, match=message):
+            _jacobian(engine, _solution(way, both))
+    finally:
+        globals().pop("_captured_global", None)
