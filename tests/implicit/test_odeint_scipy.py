@@ -157,5 +157,5 @@ def test_without_scipy(monkeypatch):
     import sys
 
     monkeypatch.setitem(sys.modules, "scipy.integrate", None)
-    with pytest.raises(rb.EngineMissingError, match="(?s)method='RK45'.*'scipy'.*pip install scipy, or pass method='rk4'"):
+    with pytest.raises(rb.EngineMissingError, match=r"(?s)method='RK45'.*'scipy'.*pip install scipy, or pass method='rk4'"):
         odeint(logistic, 0.5, np.array([0.0, 1.0]), 1.0, 2.0)

@@ -7,7 +7,7 @@ from typing import Any
 
 from rulebook import trees
 
-__all__ = ["Keyed", "added", "beginning", "end", "flipped", "largest", "mapped"]
+__all__ = ["Keyed", "added", "beginning", "end", "largest", "mapped"]
 
 
 class Keyed:
@@ -33,11 +33,6 @@ def mapped(fn: Callable[..., Any], tree: Any, *others: Any) -> Any:
 def added(a: Any, b: Any) -> Any:
     """a + b."""
     return mapped(lambda x, y: x + y, a, b)
-
-
-def flipped(xp: Any, tree: Any) -> Any:
-    """In the opposite order along the first axis."""
-    return mapped(xp.flipud, tree)
 
 
 def beginning(tree: Any) -> Any:

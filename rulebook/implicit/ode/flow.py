@@ -10,7 +10,7 @@ from typing import Any
 
 from rulebook.engines import Engine
 from rulebook.forms import Pullback, Pushforward
-from rulebook.implicit.ode.arithmetic import added, beginning, end, flipped, largest, mapped
+from rulebook.implicit.ode.arithmetic import added, beginning, end, largest, mapped
 from rulebook.implicit.ode.field import NAME
 from rulebook.implicit.ode.rates import Chain, PushedRate, Rate, Scaled, Sweep, pulled, pushed
 from rulebook.implicit.ode.scipy import Options, run_chain, run_flow
@@ -118,12 +118,13 @@ def _push(flow: Primitive, sweeps: Primitive, primals: Any, tangents: Any, rate:
     x0, t, theta, fixed = primals
     engine = engine_for(primals, NAME)
     x0_dot, theta_dot = _filled(engine, x0, tangents[0]), _filled(engine, theta, tangents[2])
-    if tangents[1] is not None:
-        body = lambda x0, t, theta: _by_intervals(engine, sweeps, x0, t, theta, fixed, rate, options)
-        return engine.jvp(body, (x0, t, theta), (x0_dot, tangents[1], theta_dot))[1]
-    (x0_dot, theta_dot), back = _unit(engine, (x0_dot, theta_dot))
-    both = flow((*x0, *x0_dot), t, (*theta, *theta_dot), fixed, rate=PushedRate(rate), options=options)
-    return back(both[len(x0) :])
+    (x0_unit, theta_unit), back = _unit(engine, (x0_dot, theta_dot))
+    both = flow((*x0, *x0_unit), t, (*theta, *theta_unit), fixed, rate=PushedRate(rate), options=options)
+    ys_dot = back(both[len(x0) :])
+    if tangents[1] is None:
+        return ys_dot
+    body = lambda t: _by_intervals(engine, sweeps, x0, t, theta, fixed, rate, options)
+    return added(ys_dot, engine.jvp(body, (t,), (tangents[1],))[1])
 
 
 def _filled(engine: Engine, leaves: Any, dots: Any) -> Any:
@@ -157,9 +158,9 @@ def _pull(sweeps: Primitive, ys: Any, primals: Any, ys_bar: Any, rate: Rate, opt
         (x_bar,), (start_bar, length_bar, *more) = _pull_chain(sweeps, args, (x_bar,), chain, options)
         return (added(x_bar, joins), added(theta_bar, tuple(more))), (start_bar, length_bar)
 
-    given = flipped(xp, (beginning(ys), t[:-1], t[1:], beginning(ys_bar)))
-    (x0_bar, theta_bar), bars = engine.scan(over, (end(ys_bar), mapped(engine.zeros_like, theta)), given)
-    start_bar, length_bar = flipped(xp, bars)
+    given = (beginning(ys), t[:-1], t[1:], beginning(ys_bar))
+    carry = (end(ys_bar), mapped(engine.zeros_like, theta))
+    (x0_bar, theta_bar), (start_bar, length_bar) = engine.scan(over, carry, given, reverse=True)
     none = engine.zeros_like(t[:1])
     t_bar = xp.concatenate([start_bar - length_bar, none]) + xp.concatenate([none, length_bar])
     return x0_bar, t_bar, theta_bar, None

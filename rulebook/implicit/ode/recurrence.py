@@ -15,7 +15,7 @@ from typing import Any
 
 from rulebook.engines import Engine
 from rulebook.forms import Frule, Rrule
-from rulebook.implicit.ode.arithmetic import Keyed, added, flipped, mapped
+from rulebook.implicit.ode.arithmetic import Keyed, added, mapped
 from rulebook.implicit.ode.field import NAME, Field
 from rulebook.implicit.ode.methods import FIXED
 from rulebook.namespace import engine_for
@@ -141,7 +141,9 @@ class Pulled(Step):
         return mapped(engine.zeros_like, theta[0])
 
 
-def run_steps(x0: Any, us: Any, theta: Any, fixed: Any, *, step: Step, every: int, reads: Any = ()) -> tuple[Any, Any, Any, Any]:
+def run_steps(
+    x0: Any, us: Any, theta: Any, fixed: Any, *, step: Step, every: int, reverse: bool = False, reads: Any = ()
+) -> tuple[Any, Any, Any, Any]:
     """The states that the steps begin at, stacked, and the last; the outs, stacked; the sum of the parts.
 
     Args:
@@ -151,10 +153,10 @@ def run_steps(x0: Any, us: Any, theta: Any, fixed: Any, *, step: Step, every: in
         fixed: what all steps are given, and rows like us, both without derivatives.
         step: the step.
         every: how many steps lie between two states that are returned; divides the number of steps.
+        reverse: the first step is given the last of us; what is stacked is in the order of us.
         reads: what the step runs of the user's, so that an engine that compiles sees it.
     """
     engine = engine_for((x0, us, theta), NAME)
-
     shared, table = fixed
 
     def one(carry: Any, given: Any) -> tuple[Any, Any]:
@@ -164,11 +166,11 @@ def run_steps(x0: Any, us: Any, theta: Any, fixed: Any, *, step: Step, every: in
 
     def row(carry: Any, u: Any) -> tuple[Any, Any]:
         start = carry[0]
-        carry, out = one(carry, u) if every == 1 else engine.scan(one, carry, u)
+        carry, out = one(carry, u) if every == 1 else engine.scan(one, carry, u, reverse)
         return carry, (start, out)
 
     rows = (us, table) if every == 1 else mapped(lambda u: u.reshape((-1, every, *u.shape[1:])), (us, table))
-    (last, total), (starts, outs) = engine.scan(row, (x0, step.nothing(engine, theta)), rows)
+    (last, total), (starts, outs) = engine.scan(row, (x0, step.nothing(engine, theta)), rows, reverse)
     if every != 1:
         outs = mapped(lambda o: o.reshape((-1, *o.shape[2:])), outs)
     return starts, last, outs, total
@@ -178,24 +180,24 @@ def recurrence() -> Primitive:
     """The recurrence as a primitive of its own, which is forgotten with all that it has seen."""
     recur = Primitive(run_steps, name=f"{NAME}, its steps", listed=False)
 
-    def frule(primals: Any, tangents: Any, *, step: Step, every: int, reads: Any) -> Any:
+    def frule(primals: Any, tangents: Any, *, step: Step, **how: Any) -> Any:
         moving = [(x, x_dot) for x, x_dot in zip(primals[:3], tangents[:3], strict=True)]
-        found = recur(*moving, primals[3], step=Pushed(step), every=every, reads=reads)
+        found = recur(*moving, primals[3], step=Pushed(step), **how)
         return tuple(y for y, _ in found), tuple(y_dot for _, y_dot in found)
 
-    def rrule(x0: Any, us: Any, theta: Any, fixed: Any, *, step: Step, every: int, reads: Any) -> Any:
-        states, last, outs, total = recur(x0, us, theta, fixed, step=step, every=1, reads=reads)
+    def rrule(x0: Any, us: Any, theta: Any, fixed: Any, *, step: Step, every: int, reverse: bool, reads: Any) -> Any:
+        states, last, outs, total = recur(x0, us, theta, fixed, step=step, every=1, reverse=reverse, reads=reads)
         xp = engine_for((x0, us, theta), NAME).namespace()
 
         def pullback(y_bar: Any) -> Any:
             starts_bar, last_bar, outs_bar, total_bar = y_bar
-            stored_bar = mapped(lambda a, like: _spread(xp, a, like, every), starts_bar, states)
-            given, table = flipped(xp, ((states, us, stored_bar, outs_bar), fixed[1]))
-            params, back, n = (theta, total_bar), (fixed[0], table), _length(states)
-            _, x0_bar, us_bar, theta_bar = recur(last_bar, given, params, back, step=Pulled(step), every=n, reads=reads)
-            return x0_bar, flipped(xp, us_bar), theta_bar, None
+            stored_bar = mapped(lambda a, like: _spread(xp, a, like, every, reverse), starts_bar, states)
+            given, params, n = (states, us, stored_bar, outs_bar), (theta, total_bar), _length(states)
+            back = {"step": Pulled(step), "every": n, "reverse": not reverse, "reads": reads}
+            _, x0_bar, us_bar, theta_bar = recur(last_bar, given, params, fixed, **back)
+            return x0_bar, us_bar, theta_bar, None
 
-        return (mapped(lambda a: a[::every], states), last, outs, total), pullback
+        return (mapped(lambda a: a[every - 1 if reverse else 0 :: every], states), last, outs, total), pullback
 
     recur.set_rule(Frule("frule", frule), Rrule("rrule", rrule), replace=False)
     return recur
@@ -205,10 +207,11 @@ def _length(rows: Any) -> int:
     return int(leaves_of(rows)[0].shape[0])
 
 
-def _spread(xp: Any, a: Any, like: Any, every: int) -> Any:
+def _spread(xp: Any, a: Any, like: Any, every: int, reverse: bool) -> Any:
     """The cotangents of all states, given those of the ones that were returned."""
     if every == 1:
         return a
     shape = tuple(a.shape[1:])
     gaps = xp.zeros_like(like).reshape((-1, every, *shape))[:, 1:]
-    return xp.concatenate([a[:, None], gaps], 1).reshape((-1, *shape))
+    parts = [gaps, a[:, None]] if reverse else [a[:, None], gaps]
+    return xp.concatenate(parts, 1).reshape((-1, *shape))
