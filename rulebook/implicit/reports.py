@@ -127,37 +127,43 @@ def solution(engine: Engine, options: Options, residual: Callable[[Any], Any], v
         vectors: the solution, the point that the solver started from, F(x), the solution of the rule's linear system and its
             right-hand side, in real coordinates.
     """
-    x, start, r, found, b = vectors
-    if engine.concrete([x, r, found, b]) is None and not (options.on_failure == "raise" or engine.runs_at_once()):
+    arrays = engine.concrete(vectors)
+    if arrays is not None:
+        at = lambda v: engine.to_numpy(residual(engine.asarray(v, vectors[3])))
+        _judge_solution(options, *_numbers(np, at, arrays, _direction(arrays[0].size, arrays[0].dtype)))
+        return True
+    if not (options.on_failure == "raise" or engine.runs_at_once()):
         return None
-    xp = engine.namespace()
-    eps = float(np.finfo(engine.spec(x).dtype).eps)
+    spec = engine.spec(vectors[0])
+    numbers = _numbers(engine.namespace(), residual, vectors, engine.asarray(_direction(spec.size, spec.dtype), vectors[0]))
+    return _judged(engine, options, functools.partial(_judge_solution, options), numbers)
+
+
+def _numbers(xp: Any, residual: Callable[[Any], Any], vectors: Sequence[Any], direction: Any) -> list[Any]:
+    """What a solution is judged by: the norms of r, of the linear solution and of b, the size of x, and how bent F is there."""
+    x, start, r, found, b = vectors
 
     def norm(v: Any) -> Any:
         return xp.sqrt(xp.vdot(v, v))
 
-    scale = xp.maximum(norm(x), norm(x - start))
-    length = xp.where(scale > 0, scale, 0 * scale + 1) * eps ** (1 / 3)
-    direction = engine.asarray(_direction(x.shape[0]).astype(engine.spec(x).dtype), x)
-
     def bend(step: Any) -> Any:
         """How much the slopes before and after differ, relative to their size."""
-        up, down = residual(x + step * direction) - r, r - residual(x - step * direction)
+        up, down = residual(x + step) - r, r - residual(x - step)
         size = norm(up) + norm(down)
         return norm(up - down) / xp.where(size > 0, size, 0 * size + 1)
 
-    first = bend(length)
-    numbers = [norm(r), norm(found), norm(b), scale, first]
-    known = engine.concrete([first])
-    closer = first if known is not None and not known[0] > _BENT else bend(length / 8)
-    return _judged(engine, options, functools.partial(_judge_solution, options), [*numbers, closer])
+    scale = xp.maximum(norm(x), norm(x - start))
+    step = xp.where(scale > 0, scale, 0 * scale + 1) * direction
+    first = bend(step)
+    closer = first if xp is np and not first > _BENT else bend(step / 8)
+    return [norm(r), norm(found), norm(b), scale, first, closer]
 
 
 @functools.lru_cache(maxsize=64)
-def _direction(n: int) -> Any:
-    """A direction that no kink is likely to lie along."""
+def _direction(n: int, dtype: Any) -> Any:
+    """A short step in a direction that no kink is likely to lie along."""
     direction = np.random.default_rng(0).standard_normal(n)
-    return direction / (np.linalg.norm(direction) or 1.0)
+    return (direction / (np.linalg.norm(direction) or 1.0) * float(np.finfo(dtype).eps) ** (1 / 3)).astype(dtype)
 
 
 def _judge_solution(options: Options, norm: Any, found: Any, b: Any, scale: Any, first: Any, closer: Any) -> None:

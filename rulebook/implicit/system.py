@@ -127,7 +127,7 @@ class System:
         if self.options.method(size) != "dense":
             return None
         params = stop_gradient(params)
-        arrays = engine.concrete([x for x in leaves_of(params) if hasattr(x, "dtype")])
+        arrays = engine.concrete(_arrays(params))
         if arrays is None:
             return self._factorise(engine, params)
         last = self._last
@@ -145,6 +145,9 @@ class System:
 
     def solve(self, b: Any, params: Any, factor: Any, transposed: bool = False) -> Any:
         """z with A z = b, or with the transpose, of shape (n,): differentiable in b and in params."""
+        engine = engine_for((b, params), self.name)
+        if not engine.compiles and not any(map(engine.is_active, _arrays((b, params)))):
+            return self.primal(b, params, factor, transposed=transposed)  # nothing to differentiate
         primitive = self._free if factor is None else self._dense
         return primitive(b, params, factor, transposed=transposed)
 
@@ -200,6 +203,10 @@ def linear_primitive(solve: Callable[..., Any], push: Callable[..., Any], pull: 
     forward = _LinearIn(push, (0,))
     forward.symbolic_zeros = True
     return _primitive(solve, forward, pull, name)
+
+
+def _arrays(tree: Any) -> list[Any]:
+    return [x for x in leaves_of(tree) if hasattr(x, "dtype")]
 
 
 def _made(engine: Engine, params: Any, dots: Any) -> Any:

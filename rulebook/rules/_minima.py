@@ -21,8 +21,9 @@ _WITHOUT_GRADIENT = ("nelder-mead", "powell", "cobyla", "cobyqa")
 _WITH_HESSIAN = ("dogleg", "trust-ncg", "trust-krylov", "trust-exact")
 
 
-def minimize_solver(fn: Function, jac: Any, hess: Any, options: dict[str, Any], name: str, on_failure: str) -> Function:
-    """scipy.optimize.minimize as a function of (x0, *args)."""
+def minimize_solver(functions: tuple[Any, ...], options: dict[str, Any], name: str, on_failure: str) -> Function:
+    """scipy.optimize.minimize, with a function and its derivatives, as a function of (x0, *args)."""
+    fn, jac, hess = functions
     method = (options["method"] or "BFGS").lower()
     gradient: Function = lambda x, *args: rb.grad(lambda x: fn(x, *args), engine="dual")(x)
     with_value: Function = lambda x, *args: rb.value_and_grad(lambda x: fn(x, *args), engine="dual")(x)
@@ -46,10 +47,12 @@ def minimize_solver(fn: Function, jac: Any, hess: Any, options: dict[str, Any], 
     return solve
 
 
-def least_squares_solver(fn: Function, jac: Any, cost: Function, options: dict[str, Any], name: str, on_failure: str) -> Function:
-    """scipy.optimize.least_squares as a function of (x0, *args)."""
+def least_squares_solver(functions: tuple[Any, ...], options: dict[str, Any], name: str, on_failure: str) -> Function:
+    """scipy.optimize.least_squares, with a function and its Jacobian, as a function of (x0, *args)."""
+    fn, jac = functions
     use = exact_jacobian(fn) if jac is None else jac
-    gradient: Function = lambda x, *args: rb.grad(lambda x: cost(x, *args), engine="dual")(x)
+    half_sum = cost(fn, options["loss"], options["f_scale"])
+    gradient: Function = lambda x, *args: rb.grad(lambda x: half_sum(x, *args), engine="dual")(x)
 
     def solve(x0: Any, *args: Any) -> Any:
         found = scipy("optimize").least_squares(numbers(fn), x0.astype(float), use, args=args, **options)

@@ -17,16 +17,29 @@ from typing import Any
 import numpy as np
 
 from rulebook import captures, trees
-from rulebook.engines import CONTAINER, NUMPY, OPAQUE, Engine, engine_of, kind_of
+from rulebook.engines import CONTAINER, NUMPY, OPAQUE, Engine, TracedValueError, engine_of, kind_of, load_engine
 from rulebook.errors import RuleSignatureError
 from rulebook.implicit.api import Implicit
+from rulebook.implicit.captured import Captured, Remade
 from rulebook.implicit.equation import Equation, check_parameters
 from rulebook.implicit.failures import NotConvergedError, report
 from rulebook.namespace import run_inside
 from rulebook.primitive import Primitive
 from rulebook.signature import static_key
 
-__all__ = ["arguments", "as_array", "dtype_of", "implicit", "kept", "key_of", "name_of", "parameter_names", "scipy", "start", "stopped"]
+__all__ = [
+    "arguments",
+    "as_array",
+    "dtype_of",
+    "implicit",
+    "kept",
+    "key_of",
+    "name_of",
+    "parameter_names",
+    "scipy",
+    "start",
+    "stopped",
+]
 
 
 def scipy(module: str) -> Any:
@@ -158,11 +171,58 @@ def _key(value: Any) -> Hashable:
     return static_key(value)
 
 
+class Procedure(Remade):
+    """A function that is made of functions; in those, and nowhere else, captured values are looked for.
+
+    Args:
+        make: makes the function of the parts.
+        parts: the functions; some may be None.
+    """
+
+    _rulebook_sealed = True
+
+    def __init__(self, make: Callable[..., Callable[..., Any]], parts: tuple[Any, ...]) -> None:
+        self._make = make
+        self._parts = parts
+        self._fn = make(*parts)
+        self.__name__ = self.__qualname__ = getattr(parts[0], "__name__", type(parts[0]).__name__)
+
+    def parts(self) -> tuple[Any, ...]:
+        """See Remade."""
+        return self._parts
+
+    def remade(self, parts: tuple[Any, ...]) -> Procedure:
+        """See Remade."""
+        return type(self)(self._make, parts)
+
+    def __call__(self, *args: Any) -> Any:
+        return self._fn(*args)
+
+
+class Host(Procedure):
+    """A host solver: whatever runs around it, its functions get NumPy arrays, also those that they captured, and NumPy's namespace."""
+
+    def __call__(self, *args: Any) -> Any:
+        made = self.on_numpy() if any(map(captures.may_capture, self._parts)) else self
+        return run_inside(None, made._fn, *args)
+
+    def on_numpy(self) -> Host:
+        """The same with NumPy arrays in place of concrete arrays and tensors that its functions captured, such as data."""
+        held = _Held((self,), self.__name__)
+        if not held.values:
+            return self
+        try:
+            arrays = tuple([load_engine(kind_of(type(v))).to_numpy(v) for v in held.values])
+            return held.rebuild(arrays)[0]  # type: ignore[no-any-return]
+        except (TracedValueError, RuleSignatureError):  # not concrete, or reached in a way that cannot be copied
+            return self
+
+
 def implicit(
     kind: type[Equation],
-    solver: Callable[..., Any],
-    equation: Callable[..., Any],
-    fn: Any,
+    solver: Callable[..., Callable[..., Any]],
+    equation: Callable[[Any], Callable[..., Any]],
+    parts: tuple[Any, ...],
     n: int,
     first: tuple[str, ...] = ("x0",),
     **options: Any,
@@ -171,22 +231,20 @@ def implicit(
 
     Args:
         kind: what the solution satisfies.
-        solver: of the start and the arguments.
-        equation: of x and the arguments.
-        fn: the user's function, whose parameters are compared.
+        solver: makes the solver, a function of the start and the arguments, of parts.
+        equation: makes the equation, a function of x and the arguments, of the first of parts.
+        parts: the user's functions; the parameters of the first are compared.
         n: the number of arguments.
         first: how what comes before the arguments is called.
         options: those of `rb.implicit.root`.
 
     Raises:
-        RuleSignatureError: fn takes another number of arguments, or never reads one.
+        RuleSignatureError: the first function takes another number of arguments, or never reads one.
     """
-    names = parameter_names(fn, n, first, options["name"])
-    host = lambda *args: run_inside(None, solver, *args)  # a solver inside a rule of another one still has NumPy's namespace
-    parameters = [inspect.Parameter(n, inspect.Parameter.POSITIONAL_ONLY) for n in names]
-    host.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    host.__name__ = host.__qualname__ = equation.__name__ = getattr(fn, "__name__", type(fn).__name__)
-    _check(kind, fn, options["name"])
+    names = parameter_names(parts[0], n, first, options["name"])
+    host = Host(solver, parts)
+    host.__signature__ = inspect.Signature([inspect.Parameter(n, inspect.Parameter.POSITIONAL_ONLY) for n in names])  # type: ignore[attr-defined]
+    _check(kind, parts[0], options["name"])
     given = {
         "host": True,
         "result": None,
@@ -200,7 +258,22 @@ def implicit(
         "accuracy": None,
         "listed": False,
     }
-    return Implicit(host, equation, kind, **{**given, **options})
+    return Implicit(host, Procedure(equation, parts[:1]), kind, **{**given, **options})
+
+
+class _Held(Captured):
+    """What functions hold of an engine, whether it is differentiated or not."""
+
+    def _search(self, value: Any, path: str, depth: int) -> bool:
+        if not _is_engines(value):
+            return super()._search(value, path, depth)
+        if id(value) not in self._leads:
+            self._leads[id(value)] = True
+            self._places[id(value)] = len(self.values)
+            self._keep.append(value)
+            self.values.append(value)
+            self.paths.append(path)
+        return True
 
 
 def parameter_names(fn: Any, n: int, first: tuple[str, ...], where: str) -> tuple[str, ...]:

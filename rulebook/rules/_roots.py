@@ -72,10 +72,10 @@ def root_solver(fn: Function, jac: Any, method: str, tol: float | None, options:
     return solve
 
 
-def newton_solver(fn: Function, derivatives: tuple[Any, Any], options: dict[str, Any], name: str, on_failure: str) -> Function:
-    """scipy.optimize.newton as a function of (x0, *args)."""
-    fitted = fitting(fn, name)
-    fprime, fprime2 = (None if d is None else numbers(d) for d in derivatives)
+def newton_solver(functions: tuple[Any, ...], options: dict[str, Any], name: str, on_failure: str) -> Function:
+    """scipy.optimize.newton, with a function and its derivatives, as a function of (x0, *args)."""
+    fitted = fitting(functions[0], name)
+    fprime, fprime2 = (None if d is None else numbers(d) for d in functions[1:])
 
     def solve(x0: Any, *args: Any) -> Any:
         last = [x0]

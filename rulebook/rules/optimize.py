@@ -126,13 +126,17 @@ def root(
     options = options or {}
 
     def make() -> Any:
-        solver = _roots.root_solver(fun, jac, method, tol, options, name, on_failure)
-        equation = lambda x, *args: as_array(fun(x, *args))
-        return implicit(Root, solver, equation, fun, len(args), name=name, on_failure=on_failure, has_aux=True, result=_root_result)
+        solver = lambda fun, jac: _roots.root_solver(fun, jac, method, tol, options, name, on_failure)
+        return implicit(Root, solver, _values, (fun, jac), len(args), name=name, on_failure=on_failure, has_aux=True, result=_root_result)
 
     solve = kept(key_of("root", fun, len(args), method, jac, tol, options, on_failure), (fun, jac), make)
     x, aux = solve(start_, *args)
     return OptimizeResult(x, *aux)
+
+
+def _values(fun: Function) -> Function:
+    """fun as the equation, where it may give a list."""
+    return lambda x, *args: as_array(fun(x, *args))
 
 
 def _root_result(x0: Any, *args: Any) -> Any:
@@ -197,11 +201,10 @@ def brentq(
     options = {"xtol": xtol, "rtol": rtol, "maxiter": maxiter}
 
     def make() -> Any:
-        solver = _roots.bracketed(f, options, name, on_failure)
-        equation = lambda x, _b, *args: as_array(f(x, *args))
-        return implicit(
-            Root, solver, equation, f, len(args), ("a", "b"), name=name, on_failure=on_failure, linear_solver=_linear_solver(low, name)
-        )
+        solver = lambda f: _roots.bracketed(f, options, name, on_failure)
+        equation = lambda f: lambda x, _b, *args: as_array(f(x, *args))
+        use = _linear_solver(low, name)
+        return implicit(Root, solver, equation, (f,), len(args), ("a", "b"), name=name, on_failure=on_failure, linear_solver=use)
 
     solve = kept(key_of("brentq", f, len(args), low.ndim > 0, options, on_failure), (f,), make)
     return solve(low, high, *args)
@@ -256,11 +259,10 @@ def newton(
     options = {"tol": tol, "maxiter": maxiter, "x1": x1, "rtol": rtol}
 
     def make() -> Any:
-        solver = _roots.newton_solver(func, (fprime, fprime2), options, name, on_failure)
-        equation = lambda x, *args: as_array(func(x, *args))
-        return implicit(
-            Root, solver, equation, func, len(args), name=name, on_failure=on_failure, linear_solver=_linear_solver(start_, name)
-        )
+        solver = lambda *functions: _roots.newton_solver(functions, options, name, on_failure)
+        use = _linear_solver(start_, name)
+        parts = func, fprime, fprime2
+        return implicit(Root, solver, _values, parts, len(args), name=name, on_failure=on_failure, linear_solver=use)
 
     key = key_of("newton", func, fprime, fprime2, len(args), start_.ndim > 0, options, on_failure)
     return kept(key, (func, fprime, fprime2), make)(start_, *args)
@@ -300,9 +302,8 @@ def fixed_point(
     options = {"xtol": xtol, "maxiter": maxiter, "method": method}
 
     def make() -> Any:
-        solver = _roots.fixed_point_solver(func, options, name, on_failure)
-        equation = lambda x, *args: as_array(func(x, *args))
-        return implicit(FixedPoint, solver, equation, func, len(args), name=name, on_failure=on_failure)
+        solver = lambda func: _roots.fixed_point_solver(func, options, name, on_failure)
+        return implicit(FixedPoint, solver, _values, (func,), len(args), name=name, on_failure=on_failure)
 
     return kept(key_of("fixed_point", func, len(args), options, on_failure), (func,), make)(start_, *args)
 
@@ -365,9 +366,10 @@ def minimize(
     options = {"method": method, "tol": tol, "options": options or {}}
 
     def make() -> Any:
-        solver = _minima.minimize_solver(fun, jac, hess, options, name, on_failure)
-        equation = lambda x, *args: fun(x, *args)
-        return implicit(Minimum, solver, equation, fun, len(args), name=name, on_failure=on_failure, has_aux=True, result=_minimum_result)
+        solver = lambda *functions: _minima.minimize_solver(functions, options, name, on_failure)
+        return implicit(
+            Minimum, solver, _values, (fun, jac, hess), len(args), name=name, on_failure=on_failure, has_aux=True, result=_minimum_result
+        )
 
     x, aux = kept(key_of("minimize", fun, jac, hess, len(args), options, on_failure), (fun, jac, hess), make)(start_, *args)
     return OptimizeResult(x, fun(x, *args), *aux)
@@ -437,16 +439,17 @@ def least_squares(
         raise RuleSignatureError(f"{name}, bounds.", "none", "some", "substitute the variables so that no bound is needed")
     _minima.check_loss(loss, name)
     options = {"method": method, "ftol": ftol, "xtol": xtol, "gtol": gtol, "x_scale": x_scale, "max_nfev": max_nfev}
-    cost = _minima.cost(fun, loss, f_scale)
 
     def make() -> Any:
-        solver = _minima.least_squares_solver(fun, jac, cost, {**options, "loss": loss, "f_scale": f_scale}, name, on_failure)
-        equation = lambda x, *args: cost(x, *args)
-        return implicit(Minimum, solver, equation, fun, len(args), name=name, on_failure=on_failure, has_aux=True, result=_minimum_result)
+        solver = lambda *functions: _minima.least_squares_solver(functions, {**options, "loss": loss, "f_scale": f_scale}, name, on_failure)
+        equation = lambda fun: _minima.cost(fun, loss, f_scale)
+        return implicit(
+            Minimum, solver, equation, (fun, jac), len(args), name=name, on_failure=on_failure, has_aux=True, result=_minimum_result
+        )
 
     key = key_of("least_squares", fun, jac, len(args), options, loss, f_scale, on_failure)
     x, aux = kept(key, (fun, jac), make)(start_, *args)
-    return LeastSquaresResult(x, cost(x, *args), as_array(fun(x, *args)), *aux)
+    return LeastSquaresResult(x, _minima.cost(fun, loss, f_scale)(x, *args), as_array(fun(x, *args)), *aux)
 
 
 def _no_bounds(rng: Any) -> Any:
