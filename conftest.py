@@ -21,7 +21,9 @@ collect_ignore_glob = [
     for engine in ("jax", "torch", "autograd")
     if importlib.util.find_spec(engine) is None
     for pattern in (f"rulebook/bridges/{engine}.py", f"rulebook/bridges/_{engine}*", f"tests/conformance/engines/{engine}.py")
-] + (["rulebook/demo/*", "rulebook/rules/linalg.py"] if importlib.util.find_spec("scipy") is None else [])
+]
+if importlib.util.find_spec("scipy") is None:
+    collect_ignore_glob += ["rulebook/demo/*", *(f"rulebook/rules/{name}.py" for name in ("linalg", "optimize", "integrate"))]
 
 
 @pytest.fixture(autouse=True)

@@ -317,3 +317,22 @@ def test_an_equation_of_another_shape_than_x(solve):
 
 def falls_short(x, a):
     return (x - a)[:1]
+
+
+def test_data_that_a_function_holds_may_be_the_engines():
+    rng = np.random.default_rng(0)
+    a, y = rng.normal(size=(9, 3)), rng.normal(size=9)
+
+    def ridge(a, y):
+        loss = lambda w, penalty: ((a @ w - y) ** 2).sum() + penalty * (w * w).sum()
+        return lambda penalty: optimize.minimize(loss, np.zeros(3), args=(penalty,)).x.sum()
+
+    expected = float(rb.grad(ridge(a, y), engine="dual")(AT))
+    exact = -np.linalg.solve(a.T @ a + 2 * np.eye(3), np.linalg.solve(a.T @ a + 2 * np.eye(3), a.T @ y)).sum()
+    assert expected == pytest.approx(exact, rel=1e-9)
+    torch = pytest.importorskip("torch")
+    g = ridge(torch.tensor(a), torch.tensor(y))
+    assert float(torch.func.grad(g)(torch.tensor(2.0, dtype=torch.float64))) == pytest.approx(exact, rel=1e-9)
+    jax = pytest.importorskip("jax")
+    g = jax.jit(jax.grad(ridge(jax.numpy.asarray(a), jax.numpy.asarray(y))))
+    assert float(g(2.0)) == pytest.approx(exact, rel=1e-9)
