@@ -83,12 +83,15 @@ _LOSSES: dict[str, Function] = {  # of the square of a residual
 }
 
 
-def check_loss(loss: Any, name: str) -> None:
-    """Refuse a loss that there is not.
+def check_loss(loss: Any, scale: Any, name: str) -> None:
+    """Refuse a loss that there is not, and a scale that may be differentiated.
 
     Raises:
-        RuleSignatureError: there is none of that name.
+        RuleSignatureError: there is none of that name, or the scale is no positive number.
     """
+    if not isinstance(scale, (int, float, np.number)) or not scale > 0:
+        got = repr(scale) if isinstance(scale, (int, float, np.number)) else f"a {type(scale).__name__}"
+        raise RuleSignatureError(f"{name}, f_scale.", "a positive number", got, "divide the residuals by it in fun, and pass it in args")
     if loss not in _LOSSES:
         near = difflib.get_close_matches(str(loss), _LOSSES, 1)
         do = f"did you mean {near[0]!r}?" if near else "pass loss='linear'"

@@ -32,11 +32,11 @@ def quad(
     a: Any,
     b: Any,
     args: Any = (),
+    *,
     epsabs: float = 1.49e-8,
     epsrel: float = 1.49e-8,
     limit: int = 50,
     points: Sequence[float] | None = None,
-    *,
     on_failure: str = "warn",
 ) -> tuple[Any, Any]:
     """The integral of func(t, *args) over t from a to b, by scipy.integrate.quad.

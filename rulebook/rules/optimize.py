@@ -88,8 +88,8 @@ def root(
     method: str = "hybr",
     jac: Function | None = None,
     tol: float | None = None,
-    options: dict[str, Any] | None = None,
     *,
+    options: dict[str, Any] | None = None,
     on_failure: str = "warn",
 ) -> OptimizeResult:
     """x with fun(x, *args) = 0, by scipy.optimize.root.
@@ -315,11 +315,11 @@ def minimize(
     method: str | None = None,
     jac: Function | str | None = None,
     hess: Function | None = None,
+    *,
     bounds: Any = None,
     constraints: Any = (),
     tol: float | None = None,
     options: dict[str, Any] | None = None,
-    *,
     on_failure: str = "warn",
 ) -> OptimizeResult:
     """x where fun(x, *args) is smallest, by scipy.optimize.minimize, without constraints.
@@ -391,9 +391,9 @@ def least_squares(
     x_scale: Any = 1.0,
     loss: str = "linear",
     f_scale: float = 1.0,
+    *,
     max_nfev: int | None = None,
     args: Any = (),
-    *,
     on_failure: str = "warn",
 ) -> LeastSquaresResult:
     """x where the sum of the squares of fun(x, *args) is smallest, by scipy.optimize.least_squares, without bounds.
@@ -413,7 +413,7 @@ def least_squares(
         A LeastSquaresResult; x, cost and fun are differentiable.  Where the Jacobian is computed, SciPy's x is refined by Newton's method.
 
     Raises:
-        RuleSignatureError: fun takes another number of arguments; bounds are given, or there is no such loss.
+        RuleSignatureError: fun takes another number of arguments; bounds are given, there is no such loss, or f_scale is no number.
         SingularError: in a rule, the matrix of the normal equations is singular at the solution.
         NotConvergedError: with on_failure="raise".
 
@@ -437,7 +437,7 @@ def least_squares(
     start_ = _vector(start(x0, args, name), name)
     if not np.isinf(np.concatenate([np.ravel(b) for b in bounds])).all():
         raise RuleSignatureError(f"{name}, bounds.", "none", "some", "substitute the variables so that no bound is needed")
-    _minima.check_loss(loss, name)
+    _minima.check_loss(loss, f_scale, name)
     options = {"method": method, "ftol": ftol, "xtol": xtol, "gtol": gtol, "x_scale": x_scale, "max_nfev": max_nfev}
 
     def make() -> Any:

@@ -300,6 +300,7 @@ def test_a_function_that_couples_elements_is_refused(engine):
         (lambda: optimize.minimize(bowl, [1.0, 1.0], (1.0,), bounds=[(0, 1)] * 2), rb.RuleSignatureError, "bounds and constraints"),
         (lambda: optimize.least_squares(residuals, [1.0], bounds=(0, 1), args=(1.0,)), rb.RuleSignatureError, "bounds"),
         (lambda: optimize.least_squares(residuals, [1.0], loss="hubert", args=(1.0,)), rb.RuleSignatureError, "did you mean 'huber'"),
+        (lambda: optimize.least_squares(residuals, [1.0], f_scale=[1], args=1.0), rb.RuleSignatureError, "f_scale.*\nGot: a list"),
         (lambda: optimize.root(system, [1.0, 1.0], (1.0,), on_failure="rise"), rb.RuleSignatureError, "did you mean 'raise'"),
         (lambda: optimize.root(system, [1.0, 1.0], (1.0,), method="hybrid"), ValueError, "Unknown solver hybrid"),
     ],
