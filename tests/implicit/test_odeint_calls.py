@@ -159,3 +159,19 @@ def test_fields_that_hold_data_are_forgotten():
             rb.grad(lambda y, batch=batch: odeint(lambda y, t: -y if batch else y, y, T, method="rk4")[-1], engine=engine)(1.0)
     gc.collect()
     assert sum(ref() is not None for ref in kept) <= 8
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("method", ["rk4", "RK45"])
+def test_a_state_without_elements(engine, method):
+    found = rb.grad(lambda y: odeint(lambda y, t: -y, y, T, method=method).sum(), engine=engine)(np.ones((0, 2)))
+    assert found.shape == (0, 2)
+
+
+def test_a_field_that_takes_no_numpy_arrays():
+    """The errors of other packages are theirs, with a note that says what ran."""
+    import math
+
+    with pytest.raises(TypeError) as caught:
+        odeint(lambda y, t: np.array([math.sin(y)]), np.ones(2), T)
+    assert "runs field on NumPy arrays" in "".join(caught.value.__notes__)

@@ -169,10 +169,12 @@ def run_steps(
         carry, out = one(carry, u) if every == 1 else engine.scan(one, carry, u, reverse)
         return carry, (start, out)
 
-    rows = (us, table) if every == 1 else mapped(lambda u: u.reshape((-1, every, *u.shape[1:])), (us, table))
+    rows, n = (us, table), _length((us, table))
+    if every != 1:
+        rows = mapped(lambda u: u.reshape((n // every, every, *u.shape[1:])), rows)
     (last, total), (starts, outs) = engine.scan(row, (x0, step.nothing(engine, theta)), rows, reverse)
     if every != 1:
-        outs = mapped(lambda o: o.reshape((-1, *o.shape[2:])), outs)
+        outs = mapped(lambda o: o.reshape((n, *o.shape[2:])), outs)
     return starts, last, outs, total
 
 
@@ -211,7 +213,7 @@ def _spread(xp: Any, a: Any, like: Any, every: int, reverse: bool) -> Any:
     """The cotangents of all states, given those of the ones that were returned."""
     if every == 1:
         return a
-    shape = tuple(a.shape[1:])
-    gaps = xp.zeros_like(like).reshape((-1, every, *shape))[:, 1:]
+    rows, *shape = a.shape
+    gaps = xp.zeros_like(like).reshape((rows, every, *shape))[:, 1:]
     parts = [gaps, a[:, None]] if reverse else [a[:, None], gaps]
-    return xp.concatenate(parts, 1).reshape((-1, *shape))
+    return xp.concatenate(parts, 1).reshape(like.shape)

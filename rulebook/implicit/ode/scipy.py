@@ -22,6 +22,11 @@ Rates = Callable[[Any, Any], Any]
 
 _LOWEST = 100 * float(np.finfo(float).eps)  # SciPy takes no smaller rtol
 
+_NOTE = (
+    f"{NAME} with a method of SciPy runs field on NumPy arrays, and on dual numbers for derivatives: write it with rb.xp, or make it a "
+    "host primitive with rules.  A method with a fixed step, such as 'rk4', runs it on the values of the engine."
+)
+
 
 class Options(NamedTuple):
     """How SciPy integrates."""
@@ -64,7 +69,12 @@ def _run(fn: Rates, span: tuple[float, float], start: Any, atol: Any, options: O
     scale = (times[1] - times[0]) / (span[1] - span[0])
     max_step = options.max_step / abs(scale) if scale else np.inf
     solve = _solve_ivp(options.method)
-    found = solve(noted, span, start, options.method, rtol=max(options.rtol, _LOWEST), atol=atol, max_step=max_step, **more)
+    try:
+        found = solve(noted, span, start, options.method, rtol=max(options.rtol, _LOWEST), atol=atol, max_step=max_step, **more)
+    except (TypeError, AttributeError) as error:
+        if _NOTE not in getattr(error, "__notes__", ()):
+            error.add_note(_NOTE)
+        raise
     if not found.success:
         raise NotConvergedError(
             f"{NAME}, method={options.method!r}.",
