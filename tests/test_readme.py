@@ -78,6 +78,22 @@ def test_the_commands() -> None:
     commands = re.findall(r"```sh\n(.*?)\n```", README, re.DOTALL)
     assert len(commands) == 2
     assert "[demo]" in commands[0] and commands[0].endswith("rulebook demo")
-    assert "[all,test]" in commands[1] and "pytest" in commands[1] and {"all", "test", "demo"} <= set(extras)
+    assert "[all,examples,test]" in commands[1] and "pytest" in commands[1] and {"all", "examples", "test", "demo"} <= set(extras)
     assert "<!-- tests -->" in README and "README.md" in (ROOT / ".ci/run").read_text()
     assert not any(engine in " ".join(extras["demo"]) for engine in ("jax", "torch", "autograd"))
+
+
+def test_the_example_of_implicit_rules() -> None:
+    pytest.importorskip("scipy.optimize")
+    scipy, jax, torch = map(pytest.importorskip, ("scipy", "jax", "torch"))
+    text = README.split("## Shortcuts over iterative procedures")[1]
+    define, uses = re.findall(r"```python\n(.*?)```", text, re.DOTALL)[0].split("\n\n\n")
+    a, b, x0 = np.array([1.0, 2.0]), np.array([3.0, 1.0]), np.ones(2)
+    names: dict[str, object] = {"rb": rb, "scipy": scipy, "x0": x0, "b": b, "jax": jax, "torch": torch}
+    exec(define, names)
+    x = names["solve"](x0, a, b)
+    slope = 3 * x**2 + a
+    expected = np.diag(2 * x / slope**2 - 6 * x * x**2 / slope**3)
+    first, second = uses.strip().split("\n")
+    np.testing.assert_allclose(eval(first, {**names, "a": jax.numpy.asarray(a)}), expected, atol=1e-4)
+    np.testing.assert_allclose(eval(second, {**names, "a": torch.tensor(a)}), expected, atol=1e-6)
