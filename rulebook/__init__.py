@@ -3,7 +3,8 @@
 Customarily `import rulebook as rb`.  Importing rulebook imports no engine.
 """
 
-from rulebook import implicit as implicit
+from typing import TYPE_CHECKING as _TYPE_CHECKING, Any as _Any
+
 from rulebook.config import config as config
 from rulebook.errors import (
     DuplicateRuleError as DuplicateRuleError,
@@ -54,3 +55,15 @@ from rulebook.tangents import (
 from rulebook.trees import register_dataclass as register_dataclass
 
 __version__ = "0.1.0"
+
+if _TYPE_CHECKING:
+    from rulebook import implicit as implicit
+
+
+def __getattr__(name: str) -> _Any:
+    """`rb.implicit`, imported when it is first used: it would be half of the time that importing rulebook takes."""
+    if name == "implicit":
+        from importlib import import_module
+
+        return import_module("rulebook.implicit")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
