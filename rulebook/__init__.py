@@ -3,6 +3,7 @@
 Customarily `import rulebook as rb`.  Importing rulebook imports no engine.
 """
 
+from importlib import import_module as _import_module
 from typing import TYPE_CHECKING as _TYPE_CHECKING, Any as _Any
 
 from rulebook.config import config as config
@@ -63,7 +64,5 @@ if _TYPE_CHECKING:
 def __getattr__(name: str) -> _Any:
     """`rb.implicit`, imported when it is first used: it would be half of the time that importing rulebook takes."""
     if name == "implicit":
-        from importlib import import_module
-
-        return import_module("rulebook.implicit")
+        return _import_module("rulebook.implicit")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
