@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import threading
 from collections.abc import Callable
@@ -61,12 +62,20 @@ def _from_scipy(name: str) -> Callable[[], Any]:
     return lambda: getattr(_scipy_linalg(), name)
 
 
+def _unchecked(name: str) -> Callable[[], Any]:
+    """The same, for which NaN is a number like others, as on every engine."""
+    return lambda: functools.partial(getattr(_scipy_linalg(), name), check_finite=False)
+
+
 _NUMPY = Namespace(
     "numpy",
     np,
     {
         "linalg": Namespace(
-            "numpy.linalg", np.linalg, {}, {n: _from_scipy(n) for n in ("solve_triangular", "lu_factor", "lu_solve", "cho_solve", "expm")}
+            "numpy.linalg",
+            np.linalg,
+            {},
+            {"expm": _from_scipy("expm"), **{n: _unchecked(n) for n in ("solve_triangular", "lu_factor", "lu_solve", "cho_solve")}},
         )
     },
     {"special": _scipy_special},

@@ -93,7 +93,7 @@ def regular(engine: Engine, options: Options, lu: Any, smallest: Any, limit: Any
     """The factors of a matrix, which is singular to rounding where its smallest pivot is below the limit."""
 
     def judge(smallest: Any, limit: Any, matrix: Any) -> None:
-        if not smallest > limit:
+        if not smallest > limit and np.isfinite(matrix).all():  # else the solution is none, which is told of it
             raise _singular(options.name, matrix)
 
     gate = _judged(engine, options, judge, [smallest, limit, matrix])
@@ -103,7 +103,7 @@ def regular(engine: Engine, options: Options, lu: Any, smallest: Any, limit: Any
 
 
 def _singular(name: str, matrix: Any) -> SingularError:
-    condition = np.linalg.cond(matrix) if np.isfinite(matrix).all() else np.nan
+    condition = np.linalg.cond(matrix)
     return SingularError(
         f"{name}, the Jacobian of its equation at the solution, shape {matrix.shape}.",
         "a regular matrix, so that the solution has a derivative",
@@ -130,16 +130,19 @@ def solution(engine: Engine, options: Options, residual: Callable[[Any], Any], v
     arrays = engine.concrete(vectors)
     if arrays is not None:
         at = lambda v: engine.to_numpy(residual(engine.asarray(v, vectors[3])))
-        _judge_solution(options, *_numbers(np, at, arrays, _direction(arrays[0].size, arrays[0].dtype)))
+        _judge_solution(
+            options, *_numbers(np, at, arrays, _direction(arrays[0].size, arrays[0].dtype), float(np.finfo(arrays[0].dtype).eps))
+        )
         return True
     if not (options.on_failure == "raise" or engine.runs_at_once()):
         return None
     spec = engine.spec(vectors[0])
-    numbers = _numbers(engine.namespace(), residual, vectors, engine.asarray(_direction(spec.size, spec.dtype), vectors[0]))
+    direction = engine.asarray(_direction(spec.size, spec.dtype), vectors[0])
+    numbers = _numbers(engine.namespace(), residual, vectors, direction, float(np.finfo(spec.dtype).eps))
     return _judged(engine, options, functools.partial(_judge_solution, options), numbers)
 
 
-def _numbers(xp: Any, residual: Callable[[Any], Any], vectors: Sequence[Any], direction: Any) -> list[Any]:
+def _numbers(xp: Any, residual: Callable[[Any], Any], vectors: Sequence[Any], direction: Any, eps: float) -> list[Any]:
     """What a solution is judged by: the norms of r, of the linear solution and of b, the size of x, and how bent F is there."""
     x, start, r, found, b = vectors
 
@@ -153,15 +156,19 @@ def _numbers(xp: Any, residual: Callable[[Any], Any], vectors: Sequence[Any], di
         return norm(up - down) / xp.where(size > 0, size, 0 * size + 1)
 
     scale = xp.maximum(norm(x), norm(x - start))
-    step = xp.where(scale > 0, scale, 0 * scale + 1) * direction
-    first = bend(step)
-    closer = first if xp is np and not first > _BENT else bend(step / 8)
+    unit = xp.where(scale > 0, scale, 0 * scale + 1)
+    first = bend(unit * direction)
+    if xp is np and not first > _BENT:
+        return [norm(r), norm(found), norm(b), scale, first, first]
+    # The solver may have started far away, and unknowns differ in size: the closer look goes by the size of each.
+    own = xp.where(xp.abs(x) > eps * unit, xp.abs(x), eps ** (1 / 3) * unit)
+    closer = bend(own * direction / 8)
     return [norm(r), norm(found), norm(b), scale, first, closer]
 
 
 @functools.lru_cache(maxsize=64)
 def _direction(n: int, dtype: Any) -> Any:
-    """A short step in a direction that no kink is likely to lie along."""
+    """A short step in a direction that no kink is likely to lie along, for an x of size one."""
     direction = np.random.default_rng(0).standard_normal(n)
     return (direction / (np.linalg.norm(direction) or 1.0) * float(np.finfo(dtype).eps) ** (1 / 3)).astype(dtype)
 
