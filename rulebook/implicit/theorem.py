@@ -120,7 +120,7 @@ class Theorem:
             return found
         x, x0, theta, r = stop_gradient((x, primals[0], tuple(primals[1:]), r))
         known, rhs = stop_gradient((found, b))
-        if factor is not None and engine.is_active(b) and engine.concrete([x]) is not None:
+        if factor is not None and engine.is_active(b) and engine.concrete(trees.leaves_of(x)) is not None:
             rhs = space.ravel(r)  # the numbers of b are out of reach; r has a solution as well
             known = dense.solve(engine, factor, rhs, False)
         residual = lambda v: stop_gradient(space.ravel(self.equation(engine, space.unravel(v), theta, statics)))
