@@ -72,3 +72,15 @@ def test_hessians_under_jit():
     p = np.array([1.3, 2.0])
     np.testing.assert_allclose(jax.jit(jax.hessian(run))(p), jax.hessian(exact)(p), rtol=1e-5, atol=1e-7)
     np.testing.assert_allclose(jax.jit(jax.jacrev(jax.jacfwd(run)))(p), jax.hessian(exact)(p), rtol=1e-5, atol=1e-7)
+
+
+def test_outside_of_jit_the_steps_are_compiled_once():
+    """For a field that reads nothing that could change: its code does not run again."""
+    t, y0 = np.array([0.0, 1.0]), jax.numpy.asarray(PREY[0])
+    run = lambda y: odeint(predator_prey, y, t, PREY[2], method="rk4", steps=7)[-1].sum()
+    first = jax.grad(run)(y0)
+    before, jax.lax.scan = jax.lax.scan, None  # what tracing the steps would call
+    try:
+        np.testing.assert_array_equal(jax.grad(run)(y0), first)
+    finally:
+        jax.lax.scan = before

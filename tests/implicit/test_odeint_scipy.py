@@ -13,7 +13,7 @@ linalg = pytest.importorskip("scipy.linalg")
 
 METHODS = ("RK45", "RK23", "DOP853", "Radau", "BDF", "LSODA")
 MODES = {
-    "jax": ("f", "r", "rj", "rr", "fr", "rf", "ff", "rfrj"),
+    "jax": ("f", "r", "rj", "rr", "fr", "rf", "ff", "frj"),
     "torch": ("f", "r", "b", "bb", "rr", "fr", "rf", "ff"),
     "autograd": ("f", "r", "rr"),
     "dual": ("f", "r", "ff", "fr"),

@@ -22,6 +22,10 @@ class Keyed:
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Keyed) and type(other) is type(self) and self._key == other._key
 
+    def _rulebook_reads(self) -> tuple[Any, ...]:
+        """What its code reads beside its arguments, so that an engine knows whether it can compile it once."""
+        return self._key
+
 
 def mapped(fn: Callable[..., Any], tree: Any, *others: Any) -> Any:
     """fn of the leaves of trees, as a tree."""

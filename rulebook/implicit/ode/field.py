@@ -49,7 +49,7 @@ class Field(Keyed):
         theta: that of the parameters, and which of their leaves move.
 
     Attributes:
-        reads: what of the user's it runs, hashable.
+        n_leaves: the number of arrays of a state.
     """
 
     def __init__(self, fn: Callable[..., Any], y: trees.Structure, theta: Parameters) -> None:
@@ -58,9 +58,12 @@ class Field(Keyed):
         self._y = y
         self._theta = theta.structure
         self._kinds = theta.kinds
-        self.reads = tuple([_hashable(v) for v in (fn, *[k[0] for k in theta.kinds if isinstance(k, tuple)])])
+        self._reads = tuple([_hashable(v) for v in (fn, *[k[0] for k in theta.kinds if isinstance(k, tuple)])])
         kinds = tuple(["other" if isinstance(k, tuple) else k for k in theta.kinds])
-        super().__init__(static_key(self.reads), y, theta.structure, kinds)
+        super().__init__(static_key(self._reads), y, theta.structure, kinds)
+
+    def _rulebook_reads(self) -> tuple[Any, ...]:
+        return self._reads
 
     def with_parameters(self, engine: Engine, moving: Sequence[Any], fixed: Sequence[Any]) -> Callable[[Leaves, Any], Leaves]:
         """The leaves of the rate of change of a state, in its shapes and dtypes, as a function of the state and the time."""

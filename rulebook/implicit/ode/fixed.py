@@ -23,7 +23,7 @@ def solve(recur: Primitive, engine: Engine, field: Field, x0: Any, t: Any, movin
     run = run_steps if engine.name == "dual" else recur
     grid = _grid(engine, t, steps)
     us, table = (grid, ()) if engine.is_active(t) else ((), grid)
-    starts, last, _, _ = run(x0, us, moving, (fixed, table), step=RungeKutta(field, method), every=steps, reads=field.reads)
+    starts, last, _, _ = run(x0, us, moving, (fixed, table), step=RungeKutta(field, method), every=steps)
     return mapped(lambda a, b: engine.namespace().concatenate([a, b[None]]), starts, last)
 
 

@@ -141,9 +141,7 @@ class Pulled(Step):
         return mapped(engine.zeros_like, theta[0])
 
 
-def run_steps(
-    x0: Any, us: Any, theta: Any, fixed: Any, *, step: Step, every: int, reverse: bool = False, reads: Any = ()
-) -> tuple[Any, Any, Any, Any]:
+def run_steps(x0: Any, us: Any, theta: Any, fixed: Any, *, step: Step, every: int, reverse: bool = False) -> tuple[Any, Any, Any, Any]:
     """The states that the steps begin at, stacked, and the last; the outs, stacked; the sum of the parts.
 
     Args:
@@ -154,7 +152,6 @@ def run_steps(
         step: the step.
         every: how many steps lie between two states that are returned; divides the number of steps.
         reverse: the first step is given the last of us; what is stacked is in the order of us.
-        reads: what the step runs of the user's, so that an engine that compiles sees it.
     """
     engine = engine_for((x0, us, theta), NAME)
     shared, table = fixed
@@ -187,15 +184,15 @@ def recurrence() -> Primitive:
         found = recur(*moving, primals[3], step=Pushed(step), **how)
         return tuple(y for y, _ in found), tuple(y_dot for _, y_dot in found)
 
-    def rrule(x0: Any, us: Any, theta: Any, fixed: Any, *, step: Step, every: int, reverse: bool, reads: Any) -> Any:
-        states, last, outs, total = recur(x0, us, theta, fixed, step=step, every=1, reverse=reverse, reads=reads)
+    def rrule(x0: Any, us: Any, theta: Any, fixed: Any, *, step: Step, every: int, reverse: bool) -> Any:
+        states, last, outs, total = recur(x0, us, theta, fixed, step=step, every=1, reverse=reverse)
         xp = engine_for((x0, us, theta), NAME).namespace()
 
         def pullback(y_bar: Any) -> Any:
             starts_bar, last_bar, outs_bar, total_bar = y_bar
             stored_bar = mapped(lambda a, like: _spread(xp, a, like, every, reverse), starts_bar, states)
             given, params, n = (states, us, stored_bar, outs_bar), (theta, total_bar), _length(states)
-            back = {"step": Pulled(step), "every": n, "reverse": not reverse, "reads": reads}
+            back = {"step": Pulled(step), "every": n, "reverse": not reverse}
             _, x0_bar, us_bar, theta_bar = recur(last_bar, given, params, fixed, **back)
             return x0_bar, us_bar, theta_bar, None
 
