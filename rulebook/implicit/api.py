@@ -13,7 +13,7 @@ from rulebook import captures, trees
 from rulebook.engines import NUMPY, OPAQUE, any_is_recording, constant, engine_of, is_floating, kind_of
 from rulebook.errors import RuleOutputError, RuleSignatureError
 from rulebook.implicit.captured import Captured, Remade, find, refuse_hidden
-from rulebook.implicit.equation import Equation, FixedPoint, Minimum, Root, check_parameters
+from rulebook.implicit.equation import Equation, FixedPoint, Minimum, Root, accepted, check_parameters
 from rulebook.implicit.options import Options
 from rulebook.implicit.theorem import Theorem
 from rulebook.namespace import stop_gradient
@@ -91,13 +91,13 @@ class Implicit(Remade, Primitive):
     def _with(self, captured: Captured) -> Primitive:
         """The same solver as a function of the captured values as well."""
         kind, options = self._made_by
-        original = self._equation  # which is sealed; self would be looked into again
+        names = self._equation.statics  # and not self, which would be looked into again
 
         def solver(x0: Any, captured_: Any, *theta: Any, **statics: Any) -> Any:
             return captured.rebuild(captured_)[0](x0, *theta, **statics)
 
         def equation(x: Any, captured_: Any, *theta: Any, **statics: Any) -> Any:
-            return captured.rebuild(captured_)[1](x, *theta, **original.accepted(statics))
+            return captured.rebuild(captured_)[1](x, *theta, **accepted(statics, names))
 
         return Implicit(solver, equation, kind, **{**options, "name": self.name, "listed": False, "cases": ()})
 

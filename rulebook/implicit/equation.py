@@ -12,7 +12,7 @@ from rulebook import trees
 from rulebook.engines import Engine
 from rulebook.errors import RuleOutputError, RuleSignatureError
 
-__all__ = ["Equation", "FixedPoint", "Minimum", "Root", "check_parameters"]
+__all__ = ["Equation", "FixedPoint", "Minimum", "Root", "accepted", "check_parameters"]
 
 
 class Equation:
@@ -29,7 +29,7 @@ class Equation:
     def __init__(self, fn: Callable[..., Any], name: str) -> None:
         self.fn = fn
         self.name = name
-        self._statics = _keywords(fn)
+        self.statics = _keywords(fn)
 
     def __call__(self, engine: Engine, x: Any, theta: tuple[Any, ...], statics: dict[str, Any]) -> Any:
         """The residual, a tree like x."""
@@ -38,7 +38,7 @@ class Equation:
 
     def accepted(self, statics: dict[str, Any]) -> dict[str, Any]:
         """The options of the solver that the author's function takes as well."""
-        return statics if self._statics is None else {k: v for k, v in statics.items() if k in self._statics}
+        return accepted(statics, self.statics)
 
     def residual(self, engine: Engine, fn: Callable[[Any], Any], x: Any) -> Any:
         """What vanishes, of a function of x alone."""
@@ -105,6 +105,11 @@ def _keywords(fn: Callable[..., Any]) -> frozenset[str] | None:
     if any(p.kind is p.VAR_KEYWORD for p in parameters):
         return None
     return frozenset(p.name for p in parameters if p.kind is p.KEYWORD_ONLY)
+
+
+def accepted(statics: dict[str, Any], names: frozenset[str] | None) -> dict[str, Any]:
+    """Those of some options that are among the names; all for None."""
+    return statics if names is None else {k: v for k, v in statics.items() if k in names}
 
 
 def check_parameters(equation: Equation, solver: Callable[..., Any]) -> None:

@@ -208,10 +208,10 @@ class Host(Procedure):
 
     def on_numpy(self) -> Host:
         """The same with NumPy arrays in place of concrete arrays and tensors that its functions captured, such as data."""
-        held = _Held((self,), self.__name__)
-        if not held.values:
-            return self
         try:
+            held = Captured((self,), self.__name__, _is_engines)
+            if not held.values:
+                return self
             arrays = tuple([load_engine(kind_of(type(v))).to_numpy(v) for v in held.values])
             return held.rebuild(arrays)[0]  # type: ignore[no-any-return]
         except (TracedValueError, RuleSignatureError):  # not concrete, or reached in a way that cannot be copied
@@ -259,21 +259,6 @@ def implicit(
         "listed": False,
     }
     return Implicit(host, Procedure(equation, parts[:1]), kind, **{**given, **options})
-
-
-class _Held(Captured):
-    """What functions hold of an engine, whether it is differentiated or not."""
-
-    def _search(self, value: Any, path: str, depth: int) -> bool:
-        if not _is_engines(value):
-            return super()._search(value, path, depth)
-        if id(value) not in self._leads:
-            self._leads[id(value)] = True
-            self._places[id(value)] = len(self.values)
-            self._keep.append(value)
-            self.values.append(value)
-            self.paths.append(path)
-        return True
 
 
 def parameter_names(fn: Any, n: int, first: tuple[str, ...], where: str) -> tuple[str, ...]:

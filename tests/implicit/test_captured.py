@@ -223,3 +223,35 @@ def test_what_cannot_be_replaced_is_refused(engine: str, way: Callable[[Any], An
             _jacobian(engine, _solution(way, both))
     finally:
         globals().pop("_captured_global", None)
+
+
+def test_torch_a_module_that_holds_its_own_solver_and_is_called_with_other_parameters():
+    torch = pytest.importorskip("torch")
+
+    class Layer(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            torch.manual_seed(0)
+            self.linear = torch.nn.Linear(3, 3, dtype=torch.float64)
+            self.solve = rb.implicit.fixed_point(self.step)(self.run)
+
+        def step(self, z, x):
+            return torch.tanh(0.3 * self.linear(z) + x)
+
+        def run(self, z, x):
+            for _ in range(80):
+                z = self.step(z, x)
+            return z
+
+        def forward(self, x):
+            return self.solve(torch.zeros_like(x), x)
+
+    layer, x = Layer(), torch.tensor([0.1, -0.5, 0.3], dtype=torch.float64)
+    parameters = dict(layer.named_parameters())
+    expected = torch.autograd.grad(layer.run(torch.zeros_like(x), x).sum(), list(parameters.values()))
+    plain = torch.autograd.grad(layer(x).sum(), list(parameters.values()))
+    # The pullback runs when functional_call has put the module's own parameters back.
+    called = torch.func.grad(lambda p: torch.func.functional_call(layer, p, (x,)).sum())(parameters)
+    for one, other, third in zip(expected, plain, called.values(), strict=True):
+        torch.testing.assert_close(other, one, rtol=1e-12, atol=1e-14)
+        torch.testing.assert_close(third, one, rtol=1e-12, atol=1e-14)
