@@ -80,6 +80,8 @@ class Theorem:
             return None
         engine = engine_for((x, theta), self.options.name)
         space, system = Space(engine, x), self._system(statics)
+        if not space.size:
+            return None
         r, r_dot = engine.jvp(lambda *theta: self.equation(engine, x, theta, statics), theta, theta_dot)
         b = -space.ravel(r_dot)
         factor = system.factor(engine, (x, theta), space.size)
@@ -95,6 +97,8 @@ class Theorem:
             return (None,)
         engine = engine_for((x, theta, x_bar), self.options.name)
         space, system = Space(engine, x), self._system(statics)
+        if not space.size:
+            return (None,) * len(primals)
         b = space.ravel(x_bar)
         factor = system.factor(engine, (x, theta), space.size)
         w = system.solve(b, (x, theta), factor, transposed=True)
