@@ -113,12 +113,19 @@ def find_captured(root: Any, is_active: Callable[[Any], bool]) -> str | None:
 
 
 def may_capture(value: Any) -> bool:
-    """Whether a function could hold a value of an engine: in a closure, an object, or a global that is neither code nor plain data."""
+    """Whether a function could hold a value of an engine: in a closure, a default, an object or a global, also of what it calls."""
+    return _may_capture(value, set())
+
+
+def _may_capture(value: Any, seen: set[int]) -> bool:
+    if isinstance(value, (*_PLAIN, np.generic, np.dtype)) or is_sealed(value) or id(value) in seen:
+        return False
+    seen.add(id(value))
+    if _is_library_code(value):
+        return False
     if not isinstance(value, types.FunctionType):
-        return not (isinstance(value, (*_PLAIN, np.generic)) or _is_library(value))
-    return bool(value.__closure__) or any(
-        not isinstance(v, (*_PLAIN, np.generic, types.FunctionType)) and not _is_library(v) for _, v in reads(value)
-    )
+        return True
+    return bool(value.__closure__) or any(_may_capture(v, seen) for _, v in reads(value))
 
 
 _PURE_ROOTS = (
@@ -198,15 +205,19 @@ class Reads:
 
 def _is_library(value: Any) -> bool:
     """Whether a value is code of a library whose functions depend on their arguments alone, or an immutable value of one."""
+    module = type(value).__module__
+    return _is_library_code(value) or module in _IMMUTABLE or module.partition(".")[0] in _IMMUTABLE_ROOTS
+
+
+def _is_library_code(value: Any) -> bool:
+    """Whether a value is a module or function of such a library."""
     if isinstance(value, types.ModuleType):
-        module = value.__name__
-    elif isinstance(value, (types.FunctionType, types.BuiltinFunctionType, np.ufunc)):
-        module = getattr(value, "__module__", None) or "numpy"
-        if getattr(value, "__closure__", None) and module.startswith("rulebook."):
-            return False  # what it closes over is the author's
-    else:
-        module = type(value).__module__
-        return module in _IMMUTABLE or module.partition(".")[0] in _IMMUTABLE_ROOTS
+        return value.__name__.partition(".")[0] in _PURE_ROOTS
+    if not isinstance(value, (types.FunctionType, types.BuiltinFunctionType, np.ufunc)):
+        return False
+    module = getattr(value, "__module__", None) or "numpy"
+    if getattr(value, "__closure__", None) and module.startswith("rulebook."):
+        return False  # what it closes over is the author's
     return module.partition(".")[0] in _PURE_ROOTS
 
 

@@ -190,6 +190,10 @@ class Engine(ABC):
         except TracedValueError:
             return None
 
+    def number(self, value: Any) -> Any:
+        """A value without axes as a number of Python, where it is one and loops run in Python; else as it is."""
+        return value
+
     def host_call(self, call: HostCall, operands: Sequence[Any], like: Any = None) -> list[Any]:
         """Run host code on values of the engine; by default, concrete ones only.
 

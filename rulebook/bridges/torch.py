@@ -134,6 +134,10 @@ class TorchEngine(Engine):
         """`fn(*primals)` and its pullback."""
         return _torch_operators.vjp(fn, primals)
 
+    def number(self, value: Any) -> Any:
+        """A number of Python, where the tensor has one at hand: a comparison of two costs a tenth of that of tensors."""
+        return _torch_loops.number(value)
+
     def while_loop(self, go_on: Callable[[Any], Any], body: Callable[[Any], Any], state: Any) -> Any:
         """In Python; under vmap until all examples have stopped."""
         return _torch_loops.while_loop(go_on, body, state)

@@ -8,4 +8,5 @@ from rulebook.implicit.failures import (
     SingularError as SingularError,
 )
 from rulebook.implicit.linear import linear_solve as linear_solve
+from rulebook.implicit.ode import odeint as odeint
 from rulebook.implicit.system import Operator as Operator

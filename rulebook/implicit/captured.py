@@ -1,7 +1,7 @@
 """Values of an engine that a function reads past its arguments, taken out so that they can be arguments.
 
 A residual or a solver that closes over what is being differentiated would have it as a constant.  `find` collects such values from
-closures, defaults, bound methods, partial functions, containers and attributes, and `rebuild` makes the same functions of
+closures, defaults, globals, bound methods, partial functions, containers and attributes, and `rebuild` makes the same functions of
 other values: copies of what leads to them, and nothing else.
 """
 
@@ -16,6 +16,9 @@ from rulebook.implicit.graph import Graph, Remade
 from rulebook.trees import leaves_of
 
 __all__ = ["Captured", "Remade", "find", "refuse_hidden"]
+
+
+HOW = "captured values in closures, defaults, globals, methods, partial functions, containers or attributes"
 
 
 class _Place:
@@ -60,13 +63,12 @@ class Captured:
             f"pass {self.paths[0]} as a positional argument",
         )
 
-    def _refused(self, value: Any, name: str) -> RuleSignatureError:
-        lead = name or (f"{type(value).__name__} that leads to {self.paths[0]}" if self.paths else "")
+    def _refused(self, value: Any) -> RuleSignatureError:
         return RuleSignatureError(
-            f"{self._name}, the captured variable {lead}.",
-            "captured values in closures, defaults, methods, partial functions, containers or attributes",
+            f"{self._name}, the captured variable {type(value).__name__} that leads to {self.paths[0]}.",
+            HOW,
             "one that is reached in another way, so that its derivative would be lost",
-            f"pass {name or self.paths[0]} as a positional argument",
+            f"pass {self.paths[0]} as a positional argument",
         )
 
 
@@ -92,7 +94,7 @@ def refuse_hidden(value: Any, name: str, what: str) -> None:
         if kind not in (NUMPY, CONTAINER, OPAQUE) and load_engine(kind).is_linked(leaf):
             raise RuleSignatureError(
                 f"{name}, its {what}.",
-                "captured values in closures, defaults, methods, partial functions, containers or attributes",
+                HOW,
                 f"a value of {kind} that is captured in another way, so that its derivative would be lost",
                 "pass it as a positional argument",
             )

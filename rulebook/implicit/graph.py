@@ -35,14 +35,14 @@ class Graph:
     Args:
         roots: the functions.
         wanted: tells a value that is searched for.
-        refused: the error for an object, or a global of that name, which leads to such a value and cannot be copied.
+        refused: the error for an object which leads to such a value and cannot be copied.
 
     Attributes:
         values: what was found, each once.
         paths: the name of each, as `params['w']`.
     """
 
-    def __init__(self, roots: Sequence[Any], wanted: Callable[[Any], bool], refused: Callable[[Any, str], Exception]) -> None:
+    def __init__(self, roots: Sequence[Any], wanted: Callable[[Any], bool], refused: Callable[[Any], Exception]) -> None:
         self._roots = roots
         self._refused = refused
         self._places: dict[int, int] = {}  # id of a value -> its number
@@ -121,7 +121,7 @@ class Graph:
 
     def _object(self, value: Any, make: Callable[[Any], Any], made: dict[int, Any]) -> Any:
         if callable(value) and hasattr(value, "__wrapped__"):  # compiled code, which would run what it was made of
-            raise self._refused(value, "")
+            raise self._refused(value)
         changed = made[id(value)] = copy.copy(value)  # what it holds may lead back to it
         for name, item in slots(value):
             object.__setattr__(changed, name, make(item))
@@ -129,14 +129,11 @@ class Graph:
         return changed
 
     def _function(self, fn: types.FunctionType, make: Callable[[Any], Any], made: dict[int, Any]) -> Any:
-        names = {name for name, _ in children(fn)} & set(fn.__globals__)
-        own = set(fn.__code__.co_freevars)
-        for name in names - own:
-            if self._leads.get(id(fn.__globals__[name])):
-                raise self._refused(fn.__globals__[name], name)
         cells = tuple(c if self._stays(c) else types.CellType() for c in fn.__closure__ or ())
-        changed = types.FunctionType(fn.__code__, fn.__globals__, fn.__name__, None, cells)
+        globals_ = dict(fn.__globals__) if self._leading_globals(fn) else fn.__globals__
+        changed = types.FunctionType(fn.__code__, globals_, fn.__name__, None, cells)
         made[id(fn)] = changed  # what it captured may lead back to it
+        globals_.update({name: make(fn.__globals__[name]) for name in self._leading_globals(fn)})
         for new, old in zip(cells, fn.__closure__ or (), strict=True):
             if new is not old:
                 new.cell_contents = make(old.cell_contents)
@@ -145,6 +142,10 @@ class Graph:
         changed.__dict__.update({k: make(v) for k, v in fn.__dict__.items()})
         changed.__qualname__, changed.__module__ = fn.__qualname__, fn.__module__
         return changed
+
+    def _leading_globals(self, fn: types.FunctionType) -> list[str]:
+        """The globals that a function reads and that lead to what was found."""
+        return [name for name, v in children(fn) if self._leads.get(id(v)) and fn.__globals__.get(name) is v]
 
     def _stays(self, cell: types.CellType) -> bool:
         """Whether a cell leads to nothing that was found, so that functions go on sharing it."""

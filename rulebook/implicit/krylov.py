@@ -7,6 +7,7 @@ it be, and ends with the true residual.
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -51,11 +52,19 @@ class _Run:
 
     def dot(self, u: Any, v: Any) -> Any:
         """The dot product."""
-        return self.xp.vdot(u, v)
+        return self.engine.number(self.xp.vdot(u, v))
 
     def norm(self, v: Any) -> Any:
         """The Euclidean norm."""
-        return self.xp.sqrt(self.dot(v, v))
+        return self.root(self.dot(v, v))
+
+    def root(self, value: Any) -> Any:
+        """The square root of a number."""
+        return math.sqrt(value) if isinstance(value, float) else self.xp.sqrt(value)
+
+    def larger(self, a: Any, b: Any) -> Any:
+        """The larger of two numbers."""
+        return max(a, b) if isinstance(a, float) and isinstance(b, float) else self.xp.maximum(a, b)
 
     def corrects(self, x: Any) -> _Run:
         """The same system for what is missing in x, to the same residual."""
@@ -65,7 +74,7 @@ class _Run:
 
     def needed(self, x: Any, scale: Any) -> Any:
         """The norm of a residual that is small: against b, or against the rounding of the product with x."""
-        return self.xp.maximum(self.goal, 4 * self.eps * scale * self.norm(x if self.base is None else self.base + x))
+        return self.larger(self.goal, 4 * self.eps * scale * self.norm(x if self.base is None else self.base + x))
 
     def goes_on(self, norm: Any, x: Any, scale: Any, products: Any) -> Any:
         """Whether a residual is too large, and products are left."""
@@ -73,7 +82,13 @@ class _Run:
 
     def safe(self, value: Any) -> Any:
         """A divisor, one where it vanishes."""
-        return self.xp.where(value == 0, self.zero + 1, value)
+        return self.choose(value == 0, self.zero + 1, value)
+
+    def choose(self, condition: Any, a: Any, b: Any) -> Any:
+        """a where a condition holds, else b."""
+        if isinstance(condition, bool):
+            return a if condition else b
+        return self.xp.where(condition, a, b)
 
 
 def gmres(run: _Run) -> Found:
@@ -90,7 +105,7 @@ def gmres(run: _Run) -> Found:
     def round_(state: Any) -> Any:
         x, r, norm, products, z, w_all, p_all, scale, k = state
         q = run.matvec(z)
-        scale = xp.maximum(scale, run.norm(q) / run.safe(run.norm(z)))
+        scale = run.larger(scale, run.norm(q) / run.safe(run.norm(z)))
         p = z
         for _ in range(2):  # a second pass takes out what rounding left
             h = w_all @ q
@@ -101,7 +116,7 @@ def gmres(run: _Run) -> Found:
         step = run.dot(w, r)
         x, r = x + step * p, r - step * w
         new = run.norm(r)
-        z = xp.where(new < _CALM * norm, r / run.safe(new), w)
+        z = run.choose(new < _CALM * norm, r / run.safe(new), w)
         return x, r, new, products + 1, z, w_all, p_all, scale, k + 1
 
     def begin(x: Any, products: Any, scale: Any) -> Any:
@@ -122,27 +137,25 @@ def gmres(run: _Run) -> Found:
 
 def cg(run: _Run) -> Found:
     """Conjugate gradients (Hestenes and Stiefel 1952), for a symmetric positive definite matrix."""
-    xp = run.xp
 
     def round_(state: Any) -> Any:
         x, r, p, rr, products, scale = state
         q = run.matvec(p)
         curvature = run.dot(p, q)
-        scale = xp.maximum(scale, curvature / run.safe(run.dot(p, p)))
+        scale = run.larger(scale, curvature / run.safe(run.dot(p, p)))
         step = rr / run.safe(curvature)
         x, r = x + step * p, r - step * q
         new = run.dot(r, r)
         return x, r, r + new / run.safe(rr) * p, new, products + 1, scale
 
     start = (0 * run.b, run.b, run.b, run.dot(run.b, run.b), run.zero, run.zero)
-    go_on = lambda s: run.goes_on(xp.sqrt(s[3]), s[0], s[5], s[4])
+    go_on = lambda s: run.goes_on(run.root(s[3]), s[0], s[5], s[4])
     x, _, _, _, products, scale = run.engine.while_loop(go_on, round_, start)
     return x, run.norm(run.b - run.matvec(x)), products + 1, scale
 
 
 def bicgstab(run: _Run) -> Found:
     """BiCGStab (van der Vorst 1992), for any matrix, with a few vectors of memory; two products a round."""
-    xp = run.xp
     shadow = run.b
 
     def round_(state: Any) -> Any:
@@ -154,7 +167,7 @@ def bicgstab(run: _Run) -> Found:
         s = r - alpha * v
         t = run.matvec(s)
         tt = run.dot(t, t)
-        scale = xp.maximum(scale, xp.sqrt(tt / run.safe(run.dot(s, s))))
+        scale = run.larger(scale, run.root(tt / run.safe(run.dot(s, s))))
         omega = run.dot(t, s) / run.safe(tt)
         x, r = x + alpha * p + omega * s, s - omega * t
         return x, r, p, v, new_rho, alpha, omega, run.norm(r), products + 2, scale
@@ -181,7 +194,7 @@ def series(run: _Run) -> Found:
     return x, norm, products, run.zero + 1
 
 
-_FAST = 0.6  # terms that fall by less are left to another method
+_FAST = 0.7  # terms that fall by less are left to another method
 
 
 def _in_turn(*methods: Method) -> Method:
@@ -200,9 +213,9 @@ def _in_turn(*methods: Method) -> Method:
 def _if_needed(run: _Run, method: Method, found: Found) -> Found:
     """What a method finds where the residual is still too large; a loop of one round at most, which every engine can stage."""
     x, norm, products, scale = found
-    worse = ~(norm < run.norm(run.b))  # also NaN, where a method broke down
-    x, scale = run.xp.where(worse, 0 * run.b, x), run.xp.where(worse, run.zero, scale)
-    norm = run.xp.where(worse, run.norm(run.b), norm)
+    better = norm < run.norm(run.b)  # false for NaN, where a method broke down
+    x, scale = run.choose(better, x, 0 * run.b), run.choose(better, scale, run.zero)
+    norm = run.choose(better, norm, run.norm(run.b))
 
     def again(state: Any) -> Any:
         _, x, _, products, _ = state
@@ -227,4 +240,5 @@ def solve(engine: Engine, method: str, matvec: Matvec, b: Any, tol: float, limit
     """The solution, the norm of its residual, what that had to be, and the number of products."""
     run = _Run(engine, matvec, b, tol, limit)
     x, norm, products, scale = (METHODS | CHAINS)[method](run)
-    return x, norm, run.needed(x, scale), products
+    norm, needed, products = (engine.asarray(v, b) if isinstance(v, float) else v for v in (norm, run.needed(x, scale), products))
+    return x, norm, needed, products

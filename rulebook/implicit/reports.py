@@ -147,7 +147,7 @@ def _numbers(xp: Any, residual: Callable[[Any], Any], vectors: Sequence[Any], di
     x, start, r, found, b = vectors
 
     def norm(v: Any) -> Any:
-        return xp.sqrt(xp.vdot(v, v))
+        return xp.sqrt(xp.sum(v * v))  # no BLAS: its threads cost milliseconds on a busy machine
 
     def bend(step: Any) -> Any:
         """How much the slopes before and after differ, relative to their size."""

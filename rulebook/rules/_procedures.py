@@ -70,17 +70,18 @@ def as_array(value: Any) -> Any:
 # -- the point to start from -----------------------------------------------------------------------
 
 
-def start(x0: Any, args: tuple[Any, ...], where: str, *, complex_too: bool = False) -> Any:
+def start(x0: Any, args: tuple[Any, ...], where: str, what: str = "x0", *, complex_too: bool = False) -> Any:
     """The point to start from as a floating array: its dtype is that of x0, or that of args for numbers, lists and integers.
 
     Args:
         x0: an array, a number or a list of them.
         args: the arguments of the function.
-        where: for messages.
-        complex_too: whether complex args make it complex.
+        where: the function, for messages.
+        what: the argument.
+        complex_too: whether it may be complex, and is where args are.
 
     Raises:
-        RuleSignatureError: x0 is no array of numbers.
+        RuleSignatureError: x0 is no array of numbers, or a complex one.
     """
     engine = engine_of(trees.leaves_of(x0), where)
     array = np.asarray(x0) if engine is None else x0
@@ -88,10 +89,14 @@ def start(x0: Any, args: tuple[Any, ...], where: str, *, complex_too: bool = Fal
         array = engine.namespace().stack([engine.asarray(x) for x in x0])
     kind = (array if engine is None else engine.spec(array)).dtype.kind
     if kind not in "fciub":
-        raise RuleSignatureError(f"{where}, x0.", "an array of numbers", f"a {type(x0).__name__} of dtype {array.dtype}", "pass numbers")
+        raise RuleSignatureError(
+            f"{where}, {what}.", "an array of numbers", f"a {type(x0).__name__} of dtype {array.dtype}", "pass numbers"
+        )
+    if kind == "c" and not complex_too:
+        raise RuleSignatureError(f"{where}, {what}.", "real numbers", f"dtype {array.dtype}", "let x hold the real and imaginary parts")
     if kind in "fc" and hasattr(x0, "dtype"):
         return array
-    dtype = dtype_of(args, where, complex_too or kind == "c")
+    dtype = dtype_of(args, where, complex_too)
     if kind == "c":
         dtype = np.result_type(dtype, np.complex64)
     return array.astype(dtype) if engine is None else engine.cast(array, engine.asarray(np.zeros((), dtype), array))

@@ -112,6 +112,7 @@ def solve(P: Any, q: Any, G: Any, h: Any, A: Any, b: Any, solver: str, on_failur
         RuleSignatureError: arguments that do not fit together, or an unknown solver.
         InfeasibleError: there is no solution.
     """
+    Options(_NAME, on_failure=on_failure)  # refuses what there is not
     specs = result_of(*map(_array, (P, q, G, h, A, b)))
     n = specs.x.shape[0]
     wide: Any = lambda a, *shape: np.zeros(shape) if a is None else np.asarray(a, float)

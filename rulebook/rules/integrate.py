@@ -17,6 +17,7 @@ from rulebook.engines import NUMPY, OPAQUE, kind_of, load_engine
 from rulebook.errors import RuleSignatureError
 from rulebook.implicit.captured import find
 from rulebook.implicit.ode.api import odeint
+from rulebook.implicit.options import Options
 from rulebook.namespace import engine_for
 from rulebook.rules._procedures import arguments, as_array, dtype_of, kept, key_of, name_of, parameter_names, start
 from rulebook.rules._quadrature import Integral, Rule
@@ -82,8 +83,9 @@ def quad(
     else:
         key, args = (), (tuple(captured.values), *args)
         integrand = lambda t, values, *args: captured.rebuild(values)[0](t, *args)
+    Options(name, on_failure=on_failure)  # refuses what there is not
     rule = Rule(name, {"epsabs": epsabs, "epsrel": epsrel, "limit": limit, "points": points}, on_failure)
-    limits = [start(x, (a, b, *args), f"{name}, {which}") for x, which in ((a, "a"), (b, "b"))]
+    limits = [start(x, (a, b, *args), name, which) for x, which in ((a, "a"), (b, "b"))]
     if any(tuple(x.shape) for x in limits):
         shapes = " and ".join(str(tuple(x.shape)) for x in limits)
         raise RuleSignatureError(f"{name}, a and b.", "numbers, shape ()", f"shapes {shapes}", "integrate one range at a time, or use vmap")
@@ -183,7 +185,7 @@ def solve_ivp(
     name, args = name_of(f"{_HERE}.solve_ivp", fun), () if args is None else arguments(args)
     _refuse(name, dense_output=dense_output, events=events, vectorized=vectorized)
     parameter_names(fun, len(args) + 1, ("t",), name)
-    y0 = start(y0, args, f"{name}, y0", complex_too=True)
+    y0 = start(y0, args, name, "y0", complex_too=True)
     if len(y0.shape) > 1:
         raise RuleSignatureError(f"{name}, y0.", "an array of shape (n,)", f"shape {tuple(y0.shape)}", "pass y0.reshape(-1)")
     y0 = rb.xp(y0).reshape(y0, (-1,))
@@ -212,11 +214,11 @@ def _refuse(name: str, **options: Any) -> None:
 
 def _times(t_span: Any, t_eval: Any, name: str) -> tuple[Any, bool]:
     """The first time and those of the solution, and whether the solution is wanted at the first as well."""
-    first, last = (start(t_span[k], (tuple(t_span), t_eval), f"{name}, t_span") for k in (0, 1))
+    first, last = (start(t_span[k], (tuple(t_span), t_eval), name, "t_span") for k in (0, 1))
     xp, engine = rb.xp(first, last, t_eval), engine_for((first, last, t_eval), name)
     if t_eval is None:
         return xp.stack([engine.asarray(first), engine.asarray(last)]), True
-    t = engine.asarray(start(t_eval, (tuple(t_span),), f"{name}, t_eval"))
+    t = engine.asarray(start(t_eval, (tuple(t_span),), name, "t_eval"))
     first, last = engine.asarray(first), engine.asarray(last)
     found = engine.concrete(rb.stop_gradient([first, last, t]))
     if found is not None:

@@ -193,7 +193,7 @@ def brentq(
         np.float64(0.083333333)
     """
     name, args = name_of(f"{_HERE}.brentq", f), arguments(args)
-    low, high = start(a, (b, *args), f"{name}, a"), start(b, (a, *args), f"{name}, b")
+    low, high = start(a, (b, *args), name, "a"), start(b, (a, *args), name, "b")
     if tuple(low.shape) != tuple(high.shape):
         xp = rb.xp(low, high)
         shape = np.broadcast_shapes(tuple(low.shape), tuple(high.shape))
@@ -274,7 +274,7 @@ def fixed_point(
     """x with func(x, *args) = x, by scipy.optimize.fixed_point.
 
     Args:
-        func: of x and args; gives an array of the shape of x.
+        func: of x and args; gives an array of the shape of x, real or complex.
         x0: what to start from.
         args: a tuple of arrays or containers of them.
         xtol, maxiter, method: see SciPy.
@@ -298,7 +298,7 @@ def fixed_point(
         np.float64(0.098343)
     """
     name, args = name_of(f"{_HERE}.fixed_point", func), arguments(args)
-    start_ = start(x0, args, name)
+    start_ = start(x0, args, name, complex_too=True)
     options = {"xtol": xtol, "maxiter": maxiter, "method": method}
 
     def make() -> Any:

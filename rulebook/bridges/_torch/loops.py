@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from rulebook import trees
-from rulebook.bridges._torch import private
+from rulebook.bridges._torch import private, values
 from rulebook.errors import RuleSignatureError
 
-__all__ = ["put", "while_loop"]
+__all__ = ["number", "put", "while_loop"]
 
 
 def while_loop(go_on: Callable[[Any], Any], body: Callable[[Any], Any], state: Any) -> Any:
@@ -24,6 +24,13 @@ def while_loop(go_on: Callable[[Any], Any], body: Callable[[Any], Any], state: A
             return state
         new = body(state)
         state = _where(flag, new, state) if isinstance(plain, Tensor) and plain.ndim else new
+
+
+def number(value: Any) -> Any:
+    """See Engine."""
+    if not isinstance(value, Tensor) or private.is_wrapped(value) or private.is_tracing() or values.is_active(value):
+        return value
+    return value.item()
 
 
 def _unwrapped(flag: Any) -> Any:
@@ -51,7 +58,7 @@ def _where(flag: Tensor, new: Any, old: Any) -> Any:
 
 def put(array: Tensor, k: Tensor, row: Tensor) -> Tensor:
     """See Engine."""
-    if any(private.is_wrapped(x) for x in (array, k, row)):
+    if any(isinstance(x, Tensor) and private.is_wrapped(x) for x in (array, k, row)):
         numbers = torch.arange(array.shape[0], dtype=k.dtype, device=k.device)
         return torch.where((numbers == k).unsqueeze(-1), row, array)
     array[int(k)] = row
