@@ -153,3 +153,7 @@ def test_bad_input():
         integrate.quad(lambda x: 1j * x, 0.0, 1.0)
     with pytest.raises(rb.RuleOutputError, match=r"its integrand\.\nExpected: one real number\nGot: shape \(2,\)"):
         integrate.quad(lambda x: np.array([x, x]), 0.0, 1.0)
+    with pytest.raises(rb.RuleSignatureError, match="did you mean 'raise'"):
+        integrate.quad(decay, 0.0, 1.0, 1.0, on_failure="rise")
+    with pytest.raises(rb.RuleSignatureError, match=r"quad of decay, a\.\nExpected: real numbers"):
+        integrate.quad(decay, 1j, 1.0, 1.0)

@@ -294,6 +294,7 @@ def test_a_function_that_couples_elements_is_refused(engine):
         (lambda: optimize.root(system, [1.0, 1.0], args=(1.0, 2.0)), rb.RuleSignatureError, r"args\.\nExpected: 1 arguments .*\nGot: 2"),
         (lambda: optimize.newton(lambda x, a, b: x - a, 1.0, args=(1.0, 2.0)), rb.RuleSignatureError, "parameter 'b'.*never read"),
         (lambda: optimize.root(system, np.ones((2, 1)), args=(1.0,)), rb.RuleSignatureError, r"x0\.\nExpected: an array of shape \(n,\)"),
+        (lambda: optimize.minimize(bowl, [1j, 1.0], args=1.0), rb.RuleSignatureError, r"x0\.\nExpected: real numbers"),
         (lambda: optimize.root(system, "here", args=(1.0,)), rb.RuleSignatureError, r"x0\.\nExpected: an array of numbers\nGot: a str"),
         (lambda: optimize.brentq(cubic, 2.0, 5.0, args=(1.0,)), ValueError, "must have different signs"),
         (lambda: optimize.brentq(cubic, [0.0, 2.0], 5.0, args=(1.0,)), ValueError, r"different signs; at element \[1\]"),
@@ -337,3 +338,19 @@ def test_data_that_a_function_holds_may_be_the_engines():
     jax = pytest.importorskip("jax")
     g = jax.jit(jax.grad(ridge(jax.numpy.asarray(a), jax.numpy.asarray(y))))
     assert float(g(2.0)) == pytest.approx(exact, rel=1e-9)
+
+
+def test_a_complex_fixed_point():
+    step = lambda x, c: (x + c / x) / 2
+    assert complex(optimize.fixed_point(step, 1.0, args=(np.array(2j),))) == pytest.approx(1 + 1j)
+    for engine in ENGINES:
+        found = rb.grad(lambda c: rb.xp(c).real(optimize.fixed_point(step, 1.0 + 0.5j, args=(c,), xtol=1e-13)), engine=engine)(np.array(2j))
+        assert complex(found) == pytest.approx(np.conj(0.5 / (1 + 1j)))
+
+
+def test_a_whole_result_leaves_a_compiled_program():
+    jax = pytest.importorskip("jax")
+    found = jax.jit(lambda t: optimize.minimize(bowl, [0.5, 0.5], args=(t,)))(2.0)
+    assert isinstance(found, optimize.OptimizeResult)
+    assert bool(found.success)
+    assert found.x.shape == (2,)

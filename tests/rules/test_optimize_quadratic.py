@@ -188,6 +188,7 @@ def test_no_lower_bound():
         ((np.eye(3), ONE), {}, r"P\.\nExpected: shape \(2, 2\), to fit q\nGot: shape \(3, 3\)"),
         ((EYE, ONE, EYE), {}, r"G and h\.\nExpected: both or neither\nGot: G alone"),
         ((EYE, ONE, np.ones((3, 2)), ONE), {}, r"G\.\nExpected: shape \(2, 2\)"),
+        ((EYE, ONE), {"on_failure": "rise"}, "did you mean 'raise'"),
         ((EYE, ONE), {"solver": "osqq"}, r"solver\.\nExpected: 'auto' or one of 'osqp', 'scipy'"),
     ],
 )
