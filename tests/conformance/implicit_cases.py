@@ -170,6 +170,5 @@ CASES = [
     Case("minimum", _minimizer(host=False), _rates),
     Case("scalar root, host", _scalar(host=True), lambda rng: (*map(float, rng.normal(size=2)), float(rng.uniform(0.5, 1.0))), host=_HOST),
     Case("complex root", _complex(host=False), _complex_args),
-    Case("root with aux", _aux(host=False), _floats((2,), (2,))),
     Case("root with aux, host", _aux(host=True), _floats((2,), (2,)), host=_HOST),
 ]
