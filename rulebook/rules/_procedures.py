@@ -184,8 +184,6 @@ class Procedure(Remade):
         parts: the functions; some may be None.
     """
 
-    _rulebook_sealed = True
-
     def __init__(self, make: Callable[..., Callable[..., Any]], parts: tuple[Any, ...]) -> None:
         self._make = make
         self._parts = parts
