@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext, suppress
@@ -99,7 +100,25 @@ class Implicit(Remade, Primitive):
         def equation(x: Any, captured_: Any, *theta: Any, **statics: Any) -> Any:
             return captured.rebuild(captured_)[1](x, *theta, **accepted(statics, names))
 
-        return Implicit(solver, equation, kind, **{**options, "name": self.name, "listed": False, "cases": ()})
+        own = {"name": self.name, "listed": False, "cases": (), **_without_captured(options)}
+        return Implicit(solver, equation, kind, **{**options, **own})
+
+
+def _without_captured(options: dict[str, Any]) -> dict[str, Any]:
+    """The functions among some options, which are called without the captured values."""
+    result, linear_solver = options["result"], options["linear_solver"]
+    made: dict[str, Any] = {}
+    if result is not None:
+        made["result"] = lambda x0, captured_, *theta, **statics: result(x0, *theta, **statics)
+    if callable(linear_solver):
+
+        def solve(operator: Any, b: Any) -> Any:
+            known = copy.copy(operator)
+            known.params = operator.params[0], operator.params[1][1:]
+            return linear_solver(known, b)
+
+        made["linear_solver"] = solve
+    return made
 
 
 def _like_x0(x0: Any, *theta: Any, **statics: Any) -> Any:
@@ -199,7 +218,8 @@ def root(
         on_failure: what happens where the solver or a linear solve did not converge: "warn", "raise" or "ignore".  Programs that are
             traced have no numbers to warn of: a failed linear solve gives NaN there, and "raise" looks when they run.
         name: how messages call it.
-        cases, tangent_space, accuracy: see `rb.primitive`.
+        cases, tangent_space, accuracy: see `rb.primitive`.  A solver that stops at a relative error above 1e-6 should declare it by
+            accuracy=: the checker takes differences of first derivatives to check the second, and their error is that of x.
 
     Returns:
         A decorator of solvers `solve(x0, *theta, **static) -> x`, which gives a primitive.  Statics go to the residual as well

@@ -260,3 +260,72 @@ def test_torch_a_module_that_holds_its_own_solver_and_is_called_with_other_param
     for one, other, third in zip(expected, plain, called.values(), strict=True):
         torch.testing.assert_close(other, one, rtol=1e-12, atol=1e-14)
         torch.testing.assert_close(third, one, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_options_are_called_without_what_was_captured(engine: str) -> None:
+    """A declared result and a linear solver of the user's know the arguments alone."""
+    known = []
+
+    def linear_solver(operator: Any, b: Any) -> Any:
+        x, theta = operator.params
+        known.append(len(theta))
+        return b / rb.xp(x).cosh(x)
+
+    def fn(w):
+        @rb.implicit.root(lambda x, a: _residual(x, a, w), host=True, result=lambda x0, a: x0, linear_solver=linear_solver)
+        def solve(x0, a):
+            return np.arcsinh(a * w)
+
+        return solve(np.zeros(2), A)
+
+    np.testing.assert_allclose(_jacobian(engine, fn), np.diag(RIGHT), rtol=1e-10, atol=1e-12)
+    assert set(known) == {1}
+
+
+class TestJax:
+    """Tracers of every kind."""
+
+    def test_transformations(self) -> None:
+        jax = pytest.importorskip("jax")
+        loss = lambda w: _solution(_closure, both=True)(w).sum()
+        one = lambda w, a: rb.implicit.root(_closure(w))(lambda x0, a: _solve(a, w))(jax.numpy.zeros(()), a)
+        for gradient in (jax.jit(jax.grad(loss)), jax.grad(jax.jit(loss)), jax.grad(jax.checkpoint(loss))):
+            np.testing.assert_allclose(gradient(W), RIGHT, rtol=1e-10)
+        np.testing.assert_allclose(jax.jit(jax.vmap(jax.grad(one)))(W, A), RIGHT, rtol=1e-10)
+        np.testing.assert_allclose(jax.jit(lambda w: jax.jvp(loss, (w,), (w,))[1])(W), RIGHT @ W, rtol=1e-10)
+
+    def test_a_compiled_residual_is_refused(self) -> None:
+        """What JAX compiled cannot be made again of other values."""
+        jax = pytest.importorskip("jax")
+        with pytest.raises(rb.RuleSignatureError, match="leads to w"):
+            _jacobian("jax", _solution(lambda w: jax.jit(_closure(w)), both=True))
+
+
+class TestTorch:
+    """Tensors that require gradients, of plain torch and of torch.func, of forward mode, and in compiled code."""
+
+    def test_transformations(self) -> None:
+        torch = pytest.importorskip("torch")
+        a, start = torch.tensor(A), torch.zeros(2, dtype=torch.float64)
+
+        def solution(w: Any, a: Any = a, start: Any = start) -> Any:
+            return rb.implicit.root(_closure(w))(lambda x0, a: _solve(a, w))(start, a)
+
+        w = torch.tensor(W, requires_grad=True)
+        np.testing.assert_allclose(torch.autograd.grad(solution(w).sum(), w)[0], RIGHT, rtol=1e-10)
+        free = w.detach()
+        np.testing.assert_allclose(torch.func.grad(lambda w: solution(w).sum())(free), RIGHT, rtol=1e-10)
+        np.testing.assert_allclose(torch.func.vmap(torch.func.grad(lambda w, a: solution(w, a, start[0])))(free, a), RIGHT, rtol=1e-10)
+        with torch.autograd.forward_ad.dual_level():
+            dual = torch.autograd.forward_ad.make_dual(free, free)
+            found = torch.autograd.forward_ad.unpack_dual(solution(dual)).tangent
+        np.testing.assert_allclose(found, RIGHT * W, rtol=1e-10)
+
+    def test_compiled_code_refuses(self) -> None:
+        torch = pytest.importorskip("torch")
+        w = torch.tensor(W, requires_grad=True)
+        solve = rb.implicit.root(_closure(w))(lambda x0, a: _solve(a, w))
+        loss = torch.compile(lambda a: solve(torch.zeros(2, dtype=torch.float64), a).sum(), backend="aot_eager")
+        with pytest.raises(Exception, match="the captured variable w"):  # inside an error of torch's
+            loss(torch.tensor(A, requires_grad=True))
