@@ -118,9 +118,11 @@ def may_capture(value: Any) -> bool:
 
 
 def _may_capture(value: Any, seen: set[int]) -> bool:
-    if isinstance(value, (*_PLAIN, np.generic, np.dtype)) or is_sealed(value) or id(value) in seen:
+    if isinstance(value, (*_PLAIN, np.generic, np.dtype)) or id(value) in seen:
         return False
     seen.add(id(value))
+    if is_sealed(value):
+        return any(_may_capture(part, seen) for part in getattr(value, "parts", tuple)())
     if _is_library_code(value):
         return False
     if not isinstance(value, types.FunctionType):
