@@ -13,7 +13,7 @@ import numpy as np
 from rulebook import captures, trees
 from rulebook.engines import NUMPY, OPAQUE, any_is_recording, constant, engine_of, is_floating, kind_of
 from rulebook.errors import RuleOutputError, RuleSignatureError
-from rulebook.implicit.captured import Captured, Remade, find, refuse_hidden
+from rulebook.implicit.captured import Captured, Remade, find, refuse_active, refuse_hidden
 from rulebook.implicit.equation import Equation, FixedPoint, Minimum, Root, accepted, check_parameters
 from rulebook.implicit.options import Options
 from rulebook.implicit.theorem import Theorem
@@ -53,7 +53,7 @@ class Implicit(Remade, Primitive):
             args, statics = self.signature.bind(args, kwargs)
             return self._with(captured)(args[0], tuple(captured.values), *args[1:], **statics)
         y = super().__call__(*args, **kwargs)
-        if self._may_capture and not any_is_recording():
+        if (self._may_capture or any(map(captures.may_capture, kwargs.values()))) and not any_is_recording():
             self._refuse_hidden(y, args, kwargs)
         return y
 
@@ -66,8 +66,11 @@ class Implicit(Remade, Primitive):
         return found is not None
 
     def _refuse_hidden(self, y: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        """Look at the equation where nothing that it is given is differentiated."""
+        """Look at the options, and at the equation where nothing that it is given is differentiated."""
         args, statics = self.signature.bind(args, kwargs)
+        for option, value in kwargs.items():
+            if option in statics and captures.may_capture(value):
+                refuse_active(value, f"{self.name}, static {option!r}.")
         leaves, structure = trees.flatten(stop_gradient((y[0] if self._has_aux else y, *args[1:])))
         engine = engine_of(leaves, self.name)
         if engine is not None:

@@ -15,7 +15,7 @@ from rulebook.errors import RuleSignatureError
 from rulebook.implicit.graph import Graph, Remade
 from rulebook.trees import leaves_of
 
-__all__ = ["Captured", "Remade", "find", "refuse_hidden"]
+__all__ = ["Captured", "Remade", "find", "refuse_active", "refuse_hidden"]
 
 
 HOW = "captured values in closures, defaults, globals, methods, partial functions, containers or attributes"
@@ -81,6 +81,22 @@ def find(roots: tuple[Any, ...], name: str) -> Captured | None:
     """The captured values of some functions that may be differentiated; None where there are none."""
     found = Captured(roots, name)
     return found if found.values else None
+
+
+def refuse_active(value: Any, where: str) -> None:
+    """Refuse an option that captured what is being differentiated.
+
+    Raises:
+        RuleSignatureError: it did.
+    """
+    found = find((value,), where)
+    if found is not None:
+        raise RuleSignatureError(
+            where,
+            "nothing that is being differentiated",
+            f"{found.paths[0] or 'a value'}, which may be",
+            "make it a positional parameter",
+        )
 
 
 def refuse_hidden(value: Any, name: str, what: str) -> None:

@@ -32,9 +32,17 @@ class Equation:
         self.statics = _keywords(fn)
 
     def __call__(self, engine: Engine, x: Any, theta: tuple[Any, ...], statics: dict[str, Any]) -> Any:
-        """The residual, a tree like x."""
+        """The residual, a tree like x, in its dtypes."""
         accepted = self.accepted(statics)
-        return self.residual(engine, lambda x: self.fn(x, *theta, **accepted), x)
+        leaves, structure = trees.flatten(self.residual(engine, lambda x: self.fn(x, *theta, **accepted), x))
+        return structure.unflatten(iter([self._cast(engine, b, a) for a, b in zip(trees.leaves_of(x), leaves, strict=True)]))
+
+    def _cast(self, engine: Engine, value: Any, like: Any) -> Any:
+        like = engine.asarray(like)
+        value = engine.asarray(value, like)
+        if engine.is_complex(value) and not engine.is_complex(like):
+            raise self._wrong("a real value, as x is real", f"a complex one, {value.dtype}")
+        return value if value.dtype == like.dtype else engine.cast(value, like)
 
     def accepted(self, statics: dict[str, Any]) -> dict[str, Any]:
         """The options of the solver that the author's function takes as well."""

@@ -283,6 +283,19 @@ def test_options_are_called_without_what_was_captured(engine: str) -> None:
     assert set(known) == {1}
 
 
+@pytest.mark.parametrize("engine", ENGINES)
+def test_an_option_that_captured_is_refused(engine: str) -> None:
+    """A function given as a static, whatever else is differentiated."""
+
+    @rb.implicit.root(lambda x, a, *, f: f(x) - a, host=True)
+    def solve(x0, a, *, f):
+        return a / W
+
+    for other in (lambda w: A, lambda w: w * 1.0):
+        with pytest.raises(rb.RuleSignatureError, match="positional"):
+            _jacobian(engine, lambda w, other=other: solve(np.zeros(2), other(w), f=lambda x: x * w))
+
+
 class TestJax:
     """Tracers of every kind."""
 

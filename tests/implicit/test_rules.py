@@ -179,6 +179,26 @@ def test_complex_states(engine: str) -> None:
 
 
 @every_engine
+def test_a_start_of_another_precision(engine: str) -> None:
+    """Of a host solver the solution has the dtype of the start; the equation may be computed in more digits."""
+    solve = rb.implicit.root(lambda x, a: x - a * a, host=True)(lambda x0, a: a * a)
+    fn, a, t = lambda a: solve(np.zeros(2, np.float32), a), np.array([1.0, 2.0]), np.array([1.0, -1.0])
+    if engine == "autograd":  # which has no JVP of astype, and says so
+        np.testing.assert_allclose(rb.vjp(fn, a, engine=engine)[1](t.astype(np.float32))[0], 2 * a * t, rtol=1e-6)
+        return
+    y, y_dot, a_bar = _derivatives(engine, fn, a, t, t.astype(np.float32))
+    assert (y.dtype, y_dot.dtype, a_bar.dtype) == (np.float32, np.float32, np.float64)
+    np.testing.assert_allclose([y_dot, a_bar], 2 * np.array([a * t, a * t]), rtol=1e-6)
+
+
+@every_engine
+def test_a_complex_residual_of_a_real_state(engine: str) -> None:
+    solve = rb.implicit.root(lambda x, a: x - a * (1 + 1j), host=True, name="halved")(lambda x0, a: a)
+    with pytest.raises(rb.RuleOutputError, match=r"(?s)halved, its residual.*a real value, as x is real.*complex"):
+        rb.jvp(lambda a: solve(np.zeros(2), a), (np.ones(2),), (np.ones(2),), engine=engine)
+
+
+@every_engine
 def test_the_start_has_no_derivative(engine: str) -> None:
     fn = lambda x0: KINDS["root"][0]("dense")(x0, rb.xp(x0).asarray(B)) * 2.0
     np.testing.assert_array_equal(rb.jacobian(fn, engine=engine)(np.ones(3)), np.zeros((3, 3)))
