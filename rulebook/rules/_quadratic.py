@@ -218,7 +218,8 @@ def _least_distance(p: _Program, basis: Any, x: Any) -> tuple[Any, Any]:
     size = max(float(np.linalg.norm(d)), 1e-300)
     target = np.zeros(m.shape[1] + 1)
     target[-1] = 1
-    v, _ = scipy("optimize").nnls(np.concatenate([-m.T, -d[None] / size]), target)
+    # Without columns, nnls writes past its memory (SciPy 1.17).
+    v = scipy("optimize").nnls(np.concatenate([-m.T, -d[None] / size]), target)[0] if len(d) else np.zeros(0)
     r = np.append(-m.T @ v, -d @ v / size - 1)
     if len(d) and np.linalg.norm(r) <= 1e-12:
         raise _infeasible("no point keeps all constraints")

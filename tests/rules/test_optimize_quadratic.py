@@ -207,3 +207,11 @@ def test_arguments_that_do_not_fit(args, options, message):
 def test_programs_without_a_solution(args, message):
     with pytest.raises(ValueError, match=message):
         quadratic_program(*args)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_no_inequality_at_all(solver):
+    """SciPy's nonnegative least squares without columns would end the process."""
+    _available(solver)
+    found = quadratic_program(2 * np.eye(2), np.array([-2.0, -4.0]), np.zeros((0, 2)), np.zeros(0), solver=solver)
+    np.testing.assert_allclose(found.x, [1.0, 2.0], atol=1e-12)
