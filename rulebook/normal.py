@@ -310,9 +310,9 @@ class NormalForm(Outputs):
                 f"NumPy code: {type(error).__name__}",
                 "write it with rb.xp, or mark it host=True",
             ) from error
-        where = f" of {self.name}, engine {self.engine.name}."
-        if not any(note.endswith(where) for note in getattr(error, "__notes__", ())):  # a rule may run the primal, which then said so
-            error.add_note(f"Raised in the {what}{where}")
+        note = f"Raised in the {what} of {self.name}, engine {self.engine.name}."
+        if note not in getattr(error, "__notes__", ()):
+            error.add_note(note)
         return error
 
     # -- what the scalar forms need ------------------------------------------------------------
