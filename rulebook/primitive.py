@@ -8,16 +8,18 @@ import operator
 import sys
 import types
 import weakref
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from rulebook import captures, forms, trees
+from rulebook import native as natives
 from rulebook.engines import CONTAINER, OPAQUE, Engine, constant, engine_of, kind_of, load_engine
 from rulebook.errors import DuplicateRuleError, RuleSignatureError
 from rulebook.memory import guarded
+from rulebook.native import Native
 from rulebook.normal import NormalForm
 from rulebook.signature import Signature, static_key
 
@@ -66,6 +68,7 @@ class Primitive:
         host: whether fn needs NumPy arrays.
         forward, reverse: the rules, or None.
         batch: the batch rule, or None.
+        native: engine -> its own function, which is called there.
         cases: example calls.
     """
 
@@ -83,6 +86,7 @@ class Primitive:
         tangent_space: Callable[[int, Any], Any] | None = None,
         accuracy: float | None = None,
         jit: bool = True,
+        native: Mapping[str, Native] | None = None,
         listed: bool = True,
     ) -> None:
         if not callable(fn):
@@ -100,6 +104,7 @@ class Primitive:
         self.tangent_space = tangent_space
         self.accuracy = accuracy
         self.jit = jit
+        self.native = dict(native or {})
         self.forward: forms.Forward | None = None
         self.reverse: forms.Reverse | None = None
         self.batch: forms.Rule | None = None
@@ -200,7 +205,9 @@ class Primitive:
         if bound is None:
             while len(self._bound) >= _MAX_FORMS:
                 self._bound.pop(next(iter(self._bound)), None)
-            bound = self._bound[key] = engine.bind(NormalForm(self, engine, structure, opaque, statics))
+            form = NormalForm(self, engine, structure, opaque, statics)
+            own = self.native.get(engine.name)
+            bound = self._bound[key] = engine.bind(form) if own is None else natives.bind(own, form)
         return bound
 
     def _key(self, statics: dict[str, Any]) -> Hashable:

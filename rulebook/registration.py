@@ -50,6 +50,8 @@ def primitive(fn: Callable[..., Any] | None = None, **options: Any) -> Any:
         tangent_space: `(argument index, tangent) -> tangent`, the projection onto the space where the rules hold.
         accuracy: the relative error of a function that iterates to a tolerance.
         jit: whether un-jitted calls on JAX values may be compiled; false for code that branches on values.
+        native: engine -> the function that it has itself, natively and right in every mode and order: a path in its `rb.xp`
+            namespace, as {"jax": "special.i0e"}, or a function of the same arguments.  There the rules are not used.
 
     Returns:
         A Primitive: the function, which also takes any engine's values.
@@ -291,6 +293,7 @@ class RuleInfo:
         host: which of "primal", "forward" and "reverse" are host code.
         batch: whether it has a batch rule.
         engines: the engines that there is a bridge for.
+        native: those of them in which the function is the engine's own.
         derived: what is derived, direction -> how and at what cost.
     """
 
@@ -300,6 +303,7 @@ class RuleInfo:
     host: tuple[str, ...]
     batch: bool
     engines: tuple[str, ...]
+    native: tuple[str, ...]
     derived: dict[str, str]
 
 
@@ -333,6 +337,7 @@ def rules(f: Any) -> RuleInfo:
         tuple(what for what, part in parts if part is not None and (part.host or getattr(part, "wraps_host", False))),
         target.batch is not None,
         engine_names(),
+        tuple(target.native),
         derived,
     )
 

@@ -21,7 +21,7 @@ def run_ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[str
     """`ufunc(*inputs, **kwargs)` or one of its methods."""
     if method != "__call__":
         return _run_method(ufunc, method, inputs, kwargs)
-    found = registry.UFUNCS.get(ufunc) or registry.find_ufunc(ufunc)
+    found = registry.UFUNCS.get(ufunc) or registry.find(registry.UFUNCS, ufunc)
     if found is None:
         raise missing(_name(ufunc))
     return found(*inputs) if not kwargs else _with_options(ufunc, found, inputs, kwargs)
@@ -76,8 +76,10 @@ def run_function(like: Any, func: Any, args: tuple[Any, ...], kwargs: dict[str, 
     """A function of NumPy's that dispatches; `like` is the dual that was found first."""
     found = registry.FUNCTIONS.get(func)
     if found is None:
-        found = registry.CREATORS.get(func)
+        creator = registry.CREATORS.get(func)
+        if creator is not None:
+            return creator(like, *args, **kwargs)
+        found = registry.find(registry.FUNCTIONS, func)
         if found is None:
             raise missing(f"{func.__module__}.{func.__name__}")
-        return found(like, *args, **kwargs)
     return found(*args, **kwargs)

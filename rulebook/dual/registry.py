@@ -5,12 +5,12 @@ Keyed by the object, not the name: np.outer and np.linalg.outer are two function
 
 from __future__ import annotations
 
-import importlib
-import sys
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-__all__ = ["CREATORS", "FUNCTIONS", "METHODS", "UFUNCS", "rule", "ufunc_rule"]
+from rulebook.native import standing_for
+
+__all__ = ["CREATORS", "FUNCTIONS", "METHODS", "UFUNCS", "find", "rule", "ufunc_rule"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 Rule = Callable[..., Any]
@@ -41,10 +41,10 @@ def ufunc_rule(*ufuncs: Any) -> Callable[[F], F]:
     return register
 
 
-def find_ufunc(ufunc: Any) -> Rule | None:
-    """The rule of a ufunc; those of scipy.special are loaded when one of them is met."""
-    found = UFUNCS.get(ufunc)
-    if found is None and "scipy.special" in sys.modules and "rulebook.dual.special" not in sys.modules:
-        importlib.import_module("rulebook.dual.special")
-        found = UFUNCS.get(ufunc)
+def find(table: dict[Any, Rule], function: Any) -> Rule | None:
+    """The rule of a function; those of the rule library are loaded when one of them is met."""
+    found = table.get(function)
+    if found is None:
+        stands = standing_for(function)  # may load a module that fills the tables
+        found = table.get(function) or stands
     return found

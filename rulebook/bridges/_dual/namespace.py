@@ -38,5 +38,5 @@ NAMESPACE = Namespace(
         "asarray": _asarray,
         "array": _asarray,
     },
-    {"special": lambda: Namespace("dual.special", importlib.import_module("rulebook.dual.special"), {})},
+    {"special": lambda: Namespace("dual.special", importlib.import_module("rulebook.rules.special"), {})},
 )

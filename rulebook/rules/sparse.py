@@ -1,0 +1,5 @@
+"""Functions of scipy.sparse as primitives."""
+
+from __future__ import annotations
+
+__all__: list[str] = []
