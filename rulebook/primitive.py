@@ -14,8 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from rulebook import captures, forms, trees
-from rulebook import native as natives
+from rulebook import captures, forms, native as natives, trees
 from rulebook.engines import CONTAINER, OPAQUE, Engine, constant, engine_of, kind_of, load_engine
 from rulebook.errors import DuplicateRuleError, RuleSignatureError
 from rulebook.memory import guarded
