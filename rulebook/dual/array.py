@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from rulebook.dual import tags
+from rulebook.dual import live, tags
 from rulebook.dual.errors import DroppedTangentError, describe
 from rulebook.dual.operators import Operators
 
@@ -49,6 +49,10 @@ class DualArray(Operators):
         self.b = b
         self.tag = tag
         self.root: DualArray | None = None
+
+    @property
+    def __class__(self) -> type:  # type: ignore[override]
+        return live.looks_like(np.ndarray, DualArray) if live.is_on() else DualArray
 
     @property
     def shape(self) -> tuple[int, ...]:  # type: ignore[override]

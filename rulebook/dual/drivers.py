@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from rulebook import trees
+from rulebook.dual import live
 from rulebook.dual.array import DualArray
 from rulebook.dual.errors import DroppedTangentError, describe
 from rulebook.dual.identity import identity
@@ -25,13 +26,21 @@ _CHUNK_BYTES = 1 << 26  # tangents of the argument held at once by a Jacobian; b
 def run(fn: Callable[..., Any], *args: Any) -> Any:
     """fn(*args); where NumPy hides our refusal behind an error of its own, ours."""
     try:
-        return fn(*args)
+        return fn(*args) if not live.is_on() else _followed(fn, args)
     except (TypeError, ValueError) as error:
         if isinstance(error.__cause__, DroppedTangentError) and not isinstance(
             error, RulebookError
         ):  # "setting an array element with a sequence"
             raise error.__cause__ from None
         raise
+
+
+def _followed(fn: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+    """fn(*args) where `third_party.passing` is on."""
+    with live.following(args):
+        y = fn(*args)
+        live.check(y)
+    return y
 
 
 def value(x: Any) -> Any:

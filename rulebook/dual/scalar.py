@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from rulebook.dual import tags
+from rulebook.dual import live, tags
 from rulebook.dual.methods import Methods
 
 __all__ = ["Dual", "dual", "number", "stack"]
@@ -67,6 +67,10 @@ class Dual(Methods):
     shape: tuple[int, ...] = ()
     ndim = 0
     size = 1
+
+    @property
+    def __class__(self) -> type:  # type: ignore[override]
+        return live.looks_like(self.dtype.type, Dual) if live.is_on() else Dual
 
     @property
     def dtype(self) -> Any:

@@ -1,0 +1,94 @@
+"""Code of other libraries on dual numbers, unmodified: a mode in which what coerces its arguments lets duals through."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import threading
+import types
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from rulebook.dual import live
+from rulebook.dual.third_party.buffers import buffers
+from rulebook.dual.third_party.coercions import coercions
+from rulebook.dual.third_party.lists import dispatching
+from rulebook.dual.third_party.places import Places
+from rulebook.dual.third_party.redirects import redirects
+from rulebook.dual.third_party.scalars import Float, functions_of_math
+
+__all__ = ["passing"]
+
+
+def _standing_module(original: types.ModuleType, table: dict[Any, Any]) -> types.ModuleType:
+    """A module with other functions; by its namespace, so that it is as fast."""
+    by_id = {id(old): new for old, new in table.items()}
+    module = types.ModuleType(original.__name__, original.__doc__)
+    vars(module).update({name: by_id.get(id(value), value) for name, value in vars(original).items()})
+    module.__getattr__ = lambda name: getattr(original, name)  # type: ignore[method-assign]
+    return module
+
+
+class _Mode:
+    """The mode as all threads share it: the places are replaced while one of them wants it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._users = 0
+        self._places: Places | None = None
+        self._redirected = 0
+
+    def enter(self) -> None:
+        """One more wants it."""
+        with self._lock:
+            if not self._users:
+                self._made().replace()
+            self._users += 1
+
+    def leave(self) -> None:
+        """One fewer wants it."""
+        with self._lock:
+            self._users -= 1
+            if not self._users and self._places is not None:
+                self._places.restore()
+
+    def _made(self) -> Places:
+        """The places; made again when more of SciPy has been loaded."""
+        found = redirects()
+        if self._places is None or len(found) != self._redirected:
+            of_numpy = {**dispatching(np), **coercions(), **buffers()}
+            of_math = functions_of_math()
+            modules = [(np, _standing_module(np, of_numpy)), (math, _standing_module(math, of_math))]
+            self._places = Places([*of_numpy.items(), *of_math.items(), *found.items(), *modules], Float)
+            self._redirected = len(found)
+        return self._places
+
+
+_mode = _Mode()
+
+
+@contextlib.contextmanager
+def passing() -> Iterator[None]:
+    """Let code of other libraries run on dual numbers, where it is written in Python and NumPy.
+
+    Inside the block, `np.asarray(x)` and its like give a dual back as it is, `np.empty` and its like make
+    arrays that can take the tangents of the running derivative calls, `float(x)` and the functions of `math` take duals,
+    and functions of SciPy that are compiled code call the rule library's.  Compiled code goes on refusing duals.
+    Of this thread alone; everything is as before when the block ends.
+
+    Example:
+        >>> import numpy as np
+        >>> import rulebook as rb
+        >>> from numpy.polynomial.chebyshev import chebval  # it starts with np.array(c, ndmin=1, copy=None)
+        >>> with passing():
+        ...     rb.grad(lambda c: chebval(0.5, c), engine="dual")(np.ones(3))
+        array([ 1. ,  0.5, -0.5])
+    """
+    _mode.enter()
+    try:
+        with live.turned_on():
+            yield
+    finally:
+        _mode.leave()
