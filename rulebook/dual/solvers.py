@@ -37,8 +37,9 @@ def _linear_solve(a: Any, b: Any, solver: Any, read: Any) -> Any:
         return solver(a, b)
     p = primal(a, tag)
     x = _linear_solve(p, primal(b, tag), solver, read)
-    a_dot = tangent(a, tag)
-    t = solve_with(lambda r: _linear_solve(p, r, solver, read), None if a_dot is None else read(a_dot), x, tangent(b, tag))
+    ndim = np.ndim(x)
+    a_dot = tangent(a, tag, ndim)
+    t = solve_with(lambda r: _linear_solve(p, r, solver, read), None if a_dot is None else read(a_dot), x, tangent(b, tag, ndim))
     return join(x, t, tag)
 
 

@@ -1,0 +1,105 @@
+"""Example calls of the functions of `scipy.linalg`: small ones, as the checker draws them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from rulebook.primitive import case
+
+__all__ = ["hermitian", "normal", "positive", "regular"]
+
+Draw = Callable[[np.random.Generator], Any]
+
+
+def normal(rng: np.random.Generator, *shape: int, dtype: Any = float) -> Any:
+    """Numbers of a normal distribution."""
+    x = rng.normal(size=shape)
+    if np.dtype(dtype).kind == "c":
+        x = x + 1j * rng.normal(size=shape)
+    return x.astype(dtype)
+
+
+def regular(rng: np.random.Generator, *shape: int, dtype: Any = float) -> Any:
+    """Well-conditioned matrices of this shape: singular values between 1 and 2."""
+    u, _, vh = np.linalg.svd(normal(rng, *shape, dtype=dtype), full_matrices=False)
+    s = rng.uniform(1.0, 2.0, (*shape[:-2], min(shape[-2:])))
+    return ((u * s[..., None, :]) @ vh).astype(dtype)
+
+
+def hermitian(rng: np.random.Generator, *shape: int, dtype: Any = float, low: float = -2.0) -> Any:
+    """Hermitian matrices, of eigenvalues that are apart."""
+    n = shape[-1]
+    q, _ = np.linalg.qr(normal(rng, *shape, dtype=dtype))
+    w = low + np.cumsum(rng.uniform(0.5, 1.0, shape[:-1]), -1)
+    x = ((q * w[..., None, :]) @ np.conj(np.swapaxes(q, -1, -2))).astype(dtype)
+    return (x + np.conj(np.swapaxes(x, -1, -2))) / 2 if n else x
+
+
+def positive(rng: np.random.Generator, *shape: int, dtype: Any = float) -> Any:
+    """Positive definite matrices, of eigenvalues that are apart."""
+    return hermitian(rng, *shape, dtype=dtype, low=0.5)
+
+
+def _of(make: Callable[..., Any], *shape: int, dtype: Any = float, **static: Any) -> Draw:
+    return lambda rng: case(make(rng, *shape, dtype=dtype), **static)
+
+
+def _upset(rng: np.random.Generator, *shape: int, lower: bool, dtype: Any = float) -> Any:
+    """A positive definite matrix of which one triangle is stored, beside numbers that are not read."""
+    a, other = positive(rng, *shape, dtype=dtype), normal(rng, *shape, dtype=dtype)
+    return np.tril(a) + np.triu(other, 1) if lower else np.triu(a) + np.tril(other, -1)
+
+
+INV: list[Draw] = [
+    _of(regular, 3, 3),
+    _of(regular, 2, 2, dtype=complex),
+    _of(regular, 2, 2, dtype=np.float32),
+    _of(regular, 2, 1, 1),
+    lambda rng: case(_upset(rng, 3, 3, lower=True, dtype=complex), assume_a="pos", lower=True),
+]
+
+
+def _singular(rng: np.random.Generator, dtype: Any = float) -> Any:
+    return normal(rng, 3, 2, dtype=dtype) @ normal(rng, 2, 3, dtype=dtype)
+
+
+REGULAR: list[Draw] = [_of(regular, 2, 2), _of(regular, 2, 1, 1, dtype=complex)]
+ADJUGATE: list[Draw] = [_of(regular, 3, 3), _of(regular, 2, 2, dtype=complex), _of(regular, 2, 1, 1)]
+DET: list[Draw] = [*ADJUGATE[:2], lambda rng: (_singular(rng),), _of(regular, 2, 2, 2, dtype=np.float32)]
+ADJUGATE_CHANGE: list[Draw] = [
+    lambda rng: (regular(rng, 3, 3), normal(rng, 3, 3)),
+    lambda rng: (regular(rng, 2, 2, dtype=complex), normal(rng, 2, 2, dtype=complex)),
+    lambda rng: (regular(rng, 1, 1), normal(rng, 2, 1, 1)),
+]
+
+
+def _system(a: Callable[[np.random.Generator], Any], *shape: int, dtype: Any = float, **static: Any) -> Draw:
+    return lambda rng: case(a(rng), normal(rng, *shape, dtype=dtype), **static)
+
+
+SOLVE: list[Draw] = [
+    _system(lambda rng: regular(rng, 3, 3), 3),
+    _system(lambda rng: regular(rng, 2, 2, dtype=complex), 2, 2, dtype=complex),
+    _system(lambda rng: regular(rng, 2, 2, dtype=np.float32), 2, dtype=np.float32),
+    _system(lambda rng: regular(rng, 2, 2, 2), 1, 2, 1, dtype=complex),
+    _system(lambda rng: regular(rng, 2, 2, 2), 2),
+    _system(lambda rng: regular(rng, 2, 2), 2, transposed=True),
+    _system(lambda rng: _upset(rng, 3, 3, lower=False, dtype=complex), 3, dtype=complex, assume_a="pos"),
+    _system(lambda rng: _upset(rng, 3, 3, lower=True), 3, assume_a="sym", lower=True),
+]
+
+
+def _triangular(rng: np.random.Generator, *shape: int, dtype: Any = float) -> Any:
+    return (normal(rng, *shape, dtype=dtype) / 2 + 2 * np.eye(shape[-1])).astype(dtype)
+
+
+SOLVE_TRIANGULAR: list[Draw] = [
+    _system(lambda rng: _triangular(rng, 3, 3), 3, lower=True),
+    _system(lambda rng: _triangular(rng, 2, 2, dtype=complex), 2, 2, dtype=complex, trans="C"),
+    _system(lambda rng: _triangular(rng, 3, 3, dtype=complex), 3, 1, dtype=complex, trans=1, unit_diagonal=True),
+    _system(lambda rng: _triangular(rng, 2, 2, dtype=np.float32), 2, dtype=np.float32),
+    _system(lambda rng: _triangular(rng, 2, 2, 2), 2, 1, lower=True, trans="T"),
+]
