@@ -1,4 +1,4 @@
-"""A factorisation that serves many right-hand sides: SciPy's where it is loaded, else one call of NumPy's with all of them."""
+"""Factors that serve many tangents in one call: by SciPy where it is loaded (it is not imported for this)."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["factor"]
+__all__ = ["cholesky_tangents", "factor"]
 
 
 def factor(a: Any) -> Callable[[Any], Any] | None:
-    """A solver for a plain square matrix, or None where SciPy is not loaded (it is not imported for this)."""
+    """A solver for a plain square matrix, or None where SciPy is not loaded."""
     linalg = sys.modules.get("scipy.linalg")
     if linalg is None or a.dtype.char not in "fdFD" or not a.size:
         return None
@@ -21,3 +21,25 @@ def factor(a: Any) -> Callable[[Any], Any] | None:
     if info > 0:
         raise np.linalg.LinAlgError("Singular matrix")
     return lambda b: getrs(lu, pivots, b)[0]
+
+
+def cholesky_tangents(low: Any, t: Any) -> Any:
+    """L phi(L^-1 A_dot L^-T) for k real tangents, or None where SciPy is not loaded: 3 n^3 operations each, where `solve` takes 5.
+
+    BLAS takes matrices by columns: (k * n, n) by rows is the k matrices, transposed, side by side.
+
+    Args:
+        low: L, of shape (n, n).
+        t: what is read of A_dot, symmetric, (k, n, n); memory that may be overwritten.
+    """
+    linalg = sys.modules.get("scipy.linalg")
+    k, n = t.shape[:2]
+    if linalg is None or low.dtype.char not in "fd" or t.dtype != low.dtype or not t.size:
+        return None
+    trsm, trmm = linalg.blas.get_blas_funcs(("trsm", "trmm"), (low,))
+    upper, tall = low.T, (k * n, n)
+    half = trsm(1.0, upper, t.reshape(tall).T, lower=0, trans_a=1, overwrite_b=1).T.reshape(k, n, n)
+    half = np.ascontiguousarray(half.swapaxes(1, 2)).reshape(tall)
+    inner = trsm(1.0, upper, half.T, lower=0, trans_a=1, overwrite_b=1).T.reshape(k, n, n)
+    inner *= np.triu(np.ones((n, n), low.dtype), 1) + np.eye(n, dtype=low.dtype) / 2
+    return trmm(1.0, upper, inner.reshape(tall).T, lower=0, trans_a=1, overwrite_b=1).T.reshape(k, n, n).swapaxes(1, 2)
