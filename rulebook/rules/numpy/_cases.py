@@ -161,3 +161,17 @@ def _reduced(case: Any) -> Any:
 def values_of(example: Example) -> Example:
     """The same without options."""
     return lambda rng: rb.case(*example(rng).args)
+
+
+def _system(shape: tuple[int, ...], right: tuple[int, ...], draw: Callable[..., Any]) -> Example:
+    return lambda rng: rb.case(draw(rng, shape) + 3 * np.eye(shape[-1]), draw(rng, right))
+
+
+def _real(rng: Rng, shape: tuple[int, ...]) -> Any:
+    return rng.normal(size=shape)
+
+
+system = _system((3, 3), (3, 2), _real)
+system_vector = _system((2, 3, 3), (3,), _real)
+system_stack = _system((2, 3, 3), (3, 2), _real)
+system_complex = _system((3, 3), (3, 1), _complex)
