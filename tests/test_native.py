@@ -56,3 +56,12 @@ def test_the_counterpart_of_a_function_is_named():
     assert native.counterpart("scipy.linalg._solvers", "solve_sylvester") == "rulebook.rules.linalg.solve_sylvester"
     assert native.counterpart("scipy.linalg._solvers", "nothing") is None
     assert native.counterpart("elsewhere", "solve_sylvester") is None
+
+
+def test_a_function_of_scipy_that_coerces_a_dual_is_told_its_counterpart():
+    linalg = pytest.importorskip("scipy.linalg")
+    a = np.eye(2)
+    with pytest.raises(TypeError, match=r"Do: call rulebook.rules.linalg.solve_sylvester in the place of scipy.linalg.solve_sylvester"):
+        rb.jvp(lambda a: linalg.solve_sylvester(a, a, a), (a,), (a,), engine="dual")
+    with pytest.raises(TypeError, match=r"Do: use functions of numpy on x itself"):
+        rb.jvp(linalg.bandwidth, (a,), (a,), engine="dual")

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+import types
+from collections.abc import Iterator
 from typing import Any, NoReturn
 
 from rulebook.errors import RulebookError, RuleMissingError
+from rulebook.native import counterpart
 
 __all__ = ["DroppedTangentError", "describe", "dropped", "missing", "unsupported"]
 
@@ -20,10 +24,36 @@ def describe(value: Any) -> str:
 
 
 def dropped(what: str, value: Any, do: str) -> NoReturn:
-    """Raise: `what` would drop the tangent of a dual number."""
-    raise DroppedTangentError(
-        f"{what} (engine dual).", "a plain number or NumPy array, without a tangent", f"{describe(value)}, whose tangent would be lost", do
-    )
+    """Raise: `what` would drop the tangent of a dual number; a function of SciPy that does so and has a counterpart is named."""
+    got = f"{describe(value)}, whose tangent would be lost"
+    raise DroppedTangentError(f"{what} (engine dual).", "a plain number or NumPy array, without a tangent", got, _called() or do)
+
+
+def _called() -> str | None:
+    """What to call in the place of the function of SciPy that is running."""
+    frame: types.FrameType | None = sys._getframe(2)
+    for _ in range(_FRAMES):
+        if frame is None:
+            break
+        for module, name in _names(frame):
+            found = counterpart(module, name)
+            if found is not None:
+                return f"call {found} in the place of {'.'.join(module.split('.')[:2])}.{name}"
+        frame = frame.f_back
+    return None
+
+
+def _names(frame: types.FrameType) -> Iterator[tuple[str, str]]:
+    """The function of SciPy that a frame runs, and, for a decorator's wrapper, the one that it wraps."""
+    module = frame.f_globals.get("__name__", "")
+    if module.startswith("scipy."):
+        yield module, frame.f_code.co_name
+        for value in frame.f_locals.values():
+            if isinstance(value, types.FunctionType):
+                yield value.__module__, value.__name__
+
+
+_FRAMES = 12  # between a function of SciPy and its coercion of the arguments
 
 
 def missing(name: str, method: str = "") -> RuleMissingError:
