@@ -175,3 +175,8 @@ system = _system((3, 3), (3, 2), _real)
 system_vector = _system((2, 3, 3), (3,), _real)
 system_stack = _system((2, 3, 3), (3, 2), _real)
 system_complex = _system((3, 3), (3, 1), _complex)
+
+
+def listed(*shapes: tuple[int, ...], **static: Any) -> Example:
+    """One list of arrays."""
+    return lambda rng: rb.case([rng.normal(size=s) for s in shapes], **static)
