@@ -1,8 +1,8 @@
 """`python -m benchmarks.dual_comparison`: dual numbers against every other forward mode that can be installed.
 
-The figures are seconds for value and tangents over seconds for the plain primal, in processor time, taken by turns in one run; the
-tangents of each package are compared with ours.  A table, and a JSON file and a plot under benchmarks/results/.  What is not installed is left
-out and said.  Results of another Python are added with `--merge FILE` (advect needs 3.12).
+The figures are seconds for value and tangents over seconds for the plain primal, in processor time, on one thread, taken by turns in
+one run; the tangents of each package are compared with ours.  A table, and a JSON file and a plot under benchmarks/results/.  What is
+not installed is left out and said.  Results of another Python are added with `--merge FILE` (advect needs 3.12).
 """
 
 from __future__ import annotations
