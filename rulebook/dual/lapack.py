@@ -1,7 +1,9 @@
-"""Factors that serve many tangents in one call: by SciPy where it is loaded (it is not imported for this)."""
+"""Factors that serve many tangents in one call: by SciPy, where it is loaded or the matrix is large enough to load it."""
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -11,10 +13,21 @@ import numpy as np
 __all__ = ["cholesky_tangents", "factor"]
 
 
+_LARGE = 100  # rows from which a second factorisation costs more than it is worth; loading SciPy takes 0.2 s, once
+
+
+def _scipy_linalg(n: int) -> Any:
+    """scipy.linalg, or None where it is not loaded and not worth it, or not installed."""
+    found = sys.modules.get("scipy.linalg")
+    if found is None and n >= _LARGE and importlib.util.find_spec("scipy") is not None:
+        found = importlib.import_module("scipy.linalg")
+    return found
+
+
 def factor(a: Any) -> Callable[[Any], Any] | None:
-    """A solver for a plain square matrix, or None where SciPy is not loaded."""
-    linalg = sys.modules.get("scipy.linalg")
-    if linalg is None or a.dtype.char not in "fdFD" or not a.size:
+    """A solver for a plain square matrix, or None without SciPy."""
+    linalg = _scipy_linalg(len(a)) if a.size and a.dtype.char in "fdFD" else None
+    if linalg is None:
         return None
     getrf, getrs = linalg.lapack.get_lapack_funcs(("getrf", "getrs"), (a,))
     lu, pivots, info = getrf(a)
@@ -24,7 +37,7 @@ def factor(a: Any) -> Callable[[Any], Any] | None:
 
 
 def cholesky_tangents(low: Any, t: Any) -> Any:
-    """L phi(L^-1 A_dot L^-T) for k real tangents, or None where SciPy is not loaded: 3 n^3 operations each, where `solve` takes 5.
+    """L phi(L^-1 A_dot L^-T) for k real tangents, or None without SciPy: 3 n^3 operations each, where `solve` takes 5.
 
     BLAS takes matrices by columns: (k * n, n) by rows is the k matrices, transposed, side by side.
 
@@ -32,9 +45,9 @@ def cholesky_tangents(low: Any, t: Any) -> Any:
         low: L, of shape (n, n).
         t: what is read of A_dot, symmetric, (k, n, n); memory that may be overwritten.
     """
-    linalg = sys.modules.get("scipy.linalg")
     k, n = t.shape[:2]
-    if linalg is None or low.dtype.char not in "fd" or t.dtype != low.dtype or not t.size:
+    linalg = _scipy_linalg(n) if t.size and low.dtype.char in "fd" and t.dtype == low.dtype else None
+    if linalg is None:
         return None
     trsm, trmm = linalg.blas.get_blas_funcs(("trsm", "trmm"), (low,))
     upper, tall = low.T, (k * n, n)
