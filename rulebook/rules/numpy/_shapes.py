@@ -163,7 +163,9 @@ def column_stack(tup: Sequence[Any]) -> Any:
     return np.column_stack(tup)
 
 
-@rearrangement(np.block, cases=[lambda rng: rb.case([[rng.normal(size=(1, 2)), rng.normal(size=(1, 1))], [np.eye(1, 2), np.eye(1)]])], engines=())
+@rearrangement(
+    np.block, cases=[lambda rng: rb.case([[rng.normal(size=(1, 2)), rng.normal(size=(1, 1))], [np.eye(1, 2), np.eye(1)]])], engines=()
+)
 def block(arrays: Any) -> Any:
     """A matrix of blocks, given as nested lists."""
     return np.block(arrays)

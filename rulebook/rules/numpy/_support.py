@@ -34,7 +34,7 @@ def stands(*functions: Any) -> Callable[[F], F]:
 
     def register(fn: F) -> F:
         for function in functions:
-            stand_for(_adapted(fn, function), function)
+            stand_for(fn if isinstance(function, np.ufunc) else _adapted(fn, function), function)
         return fn
 
     return register
