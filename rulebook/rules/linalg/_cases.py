@@ -103,3 +103,36 @@ SOLVE_TRIANGULAR: list[Draw] = [
     _system(lambda rng: _triangular(rng, 2, 2, dtype=np.float32), 2, dtype=np.float32),
     _system(lambda rng: _triangular(rng, 2, 2, 2), 2, 1, lower=True, trans="T"),
 ]
+
+LU: list[Draw] = [
+    _of(regular, 3, 3),
+    _of(regular, 2, 2, dtype=complex),
+    _of(regular, 2, 3, 2),
+    _of(regular, 2, 3, dtype=np.float32),
+]
+LU_WITH_OPTIONS: list[Draw] = [
+    _of(regular, 3, 3),
+    _of(regular, 3, 2, dtype=complex, permute_l=True),
+    _of(regular, 2, 2, 3, p_indices=True),
+]
+
+
+def _lu_solve(n: int, *b: int, dtype: Any = float, **static: Any) -> Draw:
+    def draw(rng: np.random.Generator) -> Any:
+        factors = _triangular(rng, n, n, dtype=dtype)
+        piv = np.array([rng.integers(i, n) for i in range(n)], dtype=np.int32)
+        return case((factors, piv), normal(rng, *b, dtype=dtype), **static)
+
+    return draw
+
+
+LU_SOLVE: list[Draw] = [_lu_solve(3, 3), _lu_solve(2, 2, 2, dtype=complex, trans=1), _lu_solve(3, 3, 1, dtype=complex, trans=2)]
+CHOLESKY: list[Draw] = [
+    lambda rng: case(_upset(rng, 3, 3, lower=False)),
+    lambda rng: case(_upset(rng, 2, 2, lower=True, dtype=complex), lower=True),
+    lambda rng: case(positive(rng, 2, 2, 2, dtype=np.float32), lower=True),
+]
+CHO_SOLVE: list[Draw] = [
+    lambda rng: ((_triangular(rng, 3, 3), False), normal(rng, 3)),
+    lambda rng: ((_triangular(rng, 2, 2, dtype=complex), True), normal(rng, 2, 2, dtype=complex)),
+]
