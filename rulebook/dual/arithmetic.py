@@ -169,7 +169,8 @@ def _hypot(x: Any, z: Any) -> Any:
     tag = max(tag_of(x), tag_of(z))
     a, b = operand(x, tag), operand(z, tag)
     y = np.hypot(a, b)
-    return combine(tag, y, [(np.true_divide(v, y), w) for v, w in ((a, x), (b, z)) if tag_of(w) == tag])
+    safe = np.where(np.equal(y, 0), 1.0, y)  # the norm of zero: derivative zero
+    return combine(tag, y, [(np.true_divide(v, safe), w) for v, w in ((a, x), (b, z)) if tag_of(w) == tag])
 
 
 def _log_add(name: Any, exp: Any) -> None:

@@ -102,7 +102,7 @@ class DualArray(Operators):
     def __contains__(self, value: Any) -> bool:
         return bool((self == value).any())
 
-    def view(self, p: Any, on_p: Move | None, on_t: Move) -> DualArray:
+    def seen_by(self, p: Any, on_p: Move | None, on_t: Move) -> DualArray:
         """A view: `p` shares the memory of self.p, on_t does the same behind the leading axis.
 
         on_p moves elements as from self.p to p; None where that does not do for coefficients.
@@ -159,25 +159,6 @@ class DualArray(Operators):
 
     def __reduce__(self) -> Any:
         return _rebuild, (self.p, np.array(self.tangent) if type(self.b) is np.ndarray else self.tangent, *tags.to_pickle(self.tag))
-
-    def item(self, *key: Any) -> Any:
-        """An element: a Dual."""
-        if not key and self.size != 1:
-            raise ValueError("can only convert an array of size 1 to a scalar")
-        return self.reshape(-1)[key[0] if len(key) == 1 else 0] if len(key) < 2 else self[key]
-
-    def tolist(self) -> Any:
-        """Nested lists of Duals."""
-        return [x.tolist() if type(x) is DualArray else x for x in self]
-
-    def fill(self, value: Any) -> None:
-        """Write one value everywhere."""
-        self[...] = value
-
-    @property
-    def flat(self) -> Iterator[Any]:
-        """The elements, in order."""
-        return iter(self.reshape(-1))
 
 
 def _rebuild(p: Any, t: Any, tag: int, token: str) -> DualArray:

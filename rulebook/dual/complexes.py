@@ -30,7 +30,7 @@ def _conjugate(x: Any) -> Any:
 def _part(part: Any, x: Any) -> Any:
     """The real or imaginary part, a view as NumPy's is."""
     q, t = part(x.p), part(tangent(x, x.tag))
-    return x.view(q, None, part) if type(x) is DualArray and aliases(q, x.p) else join(q, t, x.tag)
+    return x.seen_by(q, None, part) if type(x) is DualArray and aliases(q, x.p) else join(q, t, x.tag)
 
 
 @rule(np.real)

@@ -91,16 +91,3 @@ CREATORS[np.full] = _full
 CREATORS[np.array] = _array
 CREATORS[np.asarray] = lambda like, values, dtype=None, **options: _array(like, values, dtype, copy=False)
 CREATORS[np.asanyarray] = CREATORS[np.ascontiguousarray] = CREATORS[np.asarray]
-
-
-@rule(np.copyto)
-def _copyto(dst: Any, src: Any, casting: Any = None, where: Any = True) -> None:
-    if not is_dual(dst):
-        dst[...] = src  # refused by NumPy's call of __array__, which says what to do
-    dst[...] = src if where is True else np.where(where, src, dst)
-
-
-@rule(np.fill_diagonal)
-def _fill_diagonal(a: Any, val: Any, wrap: bool = False) -> None:
-    at = np.arange(min(a.shape))
-    a[(at,) * a.ndim] = val

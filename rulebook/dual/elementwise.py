@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from rulebook.dual.array import DualArray
+from rulebook.dual.errors import unsupported
 from rulebook.dual.identity import add_diagonal, is_identity
 from rulebook.dual.parts import check_kind, join, primal, tag_of, tangent
 from rulebook.dual.registry import UFUNCS
@@ -128,8 +129,10 @@ def operand(x: Any, tag: int) -> Any:
         return x.p if x.tag == tag else x
     if type(x) is list or type(x) is tuple:
         x = np.asarray(x)
-    if type(x) is np.ndarray and x.dtype.kind in "iub":
-        return x.astype(np.float64) if x.dtype.itemsize > 2 else x.astype(np.float32)
+    if type(x) is np.ndarray and x.dtype.kind in "iubO":
+        if x.dtype.kind == "O":
+            raise unsupported("An operation with a dual", "an array of objects", "gather it with np.stack(list(x)), or .astype(float)")
+        return x.astype(np.result_type(x.dtype, np.float16))  # exact, and promotes as the integers do
     check_kind(x)
     p = primal(x, tag)
     if p is not x and type(p) is float:  # a Python float would take the precision of a float32 operand
@@ -137,18 +140,23 @@ def operand(x: Any, tag: int) -> Any:
     return p
 
 
+def _complex(y: Any) -> bool:
+    """Whether a value is complex: on a branch cut the derivative is on the side that the value is on."""
+    return type(y) is complex or (type(y) is not float and y.dtype.kind == "c")
+
+
 _LN2, _LN10 = float(np.log(2.0)), float(np.log(10.0))
 
 unary(np.sin, lambda x, y: np.cos(x))
 unary(np.cos, lambda x, y: -np.sin(x))
 unary(np.tan, lambda x, y: 1 + y * y)
-unary(np.arcsin, lambda x, y: 1 / np.sqrt(1 - x * x))
-unary(np.arccos, lambda x, y: -1 / np.sqrt(1 - x * x))
+unary(np.arcsin, lambda x, y: 1 / (np.cos(y) if _complex(y) else np.sqrt(1 - x * x)))
+unary(np.arccos, lambda x, y: -1 / (np.sin(y) if _complex(y) else np.sqrt(1 - x * x)))
 unary(np.arctan, lambda x, y: 1 / (1 + x * x))
 unary(np.sinh, lambda x, y: np.cosh(x))
 unary(np.cosh, lambda x, y: np.sinh(x))
 unary(np.tanh, lambda x, y: 1 - y * y)
-unary(np.arcsinh, lambda x, y: 1 / np.sqrt(x * x + 1))
+unary(np.arcsinh, lambda x, y: 1 / (np.cosh(y) if _complex(y) else np.sqrt(x * x + 1)))
 unary(np.arccosh, lambda x, y: 1 / (np.sqrt(x - 1) * np.sqrt(x + 1)))
 unary(np.arctanh, lambda x, y: 1 / (1 - x * x))
 unary(np.exp, lambda x, y: +y)  # a copy: coefficients are never memory that can be written to

@@ -6,13 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from rulebook.dual.errors import DroppedTangentError, describe
+from rulebook.dual.errors import DroppedTangentError, describe, dropped
 from rulebook.dual.methods import Methods
 from rulebook.dual.scalar import Dual, dual, number, stack
 
 __all__ = ["Indexed"]
 
+_OBJECT = np.dtype(object)
 _ALL = slice(None)
+_BASIC = (slice, int, type(None), type(Ellipsis), np.integer)
 
 
 def _plain_key(key: Any) -> bool:
@@ -20,9 +22,7 @@ def _plain_key(key: Any) -> bool:
 
     An index array apart from another index does not: NumPy then puts the new axes first, before the leading one.
     """
-    if type(key) is not tuple:
-        return True
-    return not any(isinstance(k, (np.ndarray, list)) for k in key)
+    return type(key) is not tuple or all(isinstance(k, _BASIC) and k is not True and k is not False for k in key)
 
 
 def _lead(key: Any) -> Any:
@@ -32,7 +32,7 @@ def _lead(key: Any) -> Any:
 
 def _positions(key: Any, shape: tuple[int, ...]) -> Any:
     """The elements that a key with index arrays picks, as indices into the flattened array."""
-    return np.arange(int(np.prod(shape))).reshape(shape)[key]
+    return np.arange(int(np.prod(shape, dtype=np.intp))).reshape(shape)[key]
 
 
 class Indexed(Methods):
@@ -56,7 +56,7 @@ class Indexed(Methods):
         if _shares(q, self.p):
             if not q.ndim:
                 return dual(number(q), self._element(key), self.tag)
-            return self.view(q, lambda c: c[key], lambda t: t[_lead(key)])
+            return self.seen_by(q, lambda c: c[key], lambda t: t[_lead(key)])
         return self._made(q, self.tangent[_lead(key)])
 
     def _made(self, q: Any, t: Any) -> Any:
@@ -78,9 +78,13 @@ class Indexed(Methods):
 
     def __setitem__(self, key: Any, value: Any) -> None:
         tag = getattr(value, "tag", 0)
-        if isinstance(value, (list, tuple)):
-            value = np.stack([np.asarray(v) if not hasattr(v, "tag") else v for v in value])
+        if isinstance(value, (list, tuple)) or getattr(value, "dtype", None) == _OBJECT:
+            from rulebook.dual.lifting import lift  # which needs this class
+
+            value = lift(value)
             tag = getattr(value, "tag", 0)
+        if tag and value.dtype.kind == "c" and self.dtype.kind != "c":
+            dropped("A write of a complex value into a real array", value, "make the buffer complex, or write value.real")
         if tag > self.tag:
             raise DroppedTangentError(
                 "A write into a dual array (engine dual).",
@@ -107,7 +111,7 @@ class Indexed(Methods):
         """The number of elements of the primal."""
         raise NotImplementedError
 
-    def view(self, p: Any, on_p: Any, on_t: Any) -> Any:
+    def seen_by(self, p: Any, on_p: Any, on_t: Any) -> Any:
         """A view of this array."""
         raise NotImplementedError
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from rulebook.dual.axes import lead
-from rulebook.dual.errors import unsupported
+from rulebook.dual.lifting import lift
 from rulebook.dual.parts import expand, join, primal, tag_of, tangent, top
 from rulebook.dual.registry import rule
 from rulebook.dual.scalar import Dual
@@ -15,10 +15,35 @@ from rulebook.dual.scalar import Dual
 __all__: list[str] = []
 
 
-@rule(np.split, np.array_split)
-def _split(ary: Any, indices_or_sections: Any, axis: int = 0) -> Any:
+@rule(np.array_split)
+def _array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> Any:
     at = np.array_split(np.arange(ary.shape[axis]), indices_or_sections)
     return [ary[(slice(None),) * (axis % ary.ndim) + (slice(int(i[0]), int(i[-1]) + 1) if len(i) else slice(0, 0),)] for i in at]
+
+
+@rule(np.split)
+def _split(ary: Any, indices_or_sections: Any, axis: int = 0) -> Any:
+    np.split(np.empty(ary.shape[axis]), indices_or_sections)  # raises where the parts are not equal
+    return _array_split(ary, indices_or_sections, axis)
+
+
+@rule(np.hsplit)
+def _hsplit(ary: Any, indices_or_sections: Any) -> Any:
+    return np.split(ary, indices_or_sections, 1 if ary.ndim > 1 else 0)
+
+
+@rule(np.vsplit)
+def _vsplit(ary: Any, indices_or_sections: Any) -> Any:
+    if ary.ndim < 2:
+        raise ValueError("vsplit only works on arrays of 2 or more dimensions")
+    return np.split(ary, indices_or_sections, 0)
+
+
+@rule(np.dsplit)
+def _dsplit(ary: Any, indices_or_sections: Any) -> Any:
+    if ary.ndim < 3:
+        raise ValueError("dsplit only works on arrays of 3 or more dimensions")
+    return np.split(ary, indices_or_sections, 2)
 
 
 def _stacked(items: Any, tag: int, ndim: int) -> list[Any]:
@@ -29,13 +54,13 @@ def _stacked(items: Any, tag: int, ndim: int) -> list[Any]:
 
 
 def _items(arrays: Any) -> list[Any]:
-    return [np.stack(list(a)) if isinstance(a, (list, tuple)) and top(a) else a for a in arrays]
+    return [lift(a) if isinstance(a, (list, tuple)) or (type(a) is np.ndarray and a.dtype.hasobject) else a for a in arrays]
 
 
 @rule(np.concatenate, np.concat)
 def _concatenate(arrays: Any, axis: Any = 0, out: Any = None, *, dtype: Any = None, casting: Any = None) -> Any:
-    if out is not None or dtype is not None:
-        raise unsupported("np.concatenate", "out= or dtype=", "use astype on the result")
+    if dtype is not None:
+        return np.concatenate(arrays, axis).astype(dtype)
     arrays = _items(arrays)
     tag = top(arrays)
     if axis is None:
@@ -46,8 +71,8 @@ def _concatenate(arrays: Any, axis: Any = 0, out: Any = None, *, dtype: Any = No
 
 @rule(np.stack)
 def _stack(arrays: Any, axis: int = 0, out: Any = None, *, dtype: Any = None, casting: Any = None) -> Any:
-    if out is not None or dtype is not None:
-        raise unsupported("np.stack", "out= or dtype=", "use astype on the result")
+    if dtype is not None:
+        return np.stack(arrays, axis).astype(dtype)
     arrays = _items(arrays)
     tag = top(arrays)
     if axis == 0 and all(type(x) is Dual and x.tag == tag and type(x.t) is float for x in arrays):
@@ -76,13 +101,6 @@ def _dstack(tup: Any) -> Any:
 @rule(np.column_stack)
 def _column_stack(tup: Any) -> Any:
     return np.concatenate([np.reshape(a, (-1, 1)) if np.ndim(a) < 2 else a for a in _items(tup)], 1)
-
-
-@rule(np.append)
-def _append(arr: Any, values: Any, axis: Any = None) -> Any:
-    if axis is None:
-        arr, values = np.reshape(arr, (-1,)), np.reshape(_items([values])[0], (-1,))
-    return np.concatenate([arr, values], 0 if axis is None else axis)
 
 
 @rule(np.meshgrid)

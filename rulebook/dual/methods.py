@@ -49,11 +49,21 @@ def _function(fn: Any) -> Callable[..., Any]:
     """A method that is the NumPy function of the same name."""
 
     def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if len(args) > 1 or "out" in kwargs:
+            return fn(self, *args, **kwargs)
         return registry.FUNCTIONS[fn](self, *args, **kwargs)
 
     method.__name__ = fn.__name__
     method.__doc__ = f"As `numpy.{fn.__name__}`."
     return method
+
+
+def _objects(x: Any) -> Any:
+    """The elements, which keep their tangents, as an array of objects."""
+    cells = np.empty(x.shape, object)
+    for at in np.ndindex(x.shape):
+        cells[at] = x[at] if at else x
+    return cells
 
 
 class Methods:
@@ -76,7 +86,9 @@ class Methods:
 
     # -- refusals ----------------------------------------------------------------------------
 
-    def __array__(self, *args: Any, **kwargs: Any) -> NoReturn:
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        if dtype is not None and np.dtype(dtype) == object:
+            return _objects(self)
         dropped(
             "np.asarray(x), np.array(...), a write into a NumPy array, or compiled code such as SciPy's",
             self,
@@ -171,6 +183,11 @@ class Methods:
     swapaxes = _function(np.swapaxes)
     repeat = _function(np.repeat)
     take = _function(np.take)
+    argsort = _function(np.argsort)
+    argpartition = _function(np.argpartition)
+    searchsorted = _function(np.searchsorted)
+    nonzero = _function(np.nonzero)
+    round = _function(np.round)
 
     def reshape(self, *shape: Any, **options: Any) -> Any:
         """As `numpy.reshape`; the lengths may be given one by one."""
@@ -180,23 +197,59 @@ class Methods:
         """As `numpy.transpose`; the axes may be given one by one."""
         return registry.FUNCTIONS[np.transpose](self, axes[0] if len(axes) == 1 else axes or None)
 
-    def flatten(self) -> Any:
+    def flatten(self, order: Any = "C") -> Any:
         """A copy with one axis."""
-        return np.copy(np.ravel(self))
+        return np.copy(np.ravel(self, order))
 
-    def copy(self) -> Any:
+    def copy(self, order: Any = "C") -> Any:
         """A copy."""
         return registry.FUNCTIONS[np.copy](self)
 
-    def astype(self, dtype: Any, **options: Any) -> Any:
+    def compress(self, condition: Any, axis: Any = None, out: Any = None) -> Any:
+        """As `numpy.compress`."""
+        return np.compress(condition, self, axis, out)
+
+    def astype(self, dtype: Any, order: str = "K", casting: Any = "unsafe", subok: bool = True, copy: bool = True) -> Any:
         """In another floating dtype; an integer one would drop the tangent."""
+        if not np.can_cast(self.dtype, dtype, casting):
+            raise TypeError(f"Cannot cast array data from {self.dtype!r} to {np.dtype(dtype)!r} according to the rule {casting!r}")
         return registry.FUNCTIONS["astype"](self, dtype)
+
+    def __array_namespace__(self, *, api_version: Any = None) -> Any:
+        from rulebook.dual.namespace import namespace
+
+        return namespace(api_version)
+
+    def to_device(self, device: Any, /, *, stream: Any = None) -> Any:
+        """The same: there is the CPU alone."""
+        if device != "cpu" or stream is not None:
+            raise ValueError('The device must be "cpu", without a stream')
+        return self
 
     def conj(self) -> Any:
         """The complex conjugate."""
         return np.conjugate(self)
 
     conjugate = conj
+
+    device = "cpu"
+
+    @property
+    def itemsize(self) -> int:
+        """The bytes of an element of the primal."""
+        return self.dtype.itemsize  # type: ignore[no-any-return]
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes of the primal."""
+        return int(np.prod(self.shape, dtype=np.intp)) * self.itemsize
+
+    @property
+    def mT(self) -> Any:
+        """The transpose of the last two axes."""
+        if self.ndim < 2:
+            raise ValueError("matrix transpose with ndim < 2 is undefined")
+        return np.swapaxes(self, -1, -2)
 
     @property
     def T(self) -> Any:

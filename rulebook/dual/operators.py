@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from rulebook.dual.indexing import Indexed
+from rulebook.dual.arraymethods import ArrayMethods
+from rulebook.dual.outputs import give
 from rulebook.dual.registry import UFUNCS
 
 __all__ = ["Operators"]
@@ -19,7 +20,15 @@ _pow = np.power
 _matmul = np.matmul
 
 
-class Operators(Indexed):
+def _into(x: Any, y: Any) -> Any:
+    """y written into x."""
+    if y.dtype != x.dtype:
+        return give("an operation in place", y, x)
+    x[...] = y
+    return x
+
+
+class Operators(ArrayMethods):
     """What DualArray does between numbers.  The forms in place write, as NumPy's do."""
 
     __slots__ = ()
@@ -31,8 +40,7 @@ class Operators(Indexed):
         return UFUNCS[_add](other, self)
 
     def __iadd__(self, other: Any) -> Any:
-        self[...] = UFUNCS[_add](self, other)
-        return self
+        return _into(self, UFUNCS[_add](self, other))
 
     def __sub__(self, other: Any) -> Any:
         return UFUNCS[_sub](self, other)
@@ -41,8 +49,7 @@ class Operators(Indexed):
         return UFUNCS[_sub](other, self)
 
     def __isub__(self, other: Any) -> Any:
-        self[...] = UFUNCS[_sub](self, other)
-        return self
+        return _into(self, UFUNCS[_sub](self, other))
 
     def __mul__(self, other: Any) -> Any:
         return UFUNCS[_mul](self, other)
@@ -51,8 +58,7 @@ class Operators(Indexed):
         return UFUNCS[_mul](other, self)
 
     def __imul__(self, other: Any) -> Any:
-        self[...] = UFUNCS[_mul](self, other)
-        return self
+        return _into(self, UFUNCS[_mul](self, other))
 
     def __truediv__(self, other: Any) -> Any:
         return UFUNCS[_truediv](self, other)
@@ -61,8 +67,7 @@ class Operators(Indexed):
         return UFUNCS[_truediv](other, self)
 
     def __itruediv__(self, other: Any) -> Any:
-        self[...] = UFUNCS[_truediv](self, other)
-        return self
+        return _into(self, UFUNCS[_truediv](self, other))
 
     def __pow__(self, other: Any) -> Any:
         return UFUNCS[_pow](self, other)
@@ -71,8 +76,7 @@ class Operators(Indexed):
         return UFUNCS[_pow](other, self)
 
     def __ipow__(self, other: Any) -> Any:
-        self[...] = UFUNCS[_pow](self, other)
-        return self
+        return _into(self, UFUNCS[_pow](self, other))
 
     def __matmul__(self, other: Any) -> Any:
         return UFUNCS[_matmul](self, other)
@@ -81,8 +85,13 @@ class Operators(Indexed):
         return UFUNCS[_matmul](other, self)
 
     def __imatmul__(self, other: Any) -> Any:
-        self[...] = UFUNCS[_matmul](self, other)
-        return self
+        return _into(self, UFUNCS[_matmul](self, other))
+
+    def __ifloordiv__(self, other: Any) -> Any:
+        return _into(self, np.floor_divide(self, other))
+
+    def __imod__(self, other: Any) -> Any:
+        return _into(self, np.remainder(self, other))
 
     def __neg__(self) -> Any:
         return UFUNCS[np.negative](self)

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from rulebook.dual.methods import primal_only
+from rulebook.dual.lifting import plain
 from rulebook.dual.parts import is_dual
-from rulebook.dual.registry import FUNCTIONS, UFUNCS
+from rulebook.dual.registry import FUNCTIONS, METHODS, STEPS, UFUNCS
 
 __all__: list[str] = []
 
@@ -41,25 +41,28 @@ _FUNCTIONS: tuple[Any, ...] = (
     np.isposinf,
     np.nanargmax,
     np.nanargmin,
+    np.lexsort,
+    np.isin,
+    np.linalg.matrix_rank,
+    np.einsum_path,
 )
-
-
-def _peel(x: Any, name: str) -> Any:
-    """The primal below all tags, in lists too."""
-    if type(x) in (list, tuple):
-        return type(x)(_peel(v, name) for v in x)
-    while is_dual(x):
-        x = primal_only(x, name)
-    return x
 
 
 def _register(function: Any, table: dict[Any, Any]) -> None:
     name = f"np.{function.__name__}"
 
     def apply(*args: Any, **kwargs: Any) -> Any:
-        return function(*(_peel(a, name) for a in args), **{k: _peel(v, name) for k, v in kwargs.items()})
+        return function(*(plain(a, name) for a in args), **{k: plain(v, name) for k, v in kwargs.items()})
 
     table[function] = apply
+    if isinstance(function, np.ufunc):
+        STEPS.add(function)
+        for method in ("reduce", "accumulate", "reduceat"):
+            METHODS[function, method] = _method(function, method, name)
+
+
+def _method(ufunc: Any, method: str, name: str) -> Any:
+    return lambda *args, **kwargs: getattr(ufunc, method)(*(plain(a, name) for a in args), **kwargs)
 
 
 for _ufunc in (*_TESTS, *_LOGICAL, *_STEPS):
@@ -81,7 +84,16 @@ def _bare(x: Any) -> Any:
     return x
 
 
-_ABOUT: tuple[Any, ...] = (np.shape, np.ndim, np.size, np.iscomplexobj, np.isrealobj)
+_ABOUT: tuple[Any, ...] = (
+    np.shape,
+    np.ndim,
+    np.size,
+    np.iscomplexobj,
+    np.isrealobj,
+    np.diag_indices_from,
+    np.tril_indices_from,
+    np.triu_indices_from,
+)
 for _function in _ABOUT:
     _about(_function)
 

@@ -10,7 +10,8 @@ from rulebook.dual.array import DualArray
 from rulebook.dual.axes import lead
 from rulebook.dual.errors import unsupported
 from rulebook.dual.identity import is_identity
-from rulebook.dual.parts import join, primal, tag_of, tangent, top
+from rulebook.dual.lifting import lift
+from rulebook.dual.parts import join, primal, tag_of, tangent
 from rulebook.dual.registry import rule, ufunc_rule
 
 __all__ = ["bilinear"]
@@ -52,9 +53,33 @@ def _matmul_right(a: Any, t: Any) -> Any:
     return np.matmul(a, t)
 
 
+def _with_axes(product: Any, x: Any, z: Any, options: dict[str, Any], cores: tuple[int, int, int]) -> Any:
+    """A product with axes= (or axis=, keepdims=), by moving them to the end.
+
+    Args:
+        cores: how many axes each factor and the result use.
+    """
+    axes = options.pop("axes", None)
+    if "axis" in options:
+        axes = [(options["axis"],)] * 2
+    keepdims = options.pop("keepdims", False)
+    options.pop("axis", None)
+    if options:
+        raise unsupported("This product of numpy", "=, ".join(options) + "=", "leave it away")
+    places = [(a,) if np.ndim(a) == 0 else tuple(a) for a in (axes or [tuple(range(-n, 0)) for n in cores])]
+    x, z = (np.moveaxis(v, at, tuple(range(-len(at), 0))) for v, at in zip((x, z), places, strict=False))
+    y = product(x, z)
+    if cores[2] == 0:
+        return np.expand_dims(y, places[0][0]) if keepdims else y
+    at = places[2] if len(places) > 2 else tuple(range(-cores[2], 0))
+    return np.moveaxis(y, tuple(range(-len(at), 0)), at)
+
+
 @ufunc_rule(np.matmul)
 def _matmul(x: Any, z: Any, **options: Any) -> Any:
-    x, z = (np.asarray(v) if isinstance(v, (list, tuple)) else v for v in (x, z))
+    if options:
+        return _with_axes(_matmul, x, z, options, (2, 2, 2))
+    x, z = (lift(v) if type(v) is not DualArray else v for v in (x, z))
     found = _of_identity(x, z)
     if found is not None:
         return found
@@ -83,9 +108,7 @@ def _linalg_matmul(x1: Any, x2: Any, /) -> Any:
 
 @rule(np.dot)
 def _dot(a: Any, b: Any, out: Any = None) -> Any:
-    if out is not None:
-        raise unsupported("np.dot", "out=", "leave it away")
-    a, b = (np.asarray(v) if isinstance(v, (list, tuple)) else v for v in (a, b))
+    a, b = (lift(v) if type(v) is not DualArray else v for v in (a, b))
     if np.ndim(a) == 0 or np.ndim(b) == 0:
         return np.multiply(a, b)
     if np.ndim(b) <= 2:
@@ -95,16 +118,43 @@ def _dot(a: Any, b: Any, out: Any = None) -> Any:
 
 @rule(np.vdot)
 def _vdot(a: Any, b: Any, /) -> Any:
+    a, b = lift(a), lift(b)
     return _dot(np.conjugate(np.reshape(a, (-1,))), np.reshape(b, (-1,)))
+
+
+def _inner_of_last(x: Any, z: Any) -> Any:
+    if np.shape(x)[-1:] != np.shape(z)[-1:] or not np.ndim(x) or not np.ndim(z):
+        raise ValueError("vecdot: the last axes differ, or there is none")
+    return np.sum(np.conjugate(x) * z, axis=-1)
 
 
 @ufunc_rule(np.vecdot)
 def _vecdot(x: Any, z: Any, **options: Any) -> Any:
-    return np.sum(np.conjugate(x) * z, axis=-1)
+    return _with_axes(_inner_of_last, lift(x), lift(z), options, (1, 1, 0))
+
+
+@rule(np.linalg.vecdot)
+def _linalg_vecdot(x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
+    return _vecdot(x1, x2, axis=axis)
+
+
+@ufunc_rule(getattr(np, "matvec", None))  # NumPy 2.2
+def _matvec(x: Any, z: Any, **options: Any) -> Any:
+    if options:
+        return _with_axes(_matvec, lift(x), lift(z), options, (2, 1, 1))
+    return np.matmul(lift(x), lift(z)[..., None])[..., 0]
+
+
+@ufunc_rule(getattr(np, "vecmat", None))
+def _vecmat(x: Any, z: Any, **options: Any) -> Any:
+    if options:
+        return _with_axes(_vecmat, lift(x), lift(z), options, (1, 2, 1))
+    return np.matmul(np.conjugate(lift(x))[..., None, :], lift(z))[..., 0, :]
 
 
 @rule(np.inner)
 def _inner(a: Any, b: Any, /) -> Any:
+    a, b = lift(a), lift(b)
     if np.ndim(a) == 0 or np.ndim(b) == 0:
         return np.multiply(a, b)
     return np.tensordot(a, b, axes=(-1, -1))
@@ -112,6 +162,7 @@ def _inner(a: Any, b: Any, /) -> Any:
 
 @rule(np.outer)
 def _outer(a: Any, b: Any, out: Any = None) -> Any:
+    a, b = lift(a), lift(b)
     return np.multiply(np.reshape(a, (-1, 1)), np.reshape(b, (1, -1)))
 
 
@@ -122,6 +173,7 @@ def _linalg_outer(x1: Any, x2: Any, /) -> Any:
 
 @rule(np.kron)
 def _kron(a: Any, b: Any) -> Any:
+    a, b = lift(a), lift(b)
     n = max(np.ndim(a), np.ndim(b))
     sa, sb = ((1,) * (n - np.ndim(v)) + np.shape(v) for v in (a, b))
     left = np.reshape(a, [m for i in sa for m in (i, 1)])
@@ -131,14 +183,29 @@ def _kron(a: Any, b: Any) -> Any:
 
 @rule(np.cross)
 def _cross(a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: Any = None) -> Any:
-    if axis is not None or (axisa, axisb, axisc) != (-1, -1, -1) or np.shape(a)[-1] != 3 or np.shape(b)[-1] != 3:
-        raise unsupported("np.cross", "axes other than the last, of length 3", "move the axis to the end")
+    if axis is not None:
+        axisa = axisb = axisc = axis
+    a, b = np.moveaxis(lift(a), axisa, -1), np.moveaxis(lift(b), axisb, -1)
+    lengths = (a.shape[-1], b.shape[-1])
+    if not set(lengths) <= {2, 3}:
+        raise ValueError("incompatible dimensions for cross product\n(dimension must be 2 or 3)")
+    if lengths == (2, 2):
+        return a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]
+    a, b = (np.concatenate([v, np.zeros_like(v[..., :1])], axis=-1) if v.shape[-1] == 2 else v for v in (a, b))
     pairs = ((1, 2), (2, 0), (0, 1))
-    return np.stack([a[..., i] * b[..., j] - a[..., j] * b[..., i] for i, j in pairs], axis=-1)
+    return np.moveaxis(np.stack([a[..., i] * b[..., j] - a[..., j] * b[..., i] for i, j in pairs], axis=-1), -1, axisc)
+
+
+@rule(np.linalg.cross)
+def _linalg_cross(x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
+    if np.shape(x1)[axis] != 3 or np.shape(x2)[axis] != 3:
+        raise ValueError("Both input arrays must be (arrays of) 3-dimensional vectors")
+    return _cross(x1, x2, axis=axis)
 
 
 @rule(np.tensordot, np.linalg.tensordot)
-def _tensordot(a: Any, b: Any, /, axes: Any = 2, **options: Any) -> Any:
+def _tensordot(a: Any, b: Any, /, axes: Any = 2) -> Any:
+    a, b = lift(a), lift(b)
     n, m = np.ndim(a), np.ndim(b)
     if isinstance(axes, (int, np.integer)):
         left, right = list(range(n - axes, n)), list(range(axes))
@@ -150,47 +217,3 @@ def _tensordot(a: Any, b: Any, /, axes: Any = 2, **options: Any) -> Any:
 
     product = lambda p, q: np.tensordot(p, q, axes=(left, right))
     return bilinear(product, a, b, lambda t, q: np.tensordot(t, q, axes=(list(lead(left, n)), right)), on_right)
-
-
-@rule(np.einsum)
-def _einsum(*operands: Any, out: Any = None, optimize: Any = False, **options: Any) -> Any:
-    if not isinstance(operands[0], str) or out is not None:
-        raise unsupported("np.einsum", "operands before their indices, or out=", "give the indices as a string")
-    subscripts, xs = operands[0].replace(" ", ""), list(operands[1:])
-    ins, arrow, result = subscripts.partition("->")
-    terms = ins.split(",")
-    if not arrow:
-        letters = ins.replace(",", "").replace("...", "")
-        result = ("..." if "..." in ins else "") + "".join(sorted(c for c in set(letters) if letters.count(c) == 1))
-    tag = top(xs)
-    ps = [primal(x, tag) for x in xs]
-    free = next(c for c in "ZYXWVUTSRQPONMLKJIHGFEDCBA" if c not in subscripts)
-    t: Any = None
-    for i, x in enumerate(xs):
-        if tag_of(x) != tag:
-            continue
-        tx = tangent(x, tag)
-        spec = ",".join(free + s if j == i else s for j, s in enumerate(terms)) + "->" + free + result
-        part = np.einsum(spec, *ps[:i], tx, *ps[i + 1 :], optimize=optimize)
-        t = part if t is None else t + part
-    return join(np.einsum(f"{ins}->{result}", *ps, optimize=optimize), t, tag)
-
-
-@rule(np.linalg.multi_dot)
-def _multi_dot(arrays: Any, *, out: Any = None) -> Any:
-    y = arrays[0]
-    for a in arrays[1:]:
-        y = np.dot(y, a)
-    return y
-
-
-@rule(np.linalg.matrix_power)
-def _matrix_power(a: Any, n: int) -> Any:
-    if n < 0:
-        a, n = np.linalg.inv(a), -n
-    if n == 0:
-        return np.zeros_like(a) + np.eye(a.shape[-1])
-    y = +a
-    for _ in range(n - 1):
-        y = y @ a
-    return y

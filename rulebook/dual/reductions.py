@@ -1,4 +1,4 @@
-"""Sums, products, extrema and cumulative functions."""
+"""Sums, means and products, with all their options."""
 
 from __future__ import annotations
 
@@ -6,234 +6,171 @@ from typing import Any
 
 import numpy as np
 
-from rulebook.dual.axes import lead, lead_all
-from rulebook.dual.errors import unsupported
-from rulebook.dual.methods import primal_only
-from rulebook.dual.parts import join, tangent, top
-from rulebook.dual.registry import METHODS, rule
+from rulebook.dual.axes import lead_all
+from rulebook.dual.lifting import UNSET, flag, fold, given, lift, unfold
+from rulebook.dual.parts import is_dual, join, tangent
+from rulebook.dual.registry import rule
 
-__all__: list[str] = []
-
-_UNSET: Any = np._NoValue
+__all__ = ["chosen", "root", "without_nan"]
 
 
-def _options(name: str, dtype: Any, out: Any, initial: Any, where: Any) -> None:
-    """Refuse the options that the rules do not cover."""
-    for option, value, default in (("out=", out, None), ("initial=", initial, _UNSET), ("dtype=", dtype, None), ("where=", where, _UNSET)):
-        if value is not default and value is not True and not (option == "initial=" and value is None):
-            raise unsupported(name, option, "leave it away, and select with np.where or add before")
-
-
-def _keep(keepdims: Any) -> bool:
-    return bool(keepdims) and keepdims is not _UNSET
+def chosen(a: Any, dtype: Any, where: Any, fill: float) -> Any:
+    """What a reduction runs on: a in the dtype asked for, with `fill` where it is not to be looked at."""
+    if dtype is not None:
+        a = a.astype(dtype)
+    return np.where(where, a, fill) if where is not UNSET and where is not True else a
 
 
 @rule(np.sum)
 def _sum(
-    a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False, initial: Any = _UNSET, where: Any = _UNSET
+    a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False, initial: Any = UNSET, where: Any = UNSET
 ) -> Any:
-    _options("np.sum", dtype, out, initial, where)
-    y = np.sum(a.p, axis=axis, keepdims=_keep(keepdims))
-    return join(y, np.sum(tangent(a, a.tag), axis=lead_all(axis, a.ndim), keepdims=_keep(keepdims)), a.tag)
+    a = chosen(a, dtype, where, 0.0)
+    y = np.sum(a.p, axis=axis, keepdims=flag(keepdims))
+    y = join(y, np.sum(tangent(a, a.tag), axis=lead_all(axis, a.ndim), keepdims=flag(keepdims)), a.tag)
+    return y + initial if given(initial) else y
 
 
 @rule(np.mean)
-def _mean(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False, *, where: Any = _UNSET) -> Any:
-    _options("np.mean", dtype, out, _UNSET, where)
-    y = np.mean(a.p, axis=axis, keepdims=_keep(keepdims))
-    return join(y, np.mean(tangent(a, a.tag), axis=lead_all(axis, a.ndim), keepdims=_keep(keepdims)), a.tag)
+def _mean(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False, *, where: Any = UNSET) -> Any:
+    if where is not UNSET and where is not True:
+        return np.sum(a, axis, dtype, None, flag(keepdims), where=where) / _count(a, axis, flag(keepdims), where)
+    a = chosen(a, dtype, where, 0.0)
+    y = np.mean(a.p, axis=axis, keepdims=flag(keepdims))
+    return join(y, np.mean(tangent(a, a.tag), axis=lead_all(axis, a.ndim), keepdims=flag(keepdims)), a.tag)
+
+
+def _count(a: Any, axis: Any, keepdims: bool, where: Any) -> Any:
+    """How many elements go into each mean, in the precision of a."""
+    picked = True if where is UNSET else where
+    return np.sum(np.broadcast_to(picked, a.shape), axis=axis, keepdims=keepdims).astype(np.zeros((), a.dtype).real.dtype)
 
 
 @rule(np.average)
 def _average(a: Any, axis: Any = None, weights: Any = None, returned: bool = False, *, keepdims: Any = False) -> Any:
-    if returned:
-        raise unsupported("np.average", "returned=", "compute the sum of the weights with np.sum")
+    a, weights = lift(a), lift(weights)
     if weights is None:
-        return np.mean(a, axis=axis, keepdims=_keep(keepdims))
-    if np.ndim(weights) != np.ndim(a):
-        weights = np.reshape(weights, [-1 if i == lead(axis, np.ndim(a)) - 1 else 1 for i in range(np.ndim(a))])
-    total = np.sum(a * weights, axis=axis, keepdims=_keep(keepdims))
-    return total / np.sum(weights + 0 * a, axis=axis, keepdims=_keep(keepdims))
+        y, total = np.mean(a, axis=axis, keepdims=flag(keepdims)), np.float64(np.size(a))
+        return (y, np.full(np.shape(y), np.size(a) / max(np.size(y), 1))[()]) if returned else y
+    if np.shape(weights) != np.shape(a):
+        weights = _beside(weights, a, axis)
+    weights = np.broadcast_to(weights, np.shape(a))
+    total = np.sum(weights, axis=axis, keepdims=flag(keepdims))
+    y = np.sum(a * weights, axis=axis, keepdims=flag(keepdims)) / total
+    return (y, total) if returned else y
+
+
+def _beside(weights: Any, a: Any, axis: Any) -> Any:
+    """Weights along some axes, with axes of length one for the others."""
+    if axis is None:
+        raise TypeError("Axis must be specified when shapes of a and weights differ.")
+    axes = [int(i) % np.ndim(a) for i in ((axis,) if np.ndim(axis) == 0 else axis)]
+    if np.shape(weights) != tuple(np.shape(a)[i] for i in axes):
+        raise ValueError("Shape of weights must be consistent with shape of a along specified axis.")
+    turned = np.transpose(weights, np.argsort(axes))
+    return np.reshape(turned, [m if i in axes else 1 for i, m in enumerate(np.shape(a))])
 
 
 @rule(np.var)
 def _var(
-    a: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: int = 0, keepdims: Any = False, *, where: Any = _UNSET, **more: Any
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    out: Any = None,
+    ddof: Any = 0,
+    keepdims: Any = False,
+    *,
+    where: Any = UNSET,
+    mean: Any = UNSET,
+    correction: Any = UNSET,
 ) -> Any:
-    _options("np.var", dtype, out, _UNSET, where)
-    if any(v is not _UNSET for v in more.values()):
-        raise unsupported("np.var", ", ".join(more), "use ddof=")
-    difference = a - np.mean(a, axis=axis, keepdims=True)
-    squares = np.real(difference * np.conjugate(difference)) if a.dtype.kind == "c" else difference * difference
-    n = a.size / max(np.size(np.sum(np.empty(a.shape), axis=axis)), 1)
-    return np.sum(squares, axis=axis, keepdims=_keep(keepdims)) / (n - ddof)
+    ddof = ddof if correction is UNSET else correction
+    if dtype is not None:
+        a = a.astype(dtype)
+    if a.dtype == np.float16:  # as NumPy: its squares would overflow
+        return np.var(a.astype(np.float32), axis, None, None, ddof, flag(keepdims), where=where, mean=mean).astype(np.float16)
+    difference = a - (mean if given(mean) else np.mean(a, axis=axis, keepdims=True, where=where))
+    squares = np.real(difference * np.conjugate(difference)) if difference.dtype.kind == "c" else difference * difference
+    n = np.maximum(_count(a, axis, flag(keepdims), where) - ddof, 0)
+    return np.sum(squares, axis=axis, keepdims=flag(keepdims), where=where) / n
 
 
 @rule(np.std)
 def _std(a: Any, *args: Any, **kwargs: Any) -> Any:
-    return np.sqrt(_var(a, *args, **kwargs))
+    return root(np.var(a, *args, **kwargs))
+
+
+def root(x: Any) -> Any:
+    """The square root, whose derivative is taken as zero at zero: that of a norm or standard deviation."""
+    zero = np.equal(x, 0)
+    if not np.any(zero):
+        return np.sqrt(x)
+    return np.where(zero, np.zeros((), x.dtype)[()], np.sqrt(np.where(zero, np.ones((), x.dtype)[()], x)))
 
 
 @rule(np.prod)
 def _prod(
-    a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False, initial: Any = _UNSET, where: Any = _UNSET
+    a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False, initial: Any = UNSET, where: Any = UNSET
 ) -> Any:
     """The products of all others: by cumulative products from both ends, right where elements are zero."""
-    _options("np.prod", dtype, out, initial, where)
-    if axis is None:
-        y = _prod(np.reshape(a, (-1,)), 0)
-        return np.reshape(y, (1,) * a.ndim) if _keep(keepdims) and a.ndim else y
-    p = np.moveaxis(a.p, axis, -1)
+    a = chosen(a, dtype, where, 1.0)
+    shape = a.shape
+    folded = fold(a, axis)
+    p = folded.p if is_dual(folded) else folded
     one = np.ones((*p.shape[:-1], 1), a.dtype)
     before = np.cumprod(np.concatenate([one, p[..., :-1]], axis=-1), axis=-1)
     after = np.flip(np.cumprod(np.concatenate([one, np.flip(p[..., 1:], -1)], axis=-1), axis=-1), -1)
-    t = np.sum(before * after * np.moveaxis(tangent(a, a.tag), lead(axis, a.ndim), -1), axis=-1)
-    y = join(np.prod(p, axis=-1), t, a.tag)
-    return np.expand_dims(y, axis) if _keep(keepdims) else y
+    t = np.sum(before * after * tangent(folded, a.tag), axis=-1) if p.shape[-1] else tangent(folded, a.tag).sum(-1)
+    y = unfold(join(np.prod(p, axis=-1), t, a.tag), axis, shape, keepdims)
+    return y * initial if given(initial) else y
 
 
-@rule(np.cumsum)
-def _cumsum(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Any:
-    _options("np.cumsum", dtype, out, _UNSET, _UNSET)
-    if axis is None:
-        a, axis = np.reshape(a, (-1,)), 0
-    return join(np.cumsum(a.p, axis=axis), np.cumsum(tangent(a, a.tag), axis=lead(axis, a.ndim)), a.tag)
+@rule(np.trace)
+def _trace(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None, out: Any = None) -> Any:
+    return np.sum(np.diagonal(a, offset, axis1, axis2), axis=-1, dtype=dtype)
 
 
-@rule(np.cumprod)
-def _cumprod(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Any:
-    """By the recurrence of the definition, t_i = t_(i-1) * x_i + y_(i-1) * x_dot_i: right where elements are zero."""
-    _options("np.cumprod", dtype, out, _UNSET, _UNSET)
-    if axis is None:
-        a, axis = np.reshape(a, (-1,)), 0
-    p = np.moveaxis(a.p, axis, 0)
-    x_dot = np.moveaxis(tangent(a, a.tag), lead(axis, a.ndim), 0)
-    y = np.cumprod(p, axis=0)
-    ts: list[Any] = []
-    for i in range(len(p)):
-        ts.append(x_dot[i] if i == 0 else ts[-1] * p[i] + y[i - 1] * x_dot[i])
-    t = np.moveaxis(np.stack(ts), 0, lead(axis, a.ndim)) if ts else tangent(a, a.tag)
-    return join(np.moveaxis(y, 0, axis), t, a.tag)
+@rule(np.count_nonzero)
+def _count_nonzero(a: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
+    return np.sum(np.not_equal(a, 0), axis=axis, keepdims=keepdims)
 
 
-def _extremum(function: Any) -> None:
-    @rule(function)
-    def apply(a: Any, axis: Any = None, out: Any = None, keepdims: Any = False, initial: Any = _UNSET, where: Any = _UNSET) -> Any:
-        """Where several elements are extremal, the mean of their derivatives, as in JAX and PyTorch."""
-        _options(f"np.{function.__name__}", None, out, initial, where)
-        p = primal_only(a, f"np.{function.__name__}()")
-        y = function(p, axis=axis, keepdims=True)
-        at = np.equal(p, y)
-        weight = at / np.sum(at, axis=axis, keepdims=True)
-        t = np.sum(np.where(at, weight * tangent(a, a.tag), 0.0), axis=lead_all(axis, a.ndim), keepdims=_keep(keepdims))
-        return join(y if _keep(keepdims) else np.squeeze(y, axis=axis), t, a.tag)
+@rule(np.nansum)
+def _nansum(
+    a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = UNSET, initial: Any = UNSET, where: Any = UNSET
+) -> Any:
+    return np.sum(without_nan(a, 0.0), axis, dtype, None, flag(keepdims), initial, where)
 
 
-_extremum(np.max)
-_extremum(np.min)
+@rule(np.nanprod)
+def _nanprod(
+    a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = UNSET, initial: Any = UNSET, where: Any = UNSET
+) -> Any:
+    return np.prod(without_nan(a, 1.0), axis, dtype, None, flag(keepdims), initial, where)
 
 
-@rule(np.ptp)
-def _ptp(a: Any, axis: Any = None) -> Any:
-    return np.max(a, axis=axis) - np.min(a, axis=axis)
+def without_nan(a: Any, fill: float) -> Any:
+    """a with another number for NaN, a constant."""
+    return np.where(np.isnan(a), fill, a)
 
 
-@rule(np.diff)
-def _diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = _UNSET, append: Any = _UNSET) -> Any:
-    if prepend is not _UNSET or append is not _UNSET:
-        raise unsupported("np.diff", "prepend= or append=", "use np.concatenate before")
-    return join(np.diff(a.p, n, axis), np.diff(tangent(a, a.tag), n, lead(axis, a.ndim)), a.tag)
+def _counted(a: Any, where: Any) -> Any:
+    found = np.logical_not(np.isnan(a))
+    return found if where is UNSET or where is True else np.logical_and(found, where)
 
 
-@rule(np.trapezoid)
-def _trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
-    y = np.moveaxis(y, axis, -1) if np.ndim(y) > 1 else y
-    if x is not None:
-        dx = np.diff(x, axis=-1) if np.ndim(x) == 1 else np.diff(np.moveaxis(x, axis, -1), axis=-1)
-    return np.sum((y[..., 1:] + y[..., :-1]) * dx, axis=-1) / 2.0
+@rule(np.nanmean)
+def _nanmean(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = UNSET, *, where: Any = UNSET) -> Any:
+    return np.mean(a, axis, dtype, None, flag(keepdims), where=_counted(a, where))
 
 
-@rule(np.median, np.quantile, np.percentile, np.unique, np.bincount, np.histogram)
-def _refused(a: Any, *args: Any, **kwargs: Any) -> Any:
-    raise unsupported(
-        "This function of numpy", "a dual argument", "write it with np.sort and indexing, or wrap it with rb.primitive and a rule"
-    )
+@rule(np.nanvar)
+def _nanvar(
+    a: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: Any = 0, keepdims: Any = UNSET, *, where: Any = UNSET, **more: Any
+) -> Any:
+    return np.var(without_nan(a, 0.0), axis, dtype, None, ddof, flag(keepdims), where=_counted(a, where), **more)
 
 
-@rule(np.sort)
-def _sort(a: Any, axis: Any = -1, kind: Any = None, order: Any = None, *, stable: Any = None) -> Any:
-    if axis is None:
-        a, axis = np.reshape(a, (-1,)), 0
-    at = np.argsort(a, axis=axis, kind=kind, stable=stable)
-    return np.take_along_axis(a, at, axis=axis)
-
-
-@rule(np.linalg.norm)
-def _norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
-    if ord is None or (ord == 2 and (x.ndim == 1 or (np.ndim(axis) == 0 and axis is not None))) or ord == "fro":
-        square = np.real(x * np.conjugate(x)) if x.dtype.kind == "c" else x * x
-        return np.sqrt(np.sum(square, axis=axis, keepdims=keepdims))
-    vector = x.ndim == 1 or isinstance(axis, int)
-    if not vector:
-        raise unsupported("np.linalg.norm", f"ord={ord!r} of a matrix", "write it with np.sum, or with the singular values")
-    size = np.absolute(x)
-    if ord == np.inf or ord == -np.inf:
-        return (np.max if ord > 0 else np.min)(size, axis=axis, keepdims=keepdims)
-    if ord == 1:
-        return np.sum(size, axis=axis, keepdims=keepdims)
-    return np.sum(size**ord, axis=axis, keepdims=keepdims) ** (1.0 / ord)
-
-
-def _reduce(function: Any) -> Any:
-    """ufunc.reduce: over axis 0 by default."""
-
-    def apply(a: Any, axis: Any = 0, dtype: Any = None, keepdims: bool = False, initial: Any = _UNSET, where: Any = True) -> Any:
-        return (
-            function(a, axis=axis, keepdims=keepdims)
-            if dtype is None and initial is _UNSET and where is True
-            else _options("ufunc.reduce", dtype, None, initial, where)
-        )
-
-    return apply
-
-
-def _accumulate(function: Any) -> Any:
-    return lambda a, axis=0, dtype=None: function(a, axis=axis, dtype=dtype)
-
-
-METHODS[np.add, "reduce"] = _reduce(np.sum)
-METHODS[np.multiply, "reduce"] = _reduce(np.prod)
-METHODS[np.maximum, "reduce"] = _reduce(np.max)
-METHODS[np.minimum, "reduce"] = _reduce(np.min)
-METHODS[np.add, "accumulate"] = _accumulate(np.cumsum)
-METHODS[np.multiply, "accumulate"] = _accumulate(np.cumprod)
-
-
-def _outer(ufunc: Any, a: Any, b: Any, **options: Any) -> Any:
-    return ufunc(np.reshape(a, (*np.shape(a), *(1,) * np.ndim(b))), b, **options)
-
-
-METHODS[None, "outer"] = _outer
-
-
-def _at(sign: float) -> Any:
-    def apply(a: Any, key: Any, values: Any) -> None:
-        """Unbuffered `a[key] += values`: repeated indices add up."""
-        tag = top(values)
-        if not hasattr(a, "tag") or a.tag < tag:
-            raise unsupported("ufunc.at", "into a plain NumPy array", "make the array with np.zeros_like of a dual array")
-        same = tag == a.tag
-        new, t = (values.p, tangent(values, tag)) if same else (values, 0.0)
-        p, b = a.writable(new, t)
-        at = np.arange(a.size).reshape(a.shape)[key]
-        rows = np.arange(len(b)).reshape(-1, *(1,) * at.ndim)
-        whole = np.unravel_index(at, a.shape)
-        np.add.at(p, whole, sign * new)
-        if same:
-            np.add.at(b, (rows, *(w[None] for w in whole)), sign * tangent(values, tag, at.ndim))
-
-    return apply
-
-
-METHODS[np.add, "at"] = _at(1.0)
-METHODS[np.subtract, "at"] = _at(-1.0)
+@rule(np.nanstd)
+def _nanstd(a: Any, *args: Any, **kwargs: Any) -> Any:
+    return root(np.nanvar(a, *args, **kwargs))

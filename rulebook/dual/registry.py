@@ -10,12 +10,13 @@ from typing import Any, TypeVar
 
 from rulebook.native import standing_for
 
-__all__ = ["CREATORS", "FUNCTIONS", "METHODS", "UFUNCS", "find", "rule", "ufunc_rule"]
+__all__ = ["CREATORS", "FUNCTIONS", "METHODS", "STEPS", "UFUNCS", "find", "rule", "ufunc_rule"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 Rule = Callable[..., Any]
 
 UFUNCS: dict[Any, Rule] = {}  # ufunc -> rule for a plain call
+STEPS: set[Any] = set()  # ufuncs of the primals alone, which take their options themselves
 CREATORS: dict[Any, Rule] = {}  # what takes like=, which the rule gets first -> rule
 METHODS: dict[tuple[Any, str], Rule] = {}  # (ufunc, "reduce") -> rule
 FUNCTIONS: dict[Any, Rule] = {}  # what dispatches by __array_function__ -> rule
@@ -32,10 +33,10 @@ def rule(*functions: Any) -> Callable[[F], F]:
 
 
 def ufunc_rule(*ufuncs: Any) -> Callable[[F], F]:
-    """Register the rule of ufuncs for a plain call."""
+    """Register the rule of ufuncs for a plain call; None stands for one that this NumPy does not have."""
 
     def register(fn: F) -> F:
-        UFUNCS.update(dict.fromkeys(ufuncs, fn))
+        UFUNCS.update({ufunc: fn for ufunc in ufuncs if ufunc is not None})
         return fn
 
     return register

@@ -241,7 +241,11 @@ class Dual(Methods):
     def __format__(self, spec: str) -> str:
         return f"{self.p:{spec}}" if spec else str(self)
 
-    def item(self) -> Dual:
+    def item(self, *key: Any) -> Dual:
+        """The number itself: a Dual."""
+        return self
+
+    def tolist(self) -> Dual:
         """The number itself: a Dual."""
         return self
 

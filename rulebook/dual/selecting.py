@@ -6,12 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from rulebook.dual.array import DualArray
 from rulebook.dual.axes import lead
-from rulebook.dual.elementwise import combine
-from rulebook.dual.errors import unsupported
+from rulebook.dual.lifting import lift, plain
 from rulebook.dual.parts import join, primal, tag_of, tangent, top
-from rulebook.dual.registry import rule
+from rulebook.dual.registry import rule, ufunc_rule
 
 __all__: list[str] = []
 
@@ -20,6 +18,7 @@ __all__: list[str] = []
 def _take(a: Any, indices: Any, axis: Any = None, out: Any = None, mode: str = "raise") -> Any:
     if axis is None:
         a, axis = np.reshape(a, (-1,)), 0
+    indices = np.asarray(indices)  # a dual is refused
     return join(np.take(a.p, indices, axis=axis, mode=mode), np.take(a.tangent, indices, axis=lead(axis, a.ndim), mode=mode), a.tag)  # type: ignore[call-overload]
 
 
@@ -28,7 +27,7 @@ def _take_along_axis(arr: Any, indices: Any, axis: Any = -1) -> Any:
     if axis is None:
         arr, axis = np.reshape(arr, (-1,)), 0
     t = arr.tangent
-    at = np.broadcast_to(indices, (t.shape[0], *np.shape(indices)))
+    at = np.broadcast_to(np.asarray(indices), (t.shape[0], *np.shape(indices)))
     return join(np.take_along_axis(arr.p, indices, axis), np.take_along_axis(t, at, lead(axis, arr.ndim)), arr.tag)
 
 
@@ -36,7 +35,7 @@ def _take_along_axis(arr: Any, indices: Any, axis: Any = -1) -> Any:
 def _compress(condition: Any, a: Any, axis: Any = None, out: Any = None) -> Any:
     if axis is None:
         a, axis = np.reshape(a, (-1,)), 0
-    return _take(a, np.flatnonzero(condition), axis)
+    return _take(lift(a), np.flatnonzero(plain(condition, "np.compress()")), axis)
 
 
 @rule(np.tril)
@@ -55,13 +54,11 @@ def _where(condition: Any, x: Any = None, y: Any = None, /) -> Any:
         condition = condition != 0
     if x is None and y is None:
         return np.nonzero(condition)
+    x, y = lift(x), lift(y)
     tag = top(x, y)
     if not tag:
         return np.where(condition, x, y)
     p = np.where(condition, primal(x, tag), primal(y, tag))
-    terms = [(np.where(pick, 1.0, 0.0), v) for pick, v in ((condition, x), (np.logical_not(condition), y)) if tag_of(v) == tag]
-    if len(terms) == 1 and type(terms[0][1]) is DualArray and terms[0][1].shape == p.shape:
-        return combine(tag, p, terms)
     shape = np.shape(p)
     tx, ty = tangent(x, tag, len(shape)), tangent(y, tag, len(shape))
     t = np.where(condition, 0.0 if tx is None else tx, 0.0 if ty is None else ty)
@@ -70,19 +67,27 @@ def _where(condition: Any, x: Any = None, y: Any = None, /) -> Any:
     return join(p, t, tag)
 
 
-@rule(np.clip)
-def _clip(a: Any, a_min: Any = None, a_max: Any = None, out: Any = None, *, min: Any = None, max: Any = None) -> Any:
-    low, high = a_min if min is None else min, a_max if max is None else max
-    if out is not None:
-        raise unsupported("np.clip", "out=", "leave it away")
+def _bounded(a: Any, low: Any, high: Any) -> Any:
+    a, low, high = lift(a), lift(low), lift(high)
     if low is not None:
         a = np.maximum(a, low)
     return a if high is None else np.minimum(a, high)
 
 
+@rule(np.clip)
+def _clip(a: Any, a_min: Any = None, a_max: Any = None, out: Any = None, *, min: Any = None, max: Any = None, dtype: Any = None) -> Any:
+    y = _bounded(a, a_min if min is None else min, a_max if max is None else max)
+    return y if dtype is None else y.astype(dtype)
+
+
+ufunc_rule(np._core.umath.clip)(_bounded)  # type: ignore[attr-defined]
+
+
 @rule(np.select)
 def _select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
-    y = default
+    if len(condlist) != len(choicelist):
+        raise ValueError("list of cases must be same length as list of conditions")
+    y = lift(default)
     for condition, choice in zip(reversed(condlist), reversed(choicelist), strict=True):
         y = np.where(condition, choice, y)
     return y

@@ -9,7 +9,7 @@ import numpy as np
 from rulebook.dual.array import aliases
 from rulebook.dual.axes import lead
 from rulebook.dual.errors import dropped, unsupported
-from rulebook.dual.parts import expand, join, tangent
+from rulebook.dual.parts import expand, join, peel, tangent
 from rulebook.dual.registry import rule
 from rulebook.dual.scalar import Dual, stack
 
@@ -22,27 +22,33 @@ def move(x: Any, on_p: Any, on_t: Any) -> Any:
         return join(on_p(x.p), on_t(stack(x.t)), x.tag)
     q = on_p(x.p)
     if q.ndim and aliases(q, x.p):
-        return x.view(q, on_p, on_t)
+        return x.seen_by(q, on_p, on_t)
     return join(q, on_t(x.tangent), x.tag)
 
 
-def _order(name: str, order: Any) -> None:
-    if order not in ("C", None, "A", "K"):
-        raise unsupported(name, f"order={order!r}", "transpose before and after")
+def _by_columns(name: str, a: Any, order: Any) -> bool:
+    """Whether an order means that the first index changes fastest."""
+    if order not in ("A", "K"):
+        return bool(order == "F")
+    flags = np.asarray(peel(a)).flags
+    if order == "K" and not (flags.c_contiguous or flags.f_contiguous):
+        raise unsupported(name, "order='K' of an array that is not contiguous", "use order='C' or 'F'")
+    return bool(flags.f_contiguous and not flags.c_contiguous)
 
 
 @rule(np.reshape)
 def _reshape(a: Any, /, shape: Any = None, order: Any = "C", *, newshape: Any = None, copy: Any = None) -> Any:
-    _order("np.reshape", order)
     shape = newshape if shape is None else shape
     new = np.empty(a.shape, bool).reshape(shape).shape
-    return move(a, lambda c: np.reshape(c, new), lambda t: np.reshape(t, (t.shape[0], *new)))
+    if order != "C" and _by_columns("np.reshape", a, order):
+        return np.transpose(np.reshape(np.transpose(a), new[::-1]))
+    y = move(a, lambda c: np.reshape(c, new), lambda t: np.reshape(t, (t.shape[0], *new)))
+    return np.copy(y) if copy else y
 
 
 @rule(np.ravel)
 def _ravel(a: Any, order: Any = "C") -> Any:
-    _order("np.ravel", order)
-    return _reshape(a, (-1,))
+    return _reshape(a, (-1,), order)
 
 
 @rule(np.transpose, np.permute_dims)
@@ -161,18 +167,6 @@ def _tile(A: Any, reps: Any) -> Any:
     return join(np.tile(np.reshape(A.p, (1,) * (n - A.ndim) + A.shape), reps), np.tile(tangent(A, A.tag, n), (1, *reps)), A.tag)
 
 
-@rule(np.pad)
-def _pad(array: Any, pad_width: Any, mode: Any = "constant", **options: Any) -> Any:
-    if mode not in ("constant", "edge", "wrap", "reflect", "symmetric") or any(options.values()):
-        raise unsupported("np.pad", f"mode={mode!r} {', '.join(options)}".rstrip(), "use np.concatenate")
-    at = np.pad(np.arange(array.size).reshape(array.shape), pad_width, mode=mode if mode != "constant" else "edge")
-    picked = np.reshape(np.take(array, at.reshape(-1)), at.shape)
-    if mode != "constant":
-        return picked
-    inside = np.pad(np.ones(array.shape, bool), pad_width)
-    return np.where(inside, picked, 0.0)
-
-
 @rule(np.diag)
 def _diag(v: Any, k: int = 0) -> Any:
     if v.ndim == 2:
@@ -189,15 +183,15 @@ def _diagflat(v: Any, k: int = 0) -> Any:
     return _diag(np.reshape(v, (-1,)), k)
 
 
-@rule(np.diagonal, np.linalg.diagonal)
+@rule(np.linalg.diagonal)
+def _linalg_diagonal(x: Any, /, *, offset: int = 0) -> Any:
+    return _diagonal(x, offset, -2, -1)
+
+
+@rule(np.diagonal)
 def _diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
     n = a.ndim
     return move(a, lambda c: np.diagonal(c, offset, axis1, axis2), lambda t: np.diagonal(t, offset, lead(axis1, n), lead(axis2, n)))
-
-
-@rule(np.trace)
-def _trace(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None, out: Any = None) -> Any:
-    return np.sum(_diagonal(a, offset, axis1, axis2), axis=-1, dtype=dtype, out=out)
 
 
 @rule("astype", getattr(np, "astype", None))  # NumPy 2.1

@@ -24,6 +24,8 @@ STEPS = {
     "fix",
     "sign",
     "floor_divide",
+    "divmod",
+    "modf",
     "spacing",
     "round",
     "around",
@@ -215,7 +217,7 @@ METHODS = [n for n in dir(np.ndarray) if not n.startswith("_")]
 @pytest.mark.parametrize("name", METHODS)
 def test_methods(name):
     for x in _duals():
-        if name != "round" and hasattr(x, name):
+        if name != "round" and (name != "mT" or x.ndim > 1) and hasattr(x, name):
             assert not _drops(lambda x: getattr(x, name), (x,))
             for args in ((), (0,), (x,), (np.array([0, 1]),), (float,), (int,)):
                 assert not _drops(lambda x, *args: getattr(x, name)(*args), (x, *args)), args

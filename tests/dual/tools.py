@@ -28,8 +28,13 @@ def differences(fn: Callable[..., Any], args: tuple[Any, ...], tangents: tuple[A
     for i in range(k):
         ends = [[x if t is None else x + s * step * t[i] for x, t in zip(args, tangents, strict=True)] for s in (1, -1)]
         above, below = (trees.flatten(fn(*end))[0] for end in ends)
-        columns.append([(np.asarray(a) - np.asarray(b)) / (2 * step) for a, b in zip(above, below, strict=True)])
+        columns.append([_slope(np.asarray(a), np.asarray(b), 2 * step) for a, b in zip(above, below, strict=True)])
     return [np.stack(some) for some in zip(*columns, strict=True)]
+
+
+def _slope(above: Any, below: Any, width: float) -> Any:
+    """Zero for what is no float."""
+    return (above - below) / width if above.dtype.kind in "fc" else np.zeros(above.shape)
 
 
 def random_tangents(rng: np.random.Generator, args: tuple[Any, ...], k: int) -> tuple[Any, ...]:
