@@ -13,6 +13,7 @@ from rulebook.engines import engine_of
 
 __all__ = [
     "array",
+    "axis_back",
     "axis_last",
     "complex_dtype",
     "cut",
@@ -122,6 +123,12 @@ def axis_last(x: Any, axis: int) -> Any:
     """An axis brought to the end."""
     axis = operator.index(axis)
     return x if axis in (-1, x.ndim - 1) else rb.xp(x).moveaxis(x, axis, -1)
+
+
+def axis_back(x: Any, axis: int) -> Any:
+    """The last axis brought back to where `axis_last` took it from."""
+    axis = operator.index(axis)
+    return x if axis in (-1, x.ndim - 1) else rb.xp(x).moveaxis(x, -1, axis)
 
 
 def rank_up(x: Any, ndim: int) -> Any:

@@ -37,4 +37,6 @@ def _on_duals(f: Primitive, push: Callable[..., Any], *args: Any, **static: Any)
         return f(*args, **static)
     primals = tuple([primal(x, tag) for x in args])
     y = f(*primals, **static)
-    return join(y, push(y, primals, tuple([tangent(x, tag) for x in args]), **static), tag)
+    # In the rule of an outer tag an argument that is a tangent there has an axis more than the others: leading axes are aligned.
+    ndim = max([getattr(x, "ndim", 0) for x in args])
+    return join(y, push(y, primals, tuple([tangent(x, tag, ndim) for x in args]), **static), tag)
