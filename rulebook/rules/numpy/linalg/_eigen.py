@@ -12,7 +12,7 @@ from rulebook.native import stand_for
 from rulebook.rules._matrices import adjoint, quotient
 from rulebook.rules.numpy import _cases
 from rulebook.rules.numpy._support import is_complex, stands
-from rulebook.rules.numpy.linalg._hermitian import diagonal, gaps, mirror, mirror_adjoint, row_zero, to_diagonal, unused
+from rulebook.rules.numpy.linalg._hermitian import diagonal, gaps, mirror, mirror_adjoint, real_first, row_zero, to_diagonal, unused
 
 __all__ = ["EigResult", "EighResult", "eig", "eigh", "eigvals", "eigvalsh"]
 
@@ -50,7 +50,6 @@ def _phase_adjoint(v_bar: Any, v: Any) -> Any:
 @rb.primitive(
     name="rulebook.rules.numpy.linalg.eigh",
     cases=[_cases.symmetric, _cases.symmetric_stack, _cases.hermitian, _cases.hermitian_upper],
-    native={"jax": lambda a, *, UPLO: _native(a, UPLO, "eigh"), "torch": lambda a, *, UPLO: _native(a, UPLO, "eigh")},
 )
 def eigh(a: Any, *, UPLO: str = "L") -> EighResult:
     """Eigenvalues, ascending, and eigenvectors of Hermitian matrices.
@@ -74,18 +73,15 @@ def eigh(a: Any, *, UPLO: str = "L") -> EighResult:
         >>> eigh(np.array([[2.0, 0.0], [0.0, 1.0]])).eigenvalues
         array([1., 2.])
     """
-    return EighResult(*rb.xp(a).linalg.eigh(a, UPLO))
-
-
-def _native(a: Any, uplo: str, name: str) -> Any:
-    """An engine's own, for the triangle that NumPy reads."""
-    y = getattr(rb.xp(a).linalg, name)(mirror(a, uplo == "U"))
-    return EighResult(*y) if name == "eigh" else y
+    if type(a) is np.ndarray:
+        return EighResult(*np.linalg.eigh(a, UPLO))  # type: ignore[arg-type]  # "L" or "U"
+    w, v = rb.xp(a).linalg.eigh(mirror(a, UPLO == "U"))
+    return EighResult(w, _flipped(real_first(_flipped(v, UPLO), _flipped(v, UPLO)), UPLO))
 
 
 def _flipped(v: Any, uplo: str) -> Any:
     """LAPACK's phase makes the last entry real for the upper triangle."""
-    return v[..., ::-1, :] if uplo == "U" else v
+    return v[..., np.arange(v.shape[-2])[::-1].copy(), :] if uplo == "U" else v
 
 
 @rb.pushforward(eigh)
@@ -115,7 +111,7 @@ def _(y: Any, primals: Any, y_bar: Any, *, UPLO: str) -> Any:
 @rb.primitive(
     name="rulebook.rules.numpy.linalg.eigvalsh",
     cases=[_cases.symmetric, _cases.symmetric_stack, _cases.hermitian, _cases.hermitian_upper],
-    native={"jax": lambda a, *, UPLO: _native(a, UPLO, "eigvalsh"), "torch": lambda a, *, UPLO: _native(a, UPLO, "eigvalsh")},
+    native={e: (lambda a, *, UPLO: rb.xp(a).linalg.eigvalsh(mirror(a, UPLO == "U"))) for e in ("jax", "torch")},
 )
 def eigvalsh(a: Any, *, UPLO: str = "L") -> Any:
     """Eigenvalues of Hermitian matrices, ascending; arguments and derivation as for `eigh`.
@@ -173,7 +169,7 @@ def eig(a: Any) -> EigResult:
 @rb.pushforward(eig)
 def _(y: Any, primals: Any, tangents: Any) -> Any:
     w, v = y
-    p = quotient(v, tangents[0] @ v)
+    p = quotient(v, _complex(tangents[0]) @ v)
     x = v @ (gaps(w) * p)
     xp = rb.xp(x)
     c = -xp.sum(xp.real(xp.conj(v) * x), axis=-2, keepdims=True)
@@ -215,7 +211,7 @@ def _complex(x: Any) -> Any:
 @rb.pushforward(eigvals)
 def _(w: Any, primals: Any, tangents: Any) -> Any:
     v = eig(primals[0])[1]
-    return diagonal(quotient(v, tangents[0] @ v))
+    return diagonal(quotient(v, _complex(tangents[0]) @ v))
 
 
 @rb.pullback(eigvals)

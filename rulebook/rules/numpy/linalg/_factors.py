@@ -17,6 +17,7 @@ from rulebook.rules.numpy.linalg._hermitian import (
     mirror,
     mirror_adjoint,
     on_diagonal,
+    real_first,
     row_zero,
     to_diagonal,
     unused,
@@ -213,7 +214,14 @@ def svd(a: Any, *, full_matrices: bool = True, compute_uv: bool = True) -> Any:
     """
     if not compute_uv:
         return rb.xp(a).linalg.svd(a, full_matrices, False)
-    return SVDResult(*rb.xp(a).linalg.svd(a, full_matrices))
+    if type(a) is np.ndarray:
+        return SVDResult(*np.linalg.svd(a, full_matrices))
+    u, s, vh = rb.xp(a).linalg.svd(a, full_matrices)
+    if _added(a, full_matrices):
+        return SVDResult(u, s, vh)
+    v = adjoint(vh)
+    fixed = _fixed(u, v)
+    return SVDResult(real_first(u, fixed), s, adjoint(real_first(v, fixed)))
 
 
 _FULL = "linalg.svd with full_matrices=True adds columns that are determined up to a rotation: use full_matrices=False"

@@ -9,7 +9,7 @@ import numpy as np
 import rulebook as rb
 from rulebook.rules._matrices import adjoint
 
-__all__ = ["diagonal", "gaps", "half_lower", "mirror", "mirror_adjoint", "on_diagonal", "row_zero", "to_diagonal", "unused"]
+__all__ = ["diagonal", "gaps", "half_lower", "mirror", "mirror_adjoint", "on_diagonal", "real_first", "row_zero", "to_diagonal", "unused"]
 
 
 def on_diagonal(x: Any) -> Any:
@@ -68,3 +68,17 @@ def row_zero(x: Any) -> Any:
     first = np.zeros((x.shape[-2], 1), dtype=bool)
     first[:1] = True
     return xp.where(first, x, xp.zeros_like(x))
+
+
+def real_first(x: Any, v: Any) -> Any:
+    """Complex vectors x with the phases that make the first entries of v real, keeping the sign of their real parts.
+
+    LAPACK's have them; those of other libraries are brought to the same.
+    """
+    if "complex" not in str(v.dtype):
+        return x
+    xp = rb.xp(v)
+    first = v[..., :1, :]
+    size = xp.abs(first)
+    turn = xp.where(size == 0, 1.0, xp.conj(first) / xp.where(size == 0, 1.0, size))
+    return x * xp.where(xp.real(first) < 0, -turn, turn)

@@ -232,7 +232,7 @@ def _composed(a: Any, b: Any, rcond: float | None) -> Any:
     xp = rb.xp(a, b)
     x = pinv(a, rcond=_cut(a, rcond)) @ b
     s = svdvals(a)
-    rank = xp.sum(s > _cut(a, rcond) * s[0])
+    rank = xp.sum(s > _cut(a, rcond) * s[0], dtype=xp.int32)
     left = xp.abs(b - a @ x) ** 2
     full = a.shape[0] > a.shape[1]
     residuals = xp.sum(left, axis=0)[None] if b.ndim == 1 else xp.sum(left, axis=0)
