@@ -36,9 +36,10 @@ class DualArray(Operators):
         c, b: coefficient (or None) and base of the tangents.
         tag: the derivative call they belong to.
         root: for a view, the array it looks into.
+        handed_out: set where compiled code was given the primal alone, see `live.without_tangent`.
     """
 
-    __slots__ = ("_path", "_seen", "b", "c", "p", "root", "tag")
+    __slots__ = ("_path", "_seen", "b", "c", "handed_out", "p", "root", "tag")
     _path: tuple[Move, ...]
     _seen: Any
     __hash__ = None  # type: ignore[assignment]
@@ -50,9 +51,12 @@ class DualArray(Operators):
         self.tag = tag
         self.root: DualArray | None = None
 
-    @property
-    def __class__(self) -> type:  # type: ignore[override]
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
         return live.looks_like(np.ndarray, DualArray) if live.is_on() else DualArray
+
+    def __array__(self, *args: Any, **kwargs: Any) -> Any:
+        return live.array_of(self, super().__array__, args, kwargs)
 
     @property
     def shape(self) -> tuple[int, ...]:  # type: ignore[override]
@@ -124,6 +128,8 @@ class DualArray(Operators):
     def writable(self, value: Any, t: Any) -> tuple[Any, Any]:
         """The primal and the materialised tangents, to write `value` and `t` into: views see it, results computed before do not."""
         root = self if self.root is None else self.root
+        if hasattr(root, "handed_out"):
+            live.check_write(self, value, t)
         if root.c is not None:
             root.b, root.c = (root.c * root.b).astype(root.p.dtype), None
         elif root.b.dtype != root.p.dtype:

@@ -68,9 +68,20 @@ class Dual(Methods):
     ndim = 0
     size = 1
 
-    @property
-    def __class__(self) -> type:  # type: ignore[override]
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
         return live.looks_like(self.dtype.type, Dual) if live.is_on() else Dual
+
+    def __array__(self, *args: Any, **kwargs: Any) -> Any:
+        return live.array_of(self, super().__array__, args, kwargs)
+
+    def __float__(self) -> float:  # type: ignore[override]
+        plain = live.without_tangent(self)
+        return super().__float__() if plain is None else float(plain)
+
+    def __int__(self) -> int:  # type: ignore[override]
+        plain = live.without_tangent(self)
+        return super().__int__() if plain is None else int(plain)
 
     @property
     def dtype(self) -> Any:

@@ -13,13 +13,17 @@ import numpy as np
 
 from rulebook.dual import live
 from rulebook.dual.third_party.buffers import buffers
+from rulebook.dual.third_party.code import calls_float
 from rulebook.dual.third_party.coercions import coercions
+from rulebook.dual.third_party.compiled import compiled
 from rulebook.dual.third_party.lists import dispatching
 from rulebook.dual.third_party.places import Places
 from rulebook.dual.third_party.redirects import redirects
-from rulebook.dual.third_party.scalars import Float, functions_of_math
+from rulebook.dual.third_party.scalars import Float, functions_of_math, looks_up_types, type_of
 
 __all__ = ["passing"]
+
+_BUILTINS: dict[str, Any] = {"float": (Float, calls_float), "type": (type_of, looks_up_types)}
 
 
 def _standing_module(original: types.ModuleType, table: dict[Any, Any]) -> types.ModuleType:
@@ -38,7 +42,7 @@ class _Mode:
         self._lock = threading.RLock()
         self._users = 0
         self._places: Places | None = None
-        self._redirected = 0
+        self._size = 0  # how many functions of SciPy are replaced
 
     def enter(self) -> None:
         """One more wants it."""
@@ -56,13 +60,15 @@ class _Mode:
 
     def _made(self) -> Places:
         """The places; made again when more of SciPy has been loaded."""
-        found = redirects()
-        if self._places is None or len(found) != self._redirected:
+        of_scipy, of_modules = redirects(), compiled()
+        size = len(of_scipy) + len(of_modules)
+        if self._places is None or size != self._size:
             of_numpy = {**dispatching(np), **coercions(), **buffers()}
             of_math = functions_of_math()
-            modules = [(np, _standing_module(np, of_numpy)), (math, _standing_module(math, of_math))]
-            self._places = Places([*of_numpy.items(), *of_math.items(), *found.items(), *modules], Float)
-            self._redirected = len(found)
+            modules = {np: of_numpy, math: of_math, **of_modules}
+            standing = [(module, _standing_module(module, table)) for module, table in modules.items()]
+            self._places = Places([*of_numpy.items(), *of_math.items(), *of_scipy.items(), *standing], _BUILTINS)
+            self._size = size
         return self._places
 
 

@@ -44,9 +44,20 @@ def _receiving(values: Any, duals: tuple[Any, ...]) -> Any:
     return DualArray(_receiving(values, tuple(outer)), None, _receiving(zeros, tuple(outer)), x.tag)
 
 
+def _filled(original: Callable[..., Any], fill: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """What `np.full` or `np.full_like` gives for a dual to fill with."""
+    others = {name: value for name, value in kwargs.items() if name != "fill_value"}
+    made = original(*args[:1], 0.0, *args[2:], **others)
+    return made + fill if np.ndim(made) else fill
+
+
 def _buffer(original: Callable[..., Any]) -> Callable[..., Any]:
+    filled = original in (np.full, np.full_like)
+
     @functools.wraps(original)
     def make(*args: Any, **kwargs: Any) -> Any:
+        if filled and live.is_on() and is_dual(fill := args[1] if len(args) > 1 else kwargs.get("fill_value")):
+            return _filled(original, fill, args, kwargs)
         made = original(*args, **kwargs)
         duals = live.duals()
         if not duals or not live.is_on() or is_dual(made) or made.dtype.kind not in "fc" or type(made) is not np.ndarray or inside_a_rule():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dis
+import itertools
 import types
 from collections.abc import Iterator
 from typing import Any
@@ -11,16 +12,18 @@ __all__ = ["calls_float"]
 
 
 def calls_float(namespace: dict[str, Any]) -> bool:
-    """Whether the functions of a module call `float`, and do nothing else with it, as naming it as a dtype."""
-    uses = [called for code in _codes(namespace) if "float" in code.co_names for called in _uses(code)]
-    return bool(uses) and all(uses)
+    """Whether the functions of a module call `float`, or map it, and none asks whether something `is float`."""
+    uses = [use for code in _codes(namespace) if "float" in code.co_names for use in _uses(code)]
+    return True in uses and None not in uses
 
 
-def _uses(code: types.CodeType) -> Iterator[bool]:
-    """For each place that loads the global `float`, whether it is called there: only then room is made for what a method is called on."""
-    for instruction in dis.get_instructions(code):
+def _uses(code: types.CodeType) -> Iterator[bool | None]:
+    """For each place that loads the global `float`: whether it is called there; None where it is compared by identity."""
+    instructions = [i for i in dis.get_instructions(code) if i.opname not in ("CACHE", "EXTENDED_ARG")]
+    for instruction, after in itertools.pairwise(instructions):
         if instruction.argval == "float" and instruction.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
-            yield "NULL" in instruction.argrepr
+            called = "NULL" in instruction.argrepr  # room is made for what a method is called on
+            yield None if after.opname == "IS_OP" else called or "map" in code.co_names
 
 
 def _codes(namespace: dict[str, Any]) -> Iterator[types.CodeType]:

@@ -12,7 +12,7 @@ from rulebook.dual import live
 from rulebook.dual.array import DualArray
 from rulebook.dual.errors import DroppedTangentError
 from rulebook.dual.parts import is_dual, top
-from rulebook.dual.scalar import Dual
+from rulebook.dual.scalar import Dual, stack
 
 __all__ = ["coercions", "gathered", "refused"]
 
@@ -42,6 +42,8 @@ def _through(x: Any, dtype: Any, copy: Any, ndmin: int) -> Any:
         x = x.astype(wanted)
     elif (copy is True or copy is np._CopyMode.ALWAYS) and type(x) is DualArray:
         x = np.copy(x)
+    if type(x) is Dual:
+        x = DualArray(np.asarray(x.p) if not is_dual(x.p) else _through(x.p, None, False, 0), None, stack(x.t), x.tag)
     missing = ndmin - np.ndim(x)
     return np.reshape(x, (1,) * missing + np.shape(x)) if missing > 0 else x
 

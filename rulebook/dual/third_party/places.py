@@ -9,10 +9,8 @@ from __future__ import annotations
 import builtins
 import sys
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
-
-from rulebook.dual.third_party.code import calls_float
 
 __all__ = ["Places"]
 
@@ -66,14 +64,14 @@ class Places:
 
     Args:
         table: what is replaced, and what stands in its place.
-        number: what stands for `float` where it is called.
+        builtin: name of a builtin -> what stands for it, and in which namespaces.
     """
 
-    def __init__(self, table: list[tuple[Any, Any]], number: Any) -> None:
+    def __init__(self, table: list[tuple[Any, Any]], builtin: dict[str, tuple[Any, Callable[[dict[str, Any]], bool]]]) -> None:
         self._kept = table  # so that ids stay what they are
         self._table = {id(old): new for old, new in table}
         self._originals = {id(new): old for old, new in table}
-        self._number = number
+        self._builtin = builtin
         self._known: dict[int, tuple[int, list[_Slot]]] = {}  # id of a namespace -> its length when it was searched, what was found
         self._slots: list[_Slot] = []
         self._before: frozenset[str] = frozenset()
@@ -112,8 +110,9 @@ class Places:
         if length != len(namespace):
             found = [_Slot((namespace, key), v, self._table[id(v)]) for key, v in list(namespace.items()) if id(v) in self._table]
             found += [_Slot(cell, v, self._table[id(v)]) for cell, v in _cells(namespace) if id(v) in self._table]
-            if "float" not in namespace and calls_float(namespace):
-                found.append(_Slot((namespace, "float"), _ABSENT, self._number))
+            for name, (new, wanted) in self._builtin.items():
+                if name not in namespace and wanted(namespace):
+                    found.append(_Slot((namespace, name), _ABSENT, new))
             self._known[id(namespace)] = len(namespace), found
         return found
 

@@ -1,4 +1,4 @@
-"""`float()` and the functions of `math` on dual numbers, where the mode is on."""
+"""`float()`, `type()` and the functions of `math` on dual numbers, where the mode is on."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from rulebook.dual import live
+from rulebook.dual.array import DualArray
 from rulebook.dual.parts import is_dual, peel, top
 
-__all__ = ["Float", "functions_of_math"]
+__all__ = ["Float", "functions_of_math", "looks_up_types", "type_of"]
 
 
 class _FloatType(type):
@@ -43,6 +44,18 @@ class Float(float, metaclass=_FloatType):
     """`float`, whose call gives a dual number back as it is."""
 
     dtype = np.dtype(float)
+
+
+def type_of(x: Any, *rest: Any) -> Any:
+    """`type`, for which a dual is what it stands for."""
+    if rest or not live.is_on() or not is_dual(x):
+        return type(x, *rest)
+    return np.ndarray if type(x) is DualArray else x.dtype.type
+
+
+def looks_up_types(namespace: dict[str, Any]) -> bool:
+    """Whether a module finds the array namespace of a value by its type: SciPy's and scikit-learn's copies of array-api-compat."""
+    return str(namespace.get("__name__")).endswith("array_api_compat.common._helpers")
 
 
 def _smooth(original: Any, fn: Callable[..., Any]) -> Callable[..., Any]:

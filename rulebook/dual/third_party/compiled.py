@@ -1,0 +1,64 @@
+"""NumPy in the place of compiled functions of SciPy for which the rule library has nothing, where the mode is on and they meet a dual."""
+
+from __future__ import annotations
+
+import functools
+import sys
+import types
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from rulebook.dual import live
+from rulebook.dual.parts import is_dual, peel
+
+__all__ = ["compiled"]
+
+
+def _piecewise(c: Any, x: Any, xp: Any, nu: int, extrapolate: bool, out: Any) -> None:
+    """`scipy.interpolate._ppoly.evaluate`: polynomials in the powers of x - breakpoint, by Horner's scheme.
+
+    Args:
+        c: coefficients, the highest power first: (power, interval, function).
+        x: breakpoints.
+        xp: where to evaluate.
+        nu: order of the derivative.
+        extrapolate: evaluate outside of the breakpoints too, where NaN stands otherwise.
+        out: (point, function), written to.
+    """
+    at, knots = peel(xp), peel(x)
+    right = knots[-1] >= knots[0]
+    found = np.searchsorted(knots, at, side="right") if right else len(knots) - np.searchsorted(knots[::-1], at, side="left")
+    interval = np.clip(found - 1, 0, len(knots) - 2)
+    h = np.reshape(xp - x[interval], (-1, 1))
+    order = len(c)
+    y: Any = 0.0 * h
+    for i in range(order - nu):
+        power = order - 1 - i
+        y = y * h + c[i][interval] * float(np.prod(np.arange(power, power - nu, -1)))
+    low, high = min(knots[0], knots[-1]), max(knots[0], knots[-1])
+    outside = np.isnan(at) | (~np.bool_(extrapolate) & ((at < low) | (at > high)))
+    out[...] = np.where(outside[:, None], np.nan, y)
+
+
+_STANDING: dict[tuple[str, str], Callable[..., Any]] = {("scipy.interpolate._ppoly", "evaluate"): _piecewise}
+
+
+def _standing(original: Callable[..., Any], fn: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(original)
+    def call(*args: Any) -> Any:
+        return fn(*args) if live.is_on() and any(map(is_dual, args)) else original(*args)
+
+    return call
+
+
+def compiled() -> dict[types.ModuleType, dict[Any, Any]]:
+    """For each compiled module that is loaded, its functions that something stands for, and what does."""
+    found: dict[types.ModuleType, dict[Any, Any]] = {}
+    for (home, name), fn in _STANDING.items():
+        module = sys.modules.get(home)
+        if module is not None:
+            original = getattr(module, name)
+            found.setdefault(module, {})[original] = _standing(original, fn)
+    return found
