@@ -136,3 +136,65 @@ CHO_SOLVE: list[Draw] = [
     lambda rng: ((_triangular(rng, 3, 3), False), normal(rng, 3)),
     lambda rng: ((_triangular(rng, 2, 2, dtype=complex), True), normal(rng, 2, 2, dtype=complex)),
 ]
+
+
+def _right_half(rng: np.random.Generator, *shape: int, dtype: Any = float) -> Any:
+    """Eigenvalues within a disc to the right of zero."""
+    return (2 * np.eye(shape[-1]) + 0.7 * normal(rng, *shape, dtype=dtype) / np.sqrt(shape[-1])).astype(dtype)
+
+
+def _small(rng: np.random.Generator, *shape: int, dtype: Any = float) -> Any:
+    return (normal(rng, *shape, dtype=dtype) / (2 * np.sqrt(shape[-1]))).astype(dtype)
+
+
+def _jordan(rng: np.random.Generator) -> Any:
+    """A defective matrix."""
+    q = regular(rng, 3, 3)
+    return (q @ (0.8 * np.eye(3) + np.diag([1.0, 0.5], 1)) @ np.linalg.inv(q),)
+
+
+FUNCTION: list[Draw] = [_of(_small, 3, 3), _of(_small, 2, 2, dtype=complex), _jordan]
+FUNCTION_OF_RIGHT_HALF: list[Draw] = [_of(_right_half, 3, 3), _of(_right_half, 2, 2, dtype=complex), _of(_right_half, 2, 2, 2)]
+
+
+def _two_sided(rng: np.random.Generator, *shape: int, dtype: Any = float) -> Any:
+    """Eigenvalues on both sides of the imaginary axis, away from it."""
+    q = regular(rng, *shape, dtype=dtype)
+    w = rng.uniform(1.0, 2.0, shape[-1]) * np.where(np.arange(shape[-1]) % 2, -1, 1)
+    return (q * w) @ np.linalg.inv(q)
+
+
+FUNCTION_SIGN: list[Draw] = [_of(_two_sided, 3, 3), _of(_two_sided, 2, 2, dtype=complex)]
+FRACTIONAL_POWER: list[Draw] = [
+    lambda rng: (_right_half(rng, 3, 3), 0.3),
+    lambda rng: (_right_half(rng, 2, 2, dtype=complex), -1.4),
+]
+FRECHET: list[Draw] = [
+    lambda rng: (_small(rng, 2, 2), normal(rng, 2, 2)),
+    lambda rng: case(_small(rng, 2, 2, dtype=complex), normal(rng, 2, 2, dtype=complex), compute_expm=False),
+]
+
+QR: list[Draw] = [
+    _of(regular, 3, 2, mode="economic"),
+    _of(regular, 2, 3, dtype=complex, pivoting=True),
+    _of(regular, 2, 3, 3, mode="r"),
+]
+POLAR: list[Draw] = [_of(regular, 3, 2), _of(regular, 2, 3, dtype=complex), _of(regular, 2, 2, side="left"), _of(regular, 1, 2, side="left")]
+
+
+def _indefinite(rng: np.random.Generator, *shape: int, dtype: Any = float) -> Any:
+    return hermitian(rng, *shape, dtype=dtype)
+
+
+def _swapped(rng: np.random.Generator) -> Any:
+    """A block of two rows in D: zeros on the diagonal."""
+    a = np.array([[0.0, 2.0, 0.5], [2.0, 0.1, 0.3], [0.5, 0.3, 1.0]])
+    return a + np.tril(normal(rng, 3, 3) / 20)
+
+
+LDL: list[Draw] = [
+    _of(_indefinite, 3, 3),
+    _of(_indefinite, 3, 3, dtype=complex, lower=False),
+    lambda rng: (_swapped(rng),),
+    lambda rng: case(normal(rng, 2, 2, dtype=complex), hermitian=False),
+]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -16,6 +17,7 @@ __all__ = ["batches", "dtype_of", "lead_of", "like", "real_dtype", "scipy_linalg
 _LAPACK = "fdFD"  # the dtypes, by their characters, that LAPACK has routines for
 
 
+@functools.cache
 def scipy_linalg() -> Any:
     """SciPy's linear algebra, imported when first used."""
     return importlib.import_module("scipy.linalg")
