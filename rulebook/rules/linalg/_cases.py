@@ -198,3 +198,27 @@ LDL: list[Draw] = [
     lambda rng: (_swapped(rng),),
     lambda rng: case(normal(rng, 2, 2, dtype=complex), hermitian=False),
 ]
+
+
+def _spread(rng: np.random.Generator, *shape: int, dtype: Any = float) -> Any:
+    """Singular values that are apart."""
+    u, _, vh = np.linalg.svd(normal(rng, *shape, dtype=dtype), full_matrices=False)
+    s = np.cumsum(rng.uniform(0.5, 1.0, (*shape[:-2], min(shape[-2:]))), -1)[..., ::-1]
+    return ((u * s[..., None, :]) @ vh).astype(dtype)
+
+
+SVD: list[Draw] = [
+    _of(_spread, 3, 2, full_matrices=False),
+    _of(_spread, 2, 3, dtype=complex, full_matrices=False),
+    _of(_spread, 2, 2, dtype=complex, lapack_driver="gesvd"),
+    _of(_spread, 3, 2, compute_uv=False),
+]
+SVDVALS: list[Draw] = [_of(_spread, 3, 2), _of(_spread, 2, 2, dtype=complex), _of(_spread, 2, 1, 2)]
+EIGH: list[Draw] = [
+    lambda rng: case(hermitian(rng, 3, 3), None),
+    lambda rng: case(hermitian(rng, 2, 2, dtype=complex), None, lower=False),
+    lambda rng: case(hermitian(rng, 3, 3), positive(rng, 3, 3)),
+    lambda rng: case(hermitian(rng, 2, 2, dtype=complex), positive(rng, 2, 2, dtype=complex), eigvals_only=True, type=2),
+    lambda rng: case(hermitian(rng, 2, 2), positive(rng, 2, 2), eigvals_only=True, type=3, lower=False),
+    lambda rng: case(hermitian(rng, 3, 3), None, eigvals_only=True, subset_by_index=(0, 1)),
+]
