@@ -9,6 +9,7 @@ import numpy as np
 import rulebook as rb
 from rulebook.rules.numpy._products import convolve
 from rulebook.rules.numpy._reductions import sum
+from rulebook.rules.numpy._support import plain
 from rulebook.rules.numpy.linalg._eigen import eigvals
 from rulebook.rules.numpy.linalg._solving import lstsq
 
@@ -109,7 +110,7 @@ def _slopes(f: Any, h: Any, axis: int, edge_order: int) -> Any:
 
 def unwrap(p: Any, discont: float | None = None, axis: int = -1, *, period: float = 2 * np.pi) -> Any:
     """Angles without jumps: whole periods are added, which are constant."""
-    values = np.asarray(rb.stop_gradient(p))
+    values = plain(p)
     return p + (np.unwrap(values, discont, axis, period=period) - values)
 
 
@@ -122,7 +123,7 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None) -> Any
         >>> interp(np.array([1.5]), np.array([1.0, 2.0]), np.array([0.0, 4.0]))
         array([2.])
     """
-    nodes, at = np.asarray(rb.stop_gradient(xp)), np.asarray(rb.stop_gradient(x))
+    nodes, at = np.asarray(plain(xp)), np.asarray(plain(x))
     n = len(nodes)
     if n == 1:
         inside = fp[np.zeros(at.shape, int)]
@@ -149,7 +150,7 @@ def polyval(p: Any, x: Any) -> Any:
 
 def polynomial_polyval(x: Any, c: Any) -> Any:
     """As `numpy.polynomial.polynomial.polyval`: lowest power first."""
-    return polyval(c[np.arange(c.shape[0])[::-1]], x)
+    return polyval(c[np.arange(c.shape[0] - 1, -1, -1)], x)
 
 
 def vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:

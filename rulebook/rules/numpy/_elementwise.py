@@ -17,7 +17,7 @@ import numpy as np
 import rulebook as rb
 from rulebook.primitive import Primitive
 from rulebook.rules.numpy._cases import complex_normal, normal, uniform
-from rulebook.rules.numpy._support import is_complex, own, stands
+from rulebook.rules.numpy._support import is_complex, own, plain, stands
 
 __all__ = [
     "abs",
@@ -93,17 +93,26 @@ _PAIR = (uniform(0.2, 3.0, (2, 3), (3,)), uniform(0.2, 3.0, (), (2,)))
 _PAIRS = (*_PAIR, complex_normal((2,), (2,)))
 
 
-def _make(function: Any, doc: str, cases: Sequence[Any], engines: Sequence[str], names: str, path: str = "") -> Primitive:
+def _make(function: Any, doc: str, cases: Sequence[Any], engines: Sequence[str], names: str) -> Primitive:
     """The primitive of a ufunc; its name is that of the ufunc."""
-    path = path or function.__name__
+    path = function.__name__
+    other = _OTHER.get(path, path)
     if " " in names:
-        fn: Callable[..., Any] = lambda a, b: getattr(rb.xp(a, b), path)(a, b)
+        fn: Callable[..., Any] = lambda a, b: _named(rb.xp(a, b), function, other)(a, b)
     else:
-        fn = lambda x: getattr(rb.xp(x), path)(x)
+        fn = lambda x: _named(rb.xp(x), function, other)(x)
     fn.__name__ = fn.__qualname__ = path
     fn.__doc__, fn.__module__ = doc, "rulebook.rules.numpy"
     f = Primitive(fn, name=f"rulebook.rules.numpy.{path}", cases=cases, native=own(path, *engines))
     return stands(function)(f) if isinstance(function, np.ufunc) else f
+
+
+_OTHER = {"radians": "deg2rad", "degrees": "rad2deg", "float_power": "power"}  # names that every engine has
+
+
+def _named(xp: Any, function: Any, name: str) -> Any:
+    """The function of an engine."""
+    return function if xp.__name__ == "numpy" else getattr(xp, name)
 
 
 def _one(function: Any, doc: str, partial: Partial, cases: Sequence[Any] = _BOTH, engines: Sequence[str] = _ALL) -> Primitive:
@@ -290,9 +299,9 @@ rb.scalar_rule(sinc)(lambda y, x: (_sinc_slope(x),))
 # Functions of complex numbers that are not holomorphic, and linear ones over the real numbers.
 
 
-def _split(function: Any, doc: str, push: Partial, pull: Partial, engines: Sequence[str] = _ALL, path: str = "") -> Primitive:
+def _split(function: Any, doc: str, push: Partial, pull: Partial, engines: Sequence[str] = _ALL) -> Primitive:
     """A function with a real-linear derivative: push(xp, y, x, x_dot) and its adjoint pull(xp, y, x, y_bar)."""
-    f = _make(function, doc, (normal((3,)), complex_normal((2,))), engines, "x", path)
+    f = _make(function, doc, (normal((3,)), complex_normal((2,))), engines, "x")
     rb.pushforward(f)(lambda y, primals, tangents: push(rb.xp(y, *primals, *tangents), y, primals[0], tangents[0]))
     rb.pullback(f)(lambda y, primals, y_bar: (pull(rb.xp(y, *primals, y_bar), y, primals[0], y_bar),))
     return stands(function)(f)
@@ -358,5 +367,5 @@ def nan_to_num(x: Any, nan: float = 0.0, posinf: float | None = None, neginf: fl
         array([1., 0.])
     """
     xp = rb.xp(x)
-    fixed = np.nan_to_num(np.asarray(rb.stop_gradient(x)), nan=nan, posinf=posinf, neginf=neginf)
+    fixed = np.nan_to_num(plain(x), nan=nan, posinf=posinf, neginf=neginf)
     return xp.where(xp.isfinite(x), x, fixed)

@@ -453,7 +453,7 @@ def correlate(a: Any, v: Any, mode: str = "valid") -> Any:
 
 def _reversed(x: Any) -> Any:
     """A vector from its end, conjugated."""
-    return rb.xp(x).conj(x[np.arange(x.shape[0])[::-1]])
+    return rb.xp(x).conj(x[np.arange(x.shape[0] - 1, -1, -1)])
 
 
 def matrix_power(a: Any, n: int) -> Any:

@@ -14,10 +14,9 @@ import numpy as np
 
 import rulebook as rb
 from rulebook import trees
-from rulebook.engines import engine_of
 from rulebook.primitive import Primitive
 from rulebook.rules.numpy import _cases
-from rulebook.rules.numpy._support import own, stands
+from rulebook.rules.numpy._support import own, plain, stands
 
 __all__ = ["gather", "rearrangement", "scatter"]
 
@@ -115,15 +114,7 @@ def _numbers(fn: Callable[..., Any], wrt: tuple[int, ...], args: tuple[Any, ...]
         numbered.append(np.arange(n, n + size).reshape(shape))
         n += size
     moved = dict(zip(wrt, structure.unflatten(iter(numbered)), strict=True))
-    return fn(*(moved[i] if i in moved else _plain(x) for i, x in enumerate(args)), **statics)
-
-
-def _plain(x: Any) -> Any:
-    """Indices and conditions as NumPy arrays."""
-    if isinstance(x, (list, tuple)):
-        return type(x)(_plain(v) for v in x)
-    engine = engine_of((x,), "the indices")
-    return x if engine is None else engine.to_numpy(engine.stop_gradient(x))
+    return fn(*(moved[i] if i in moved else plain(x) for i, x in enumerate(args)), **statics)
 
 
 def _transposed(fn: Callable[..., Any], wrt: tuple[int, ...]) -> Callable[..., Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -66,7 +67,12 @@ def _reduction(function: Any, cases: Sequence[Any], engines: Sequence[str]) -> C
 
     def make(fn: Callable[..., Any]) -> Primitive:
         name = fn.__name__
-        f = Primitive(fn, name=f"rulebook.rules.numpy.{name}", cases=cases, native=own(name, *engines))
+
+        @functools.wraps(fn)
+        def body(a: Any, **options: Any) -> Any:
+            return fn(a, **options) if type(a) is np.ndarray else getattr(rb.xp(a), name)(a, **options)
+
+        f = Primitive(body, name=f"rulebook.rules.numpy.{name}", cases=cases, native=own(name, *engines))
         return stands(function)(f)
 
     return make
@@ -238,7 +244,7 @@ def _others(x: Any, axis: Axis) -> Any:
     moved = xp.moveaxis(x, axes, last) if axes else x
     lead = tuple(moved.shape)[: x.ndim - len(axes)]
     flat = xp.reshape(moved, (*lead, -1))
-    turned = np.arange(flat.shape[-1])[::-1]
+    turned = np.arange(flat.shape[-1] - 1, -1, -1)
     found = _before(flat) * _before(flat[..., turned])[..., turned]
     found = xp.reshape(found, tuple(moved.shape))
     return xp.moveaxis(found, last, axes) if axes else found

@@ -12,7 +12,7 @@ from rulebook.rules.numpy._cases import normal
 from rulebook.rules.numpy._rearranging import gather, scatter
 from rulebook.rules.numpy._reductions import mean, sum
 from rulebook.rules.numpy._selection import take_along_axis
-from rulebook.rules.numpy._support import own, stands
+from rulebook.rules.numpy._support import own, plain, stands
 
 __all__ = [
     "average",
@@ -53,7 +53,7 @@ def _permutation(f: Primitive, order: Any) -> None:
 
 
 def _order(order: Any, x: Any, axis: int | None, options: Any) -> Any:
-    values = np.asarray(rb.stop_gradient(x))
+    values = plain(x)
     return order(np.ravel(values), 0, **options) if axis is None else order(values, axis, **options)
 
 
@@ -65,7 +65,7 @@ def _order(order: Any, x: Any, axis: int | None, options: Any) -> Any:
 )
 def sort(a: Any, *, axis: int | None = -1) -> Any:
     """Sorted along an axis: the elements in another order, and so their tangents; equal ones stay in their order."""
-    return np.sort(a, axis, kind="stable")
+    return np.sort(a, axis, kind="stable") if type(a) is np.ndarray else rb.xp(a).sort(a, axis=axis)
 
 
 _permutation(sort, lambda x, axis: np.argsort(x, axis, kind="stable"))
@@ -79,7 +79,13 @@ _permutation(sort, lambda x, axis: np.argsort(x, axis, kind="stable"))
 )
 def partition(a: Any, *, kth: int | tuple[int, ...], axis: int | None = -1) -> Any:
     """In an order in which element kth is where it would be if all were sorted."""
-    return np.partition(a, kth, axis)
+    return np.partition(a, kth, axis) if type(a) is np.ndarray else _partitioned(a, kth, axis)
+
+
+def _partitioned(a: Any, kth: Any, axis: int | None) -> Any:
+    """The array in the order in which NumPy puts it."""
+    at = _order(lambda x, axis: np.argpartition(x, kth, axis), a, axis, {})
+    return take_along_axis(rb.xp(a).reshape(a, (-1,)) if axis is None else a, at, axis=0 if axis is None else axis)
 
 
 _permutation(partition, lambda x, axis, kth: np.argpartition(x, kth, axis))
@@ -90,13 +96,13 @@ def _unique(ar: Any) -> Any:
     """The different elements, sorted; equal ones share the derivative."""
     if type(ar) is np.ndarray:
         return np.unique(ar)
-    at = np.unique(np.asarray(rb.stop_gradient(ar)), return_index=True)[1]
+    at = np.unique(plain(ar), return_index=True)[1]
     return rb.xp(ar).reshape(ar, (-1,))[at]
 
 
 def _groups(x: Any) -> tuple[Any, Any]:
     """For each element the number, from 1, of its value among the different ones, and how often each occurs."""
-    _, at, counts = np.unique(np.asarray(rb.stop_gradient(x)), return_inverse=True, return_counts=True)
+    _, at, counts = np.unique(plain(x), return_inverse=True, return_counts=True)
     return np.ravel(at) + 1, counts
 
 
@@ -182,7 +188,7 @@ def nanquantile(a: Any, q: float, axis: int | None = None, keepdims: bool = Fals
     flat, axes = _axis(a, axis)
     xp = rb.xp(a)
     ordered = sort(flat, axis=-1)  # NaN comes last
-    count = np.sum(~np.isnan(np.asarray(rb.stop_gradient(flat))), axis=-1, keepdims=True)
+    count = np.sum(~np.isnan(plain(flat)), axis=-1, keepdims=True)
     at = q * np.maximum(count - 1, 0)
     low = np.floor(at).astype(int)
     high = np.minimum(low + 1, np.maximum(count - 1, 0))

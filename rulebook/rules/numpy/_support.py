@@ -12,9 +12,10 @@ import numpy as np
 import rulebook.dual  # noqa: F401  # fills the tables
 from rulebook.dual.errors import unsupported
 from rulebook.dual.registry import FUNCTIONS, UFUNCS
+from rulebook.engines import engine_of
 from rulebook.native import stand_for
 
-__all__ = ["is_complex", "own", "stands"]
+__all__ = ["is_complex", "own", "plain", "stands"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -68,3 +69,11 @@ def _adapted(fn: Callable[..., Any], function: Any) -> Callable[..., Any]:
 def is_complex(*values: Any) -> bool:
     """Whether one of some arrays is complex; the names of dtypes are all that the engines have in common."""
     return any("complex" in str(x.dtype) for x in values)
+
+
+def plain(x: Any) -> Any:
+    """A value, or those in a list, as NumPy's without derivative: what indices, conditions and orders are made of."""
+    if isinstance(x, (list, tuple)):
+        return type(x)(plain(v) for v in x)
+    engine = engine_of((x,), "indices and orders")
+    return x if engine is None else engine.to_numpy(engine.stop_gradient(x))

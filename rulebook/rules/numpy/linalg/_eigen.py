@@ -75,13 +75,13 @@ def eigh(a: Any, *, UPLO: str = "L") -> EighResult:
     """
     if type(a) is np.ndarray:
         return EighResult(*np.linalg.eigh(a, UPLO))  # type: ignore[arg-type]  # "L" or "U"
-    w, v = rb.xp(a).linalg.eigh(mirror(a, UPLO == "U"))
+    w, v = rb.xp(a).linalg.eigh(mirror(a, UPLO == "U"), UPLO)
     return EighResult(w, _flipped(real_first(_flipped(v, UPLO), _flipped(v, UPLO)), UPLO))
 
 
 def _flipped(v: Any, uplo: str) -> Any:
     """LAPACK's phase makes the last entry real for the upper triangle."""
-    return v[..., np.arange(v.shape[-2])[::-1].copy(), :] if uplo == "U" else v
+    return v[..., np.arange(v.shape[-2] - 1, -1, -1), :] if uplo == "U" else v
 
 
 @rb.pushforward(eigh)
