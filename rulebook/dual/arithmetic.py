@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -88,6 +89,8 @@ def _divide(x: Any, z: Any) -> Any:
     tag = max(tag_of(x), tag_of(z))
     a, b = operand(x, tag), operand(z, tag)
     y = np.true_divide(a, b)
+    if tag_of(z) != tag and type(b) in (int, float) and b:  # a number of Python's takes the precision of x
+        return combine(tag, y, [(1.0 / b, x)])
     r = np.true_divide(1.0, b)
     if tag_of(z) != tag:
         return combine(tag, y, [(r, x)])
@@ -121,7 +124,7 @@ def _power(x: Any, n: Any) -> Any:
         zero = b == 0
         terms.append((np.where(zero, 0.0, b * np.power(a, np.where(zero, 1.0, b - 1))), x))
     if tag_of(n) == tag:
-        terms.append((y * np.log(np.where(a == 0, 1.0, a)), n))
+        terms.append((y * (np.log(np.where(a == 0, 1.0, a)) if type(a) is not float or a <= 0 else math.log(a)), n))
     return combine(tag, y, terms)
 
 
@@ -138,6 +141,9 @@ def _fixed_power(x: Any, n: Any) -> Any:
     return combine(x.tag, y, [(factor, x)])
 
 
+_REAL = {"e": np.float16, "f": np.float32, "F": np.float32}
+
+
 def _choose(ufunc: Any) -> None:
     """The larger or smaller; where both are the result, the mean of both derivatives, as in JAX and PyTorch."""
 
@@ -148,6 +154,8 @@ def _choose(ufunc: Any) -> None:
         y = ufunc(a, b)
         first, second = np.equal(a, y), np.equal(b, y)
         share = np.where(first, np.where(second, 0.5, 1.0), np.where(second, 0.0, np.nan))
+        if share.ndim and y.dtype.char in "efF":  # in the precision of y
+            share = share.astype(_REAL[y.dtype.char])
         return combine(tag, y, [(f, v) for f, v in ((share, x), (1.0 - share, z)) if tag_of(v) == tag])
 
 

@@ -84,6 +84,8 @@ def _interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, perio
     x, xp, fp = (np.asarray(v) if not is_dual(v) and np.ndim(v) else v for v in map(lift, (x, xp, fp)))
     if np.ndim(xp) != 1 or np.shape(xp) != np.shape(fp) or not np.size(xp):
         raise ValueError("fp and xp are not of the same length." if np.size(xp) else "array of sample points is empty")
+    if np.iscomplexobj(x) or np.iscomplexobj(xp):
+        raise TypeError("Cannot cast array data from dtype('complex128') to dtype('float64') according to the rule 'safe'")
     if period is not None:
         x, xp, fp = _periodic(x, xp, fp, period)
         left = right = None

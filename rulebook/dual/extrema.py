@@ -43,7 +43,7 @@ def _of_some(function: Any, a: Any, p: Any, axis: Any, keepdims: bool) -> Any:
     y = function(p, axis=axis, keepdims=True)
     at = np.equal(p, y)
     many = np.sum(at, axis=axis, keepdims=True)
-    weight = at / np.where(many == 0, np.nan, many)
+    weight = (at / np.where(many == 0, np.nan, many)).astype(np.zeros((), a.dtype).real.dtype)
     t = np.sum(np.where(np.logical_or(at, many == 0), weight * tangent(a, a.tag), 0.0), axis=lead_all(axis, a.ndim), keepdims=keepdims)
     return join(y if keepdims else np.squeeze(y, axis=axis), t, a.tag)
 

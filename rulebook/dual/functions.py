@@ -96,6 +96,7 @@ def _step(start: Any, stop: Any, num: int, endpoint: bool) -> tuple[Any, Any, An
     start, stop = lift(start), lift(stop)
     n = int(num) - 1 if endpoint else int(num)
     share = np.arange(int(num)) / n if n > 0 else np.zeros(int(num))
+    share = share.astype(np.zeros((), np.result_type(start, stop, 1.0)).real.dtype)
     room = max(np.ndim(start), np.ndim(stop))
     return start, stop, np.reshape(share, (-1, *(1,) * room)), n
 

@@ -49,8 +49,8 @@ def _dsplit(ary: Any, indices_or_sections: Any) -> Any:
 def _stacked(items: Any, tag: int, ndim: int) -> list[Any]:
     """The tangents of items of one stack; zeros for constants."""
     ts = [tangent(x, tag) for x in items]
-    k = next(t.shape[0] for t in ts if t is not None)
-    return [np.zeros((k, *np.shape(x))) if t is None else expand(t, np.ndim(x), ndim) for x, t in zip(items, ts, strict=True)]
+    k, dtype = next((t.shape[0], t.dtype) for t in ts if t is not None)
+    return [np.zeros((k, *np.shape(x)), dtype) if t is None else expand(t, np.ndim(x), ndim) for x, t in zip(items, ts, strict=True)]
 
 
 def _items(arrays: Any) -> list[Any]:

@@ -94,7 +94,7 @@ def without_tangent(x: Any, depth: int = 2) -> Any:
     return x
 
 
-def array_of(x: Any, own: Callable[[], Any], args: Any, kwargs: Any) -> Any:
+def array_of(x: Any, own: Callable[..., Any], args: Any, kwargs: Any) -> Any:
     """What `x.__array__` gives: of a dual without tangents its primal; else, with the mode, the dual to code that calls it by name.
 
     Compiled code refuses what is no array, so that nothing is lost if it was not called by name.
@@ -105,7 +105,7 @@ def array_of(x: Any, own: Callable[[], Any], args: Any, kwargs: Any) -> Any:
     caller = sys._getframe(2)
     if _on.get() and not args and not kwargs and "__array__" in caller.f_code.co_names and not _called_by_us(caller):
         return x
-    return own()
+    return own(*args, **kwargs)
 
 
 def _depends(x: Any) -> bool:

@@ -23,6 +23,8 @@ def _polyval(p: Any, x: Any) -> Any:
     if isinstance(x, np.poly1d):
         raise unsupported("np.polyval", "a poly1d for x", "multiply the polynomials with np.polymul")
     p, x = lift(p), lift(x)
+    if isinstance(x, (int, float, complex)):
+        x = np.asarray(x)[()]  # of double precision, as NumPy makes it
     y = np.zeros_like(x) if is_dual(x) else np.zeros(np.shape(x))
     for c in p:
         y = y * x + c

@@ -8,7 +8,7 @@ A pure Python operation costs 0.2-0.3 us (a 0-d DualArray 2-4 us).
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -214,6 +214,8 @@ class Dual(Methods):
             return np.true_divide(o, self)
 
     def __pow__(self, o: Any, modulo: None = None) -> Any:
+        if modulo is not None:
+            raise TypeError("pow() 3rd argument not allowed unless all arguments are integers")
         if type(o) is int and type(self.p) is float and o > 0:
             p = self.p
             try:
@@ -230,6 +232,11 @@ class Dual(Methods):
 
     def __pos__(self) -> Dual:
         return self
+
+    __iter__ = None  # it would be an empty one, by way of __getitem__
+
+    def __len__(self) -> NoReturn:
+        raise TypeError("len() of unsized object")
 
     def __getitem__(self, key: Any) -> Any:
         shape = _POINT[key].shape  # what NumPy allows on a number: (), ... and None
@@ -300,8 +307,8 @@ def _ufunc(ufunc: Any, a: Any, b: Any) -> Any:
 def _mixed(op: Callable[[Any, Any], Any], a: Any, b: Any) -> Any:
     """An operation on two tags, or on a Dual and a number of another type."""
     other = b if type(a) is Dual else a
-    if not isinstance(other, np.ndarray):
-        other = number(other)
+    if not isinstance(other, np.generic) or type((a if type(a) is Dual else b).p) in (float, complex, Dual):
+        other = number(other)  # a number of NumPy's keeps its precision beside a primal of another
     kind = type(other)
     x, y = (a, other) if type(a) is Dual else (other, b)
     if kind is Dual:

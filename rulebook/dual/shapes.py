@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 import numpy as np
@@ -161,7 +162,7 @@ def _repeat(a: Any, repeats: Any, axis: Any = None) -> Any:
 
 @rule(np.tile)
 def _tile(A: Any, reps: Any) -> Any:
-    reps = (reps,) if np.ndim(reps) == 0 else tuple(reps)
+    reps = tuple(operator.index(n) for n in ((reps,) if np.ndim(reps) == 0 else reps))  # a dual is refused
     n = max(A.ndim, len(reps))
     reps = (1,) * (n - len(reps)) + reps
     return join(np.tile(np.reshape(A.p, (1,) * (n - A.ndim) + A.shape), reps), np.tile(tangent(A, A.tag, n), (1, *reps)), A.tag)
