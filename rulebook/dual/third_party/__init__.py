@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import sys
 import threading
 import types
 from collections.abc import Iterator
@@ -12,13 +13,12 @@ from typing import Any
 import numpy as np
 
 from rulebook.dual import live
+from rulebook.dual.third_party import compiled, distributions, redirects
 from rulebook.dual.third_party.buffers import buffers
 from rulebook.dual.third_party.code import calls_float
 from rulebook.dual.third_party.coercions import coercions
-from rulebook.dual.third_party.compiled import compiled
 from rulebook.dual.third_party.lists import dispatching
 from rulebook.dual.third_party.places import Places
-from rulebook.dual.third_party.redirects import redirects
 from rulebook.dual.third_party.scalars import Float, functions_of_math, looks_up_types, type_of
 
 __all__ = ["passing"]
@@ -42,7 +42,7 @@ class _Mode:
         self._lock = threading.RLock()
         self._users = 0
         self._places: Places | None = None
-        self._size = 0  # how many functions of SciPy are replaced
+        self._loaded: frozenset[str] = frozenset()  # what of SciPy was there when the places were made
 
     def enter(self) -> None:
         """One more wants it."""
@@ -60,15 +60,17 @@ class _Mode:
 
     def _made(self) -> Places:
         """The places; made again when more of SciPy has been loaded."""
-        of_scipy, of_modules = redirects(), compiled()
-        size = len(of_scipy) + len(of_modules)
-        if self._places is None or size != self._size:
+        loaded = frozenset(name for name in (*compiled.HOMES, *redirects.PACKAGES) if name in sys.modules)
+        if self._places is None or loaded != self._loaded:
+            if "scipy.special" in loaded:
+                distributions.register()
             of_numpy = {**dispatching(np), **coercions(), **buffers()}
             of_math = functions_of_math()
-            modules = {np: of_numpy, math: of_math, **of_modules}
+            of_scipy = {**compiled.functions(), **redirects.redirects()}
+            modules = {np: of_numpy, math: of_math, **compiled.modules()}
             standing = [(module, _standing_module(module, table)) for module, table in modules.items()]
             self._places = Places([*of_numpy.items(), *of_math.items(), *of_scipy.items(), *standing], _BUILTINS)
-            self._size = size
+            self._loaded = loaded
         return self._places
 
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 import functools
 import sys
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
 from rulebook.dual import live
 from rulebook.dual.parts import is_dual, peel
+from rulebook.dual.third_party import distances
 
-__all__ = ["compiled"]
+__all__ = ["HOMES", "functions", "modules"]
 
 
 def _piecewise(c: Any, x: Any, xp: Any, nu: int, extrapolate: bool, out: Any) -> None:
@@ -42,23 +43,46 @@ def _piecewise(c: Any, x: Any, xp: Any, nu: int, extrapolate: bool, out: Any) ->
     out[...] = np.where(outside[:, None], np.nan, y)
 
 
-_STANDING: dict[tuple[str, str], Callable[..., Any]] = {("scipy.interpolate._ppoly", "evaluate"): _piecewise}
+_STANDING: dict[tuple[str, str], Callable[..., Any]] = {
+    ("scipy.interpolate._ppoly", "evaluate"): _piecewise,
+    ("scipy.linalg", "norm"): lambda a, ord=None, axis=None, keepdims=False, check_finite=True: np.linalg.norm(a, ord, axis, keepdims),
+    ("scipy.spatial.distance", "cdist"): distances.cdist,
+    ("scipy.spatial.distance", "pdist"): distances.pdist,
+    ("scipy.spatial.distance", "squareform"): distances.squareform,
+}
+HOMES = frozenset(home for home, _ in _STANDING)
 
 
 def _standing(original: Callable[..., Any], fn: Callable[..., Any]) -> Callable[..., Any]:
+    """A function that gives duals to ours, except for what ours leaves to the original."""
+
     @functools.wraps(original)
-    def call(*args: Any) -> Any:
-        return fn(*args) if live.is_on() and any(map(is_dual, args)) else original(*args)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if live.is_on() and any(map(is_dual, (*args, *kwargs.values()))):
+            y = fn(*args, **kwargs)
+            if y is not NotImplemented:
+                return y
+        return original(*args, **kwargs)
 
     return call
 
 
-def compiled() -> dict[types.ModuleType, dict[Any, Any]]:
-    """For each compiled module that is loaded, its functions that something stands for, and what does."""
-    found: dict[types.ModuleType, dict[Any, Any]] = {}
+def _loaded() -> Iterator[tuple[types.ModuleType, Any, Callable[..., Any]]]:
     for (home, name), fn in _STANDING.items():
         module = sys.modules.get(home)
         if module is not None:
-            original = getattr(module, name)
+            yield module, getattr(module, name), fn
+
+
+def functions() -> dict[Any, Any]:
+    """The functions of modules written in Python that something stands for, and what does."""
+    return {original: _standing(original, fn) for module, original, fn in _loaded() if isinstance(original, types.FunctionType)}
+
+
+def modules() -> dict[types.ModuleType, dict[Any, Any]]:
+    """For each compiled module that is loaded, its functions that something stands for, and what does."""
+    found: dict[types.ModuleType, dict[Any, Any]] = {}
+    for module, original, fn in _loaded():
+        if not isinstance(original, types.FunctionType):
             found.setdefault(module, {})[original] = _standing(original, fn)
     return found

@@ -13,13 +13,15 @@ import numpy as np
 
 from rulebook import native
 from rulebook.dual import live
-from rulebook.dual.errors import DroppedTangentError
+from rulebook.dual.errors import DroppedTangentError, describe
 from rulebook.dual.parts import is_dual
 from rulebook.dual.third_party.coercions import gathered
 
-__all__ = ["redirects"]
+__all__ = ["PACKAGES", "redirects"]
 
-_PACKAGES = ("scipy.fft", "scipy.linalg", "scipy.signal", "scipy.sparse", "scipy.special")
+_WITH_RULES = ("scipy.fft", "scipy.linalg", "scipy.signal", "scipy.sparse", "scipy.special")
+_WITH_SOLVERS = "scipy.optimize"
+PACKAGES = (*_WITH_RULES, _WITH_SOLVERS)
 
 # The functions of scipy.optimize that are formulas, or whose iteration has the derivative of its limit.  The others, solvers, choose
 # their next point by comparing values: the derivative of what they do is not that of the solution.
@@ -32,8 +34,8 @@ def _holds_dual(values: Any) -> bool:
 
 def redirects() -> dict[Any, Callable[..., Any]]:
     """Each function of the parts of SciPy that are loaded, and what stands in its place."""
-    found = {fn: _redirect(fn, primitive) for package in _PACKAGES for fn, primitive in _counterparts(package)}
-    return {**found, **{fn: _refusing(fn) for fn in _public("scipy.optimize") if fn.__name__ not in _FORMULAS}}
+    found = {fn: _redirect(fn, primitive) for package in _WITH_RULES for fn, primitive in _counterparts(package)}
+    return {**found, **{fn: _refusing(fn) for fn in _public(_WITH_SOLVERS) if fn.__name__ not in _FORMULAS}}
 
 
 def _public(package: str) -> Iterator[Any]:
@@ -99,18 +101,33 @@ def _array(value: Any) -> Any:
 
 
 def _refusing(original: Any) -> Callable[..., Any]:
+    """A solver, which refuses a function that gives duals: it would compare their values, and drop the tangents."""
+    name = f"scipy.optimize.{original.__name__}"
+
     @functools.wraps(original)
     def call(*args: Any, **kwargs: Any) -> Any:
         if not live.is_on():
             return original(*args, **kwargs)
         with live.suspended():
-            y = original(*args, **kwargs)
-        if _holds_dual(y.values() if isinstance(y, dict) else [y]):
+            return original(*(_watched(a, name) for a in args), **{key: _watched(a, name) for key, a in kwargs.items()})
+
+    return call
+
+
+def _watched(fn: Any, name: str) -> Any:
+    """A function that a solver calls; other arguments as they are."""
+    if not inspect.isroutine(fn):
+        return fn
+
+    @functools.wraps(fn)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        y = fn(*args, **kwargs)
+        if _holds_dual([y]):
             raise DroppedTangentError(
-                f"scipy.optimize.{original.__name__} (engine dual).",
-                "values without a tangent",
-                "a result that depends on one, whose derivative is that of the iteration",
-                "use rb.implicit.root or rb.implicit.minimizer around the solver",
+                f"{name} (engine dual), what its function gives.",
+                "a number or array without a tangent",
+                f"{describe(y)}, whose tangent would be lost",
+                "use rb.implicit.root, rb.implicit.fixed_point or rb.implicit.minimizer around the solver",
             )
         return y
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import math
 from collections.abc import Callable
 from typing import Any
@@ -12,6 +13,7 @@ import numpy as np
 from rulebook.dual import live
 from rulebook.dual.array import DualArray
 from rulebook.dual.parts import is_dual, peel, top
+from rulebook.dual.scalar import Dual
 
 __all__ = ["Float", "functions_of_math", "looks_up_types", "type_of"]
 
@@ -25,7 +27,7 @@ class _FloatType(type):
         return float(*args)
 
     def __instancecheck__(cls, instance: Any) -> bool:
-        return isinstance(instance, float)
+        return isinstance(instance, float) or (type(instance) is Dual and bool(live.is_on()) and issubclass(instance.dtype.type, float))
 
     def __subclasscheck__(cls, subclass: Any) -> bool:
         return issubclass(subclass, float)
@@ -95,6 +97,10 @@ def _log(x: Any, base: Any = None) -> Any:
     return np.log(x) if base is None else np.log(x) / np.log(base)
 
 
+def _special() -> Any:
+    return importlib.import_module("scipy.special")
+
+
 _SAME = "sin cos tan sinh cosh tanh exp exp2 expm1 log2 log10 log1p sqrt cbrt fabs copysign fmod degrees radians"
 _NAMED = {
     "asin": np.arcsin,
@@ -109,6 +115,10 @@ _NAMED = {
     "hypot": _hypot,
     "fsum": lambda xs: np.sum(np.stack(list(xs))),
     "prod": lambda xs: np.prod(np.stack(list(xs))),
+    "gamma": lambda x: _special().gamma(x),
+    "lgamma": lambda x: _special().gammaln(x),
+    "erf": lambda x: _special().erf(x),
+    "erfc": lambda x: _special().erfc(x),
     "dist": lambda p, q: _hypot(*(a - b for a, b in zip(p, q, strict=True))),
 }
 
