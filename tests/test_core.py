@@ -299,6 +299,82 @@ def test_a_changed_global_or_cell_is_noticed(monkeypatch: pytest.MonkeyPatch) ->
     assert not reads.unchanged()
 
 
+def _by_default(value: Any) -> Any:
+    return lambda x, w=value: x * w
+
+
+def _changed_default(fn: Any) -> None:
+    fn.__defaults__ = (3.0,)
+
+
+def _primitive(rule: Any = None, **options: Any) -> Any:
+    made = rb.primitive(lambda x: x * FACTOR, **options)
+    if rule is not None:
+        rb.pullback(made)(rule)
+    return lambda x: made(x)
+
+
+def _calls_itself() -> Any:
+    made = rb.primitive(lambda x: x)
+    rb.pullback(made)(lambda y, p, y_bar: (made(y_bar) * FACTOR,))
+    return lambda x: made(x)
+
+
+@pytest.mark.parametrize(
+    ("fn", "change"),
+    [
+        (_primitive(), {"FACTOR": 4.0}),
+        (_primitive(lambda y, p, y_bar: (y_bar * FACTOR,), host=True), {"FACTOR": 4.0}),
+        (_calls_itself(), {"FACTOR": 4.0}),
+        (lambda x: sum(x), {"sum": max}),
+        (_by_default(2.0), _changed_default),
+        (functools.partial(lambda x, w: x * w, w=2.0), lambda fn: fn.keywords.update(w=3.0)),
+    ],
+    ids=["function of a primitive", "rule of a host primitive", "primitive that calls itself", "builtin", "default", "partial"],
+)
+def test_whatever_changes_is_noticed(fn: Any, change: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    reads = Reads(fn)
+    assert reads.pure and reads.unchanged()
+    if isinstance(change, dict):
+        for name, value in change.items():
+            monkeypatch.setitem(globals(), name, value)
+    else:
+        change(fn)
+    assert not reads.unchanged()
+
+
+def test_host_code_is_passed_by_where_it_runs_anew_and_looked_into_where_results_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    fn = _primitive(host=True)
+    compiled, kept = Reads(fn), Reads(fn, lambda value: None)
+    assert compiled.pure and kept.pure
+    monkeypatch.setitem(globals(), "FACTOR", 4.0)
+    assert compiled.unchanged() and not kept.unchanged()
+
+
+def test_arrays_lists_and_dicts_are_compared_by_contents_where_that_is_asked_for() -> None:
+    array, listed, known = np.ones(2), [1.0], {"w": 1.0}
+    changes = [
+        (lambda x: x * array, lambda: array.__setitem__(0, 2.0)),
+        (lambda x: x * listed[0], lambda: listed.append(2.0)),
+        (lambda x: x * known["w"], lambda: known.update(w=2.0)),
+    ]
+    for fn, change in changes:
+        reads = Reads(fn, lambda value: value if isinstance(value, np.ndarray) else None)
+        assert reads.pure and reads.unchanged()
+        change()
+        assert not reads.unchanged()
+
+
+def test_a_method_of_a_list_is_no_library_code() -> None:
+    methods = [1.0].pop, {"w": 2.0}.get
+    assert not any(Reads(_closure(fn)).pure for fn in methods)
+
+
+def test_random_numbers_are_no_constants() -> None:
+    drawing = np.random
+    assert not Reads(lambda x: drawing.normal() * x).pure
+
+
 def test_captured_values_are_found_and_named() -> None:
     class Marked:
         pass
@@ -312,7 +388,12 @@ def test_captured_values_are_found_and_named() -> None:
     assert find_captured(lambda x: model, is_marked) == "model.layers[1]['w']"
     assert find_captured(functools.partial(lambda x: x, Marked()), is_marked) == "args[0]"
     assert find_captured(lambda x: np.sin(x), is_marked) is None
-    assert may_capture(lambda x: model) and not may_capture(lambda x: np.sin(x) * FACTOR)
+    assert may_capture(lambda x: model) and not may_capture(lambda x: np.sin(x))
+
+
+def test_a_global_that_is_a_number_or_not_there_yet_may_be_bound_to_more() -> None:
+    assert may_capture(lambda x: np.sin(x) * FACTOR) and may_capture(lambda x: x * bound_later)  # noqa: F821
+    assert not may_capture(lambda x: np.sin(x.real) * sum(x) * len(__name__))
 
 
 # -- imports -------------------------------------------------------------------------------------------

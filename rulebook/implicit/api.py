@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import copy
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import nullcontext, suppress
 from typing import Any
 
 import numpy as np
+from typing_extensions import Unpack
 
 from rulebook import captures, trees
-from rulebook.engines import NUMPY, OPAQUE, any_is_recording, constant, engine_of, is_floating, kind_of
+from rulebook.engines import NUMPY, OPAQUE, Engine, any_is_recording, constant, engine_of, is_floating, kind_of
 from rulebook.errors import RuleOutputError, RuleSignatureError
 from rulebook.implicit.captured import Captured, Remade, find, refuse_active, refuse_hidden
 from rulebook.implicit.equation import Equation, FixedPoint, Minimum, Root, accepted, check_parameters
 from rulebook.implicit.options import Options
+from rulebook.implicit.settings import Settings, completed, shown
 from rulebook.implicit.theorem import Theorem
 from rulebook.namespace import stop_gradient
 from rulebook.primitive import Primitive
@@ -48,25 +50,43 @@ class Implicit(Remade, Primitive):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Solve; what solver and equation captured is differentiated like an argument."""
-        if self._may_capture and self._captures(any_is_recording()):
-            captured = Captured((self._solver, self._equation.fn), self.name)
-            args, statics = self.signature.bind(args, kwargs)
-            return self._with(captured)(args[0], tuple(captured.values), *args[1:], **statics)
+        lifted = self._lifted(args, kwargs)
+        if lifted is not None:
+            primitive, args, statics = lifted
+            return primitive(*args, **statics)
         y = super().__call__(*args, **kwargs)
-        if (self._may_capture or any(map(captures.may_capture, kwargs.values()))) and not any_is_recording():
-            self._refuse_hidden(y, args, kwargs)
+        self._refuse_hidden(y, args, kwargs)
         return y
 
+    def call_in(self, engine: Engine, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """The same by the engine's own function."""
+        lifted = self._lifted(args, kwargs)
+        if lifted is not None:
+            return lifted[0].call_in(engine, *lifted[1:])
+        y = super().call_in(engine, args, kwargs)
+        self._refuse_hidden(y, args, kwargs)
+        return y
+
+    def _lifted(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Primitive, tuple[Any, ...], dict[str, Any]] | None:
+        """The solver as a function of what was captured as well, and its arguments; None where nothing was."""
+        captured = self._captures(any_is_recording()) if self._may_capture else None
+        if captured is None:
+            return None
+        args, statics = self.signature.bind(args, kwargs)
+        return self._with(captured), (args[0], tuple(captured.values), *args[1:]), statics
+
     @constant
-    def _captures(self, recording: bool) -> bool:
-        """Whether solver or equation captured what may be differentiated; refused while Python code is recorded."""
+    def _captures(self, recording: bool) -> Captured | None:
+        """What solver or equation captured and may be differentiated; refused while Python code is recorded."""
         found = find((self._solver, self._equation.fn), self.name)
         if found is not None and recording:
             raise found.refused_in_record()
-        return found is not None
+        return found
 
     def _refuse_hidden(self, y: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        """Look at the options, and at the equation where nothing that it is given is differentiated."""
+        """Look at the options, and at the equation where nothing that it is given is differentiated; not at what can hold nothing."""
+        if any_is_recording() or not (self._may_capture or any(map(captures.may_capture, kwargs.values()))):
+            return
         args, statics = self.signature.bind(args, kwargs)
         for option, value in kwargs.items():
             if option in statics and captures.may_capture(value):
@@ -184,26 +204,13 @@ def _decorator(kind: type[Equation], equation: Callable[..., Any], options: dict
     def decorate(solver: Callable[..., Any]) -> Primitive:
         if not callable(solver):
             raise RuleSignatureError("rb.implicit.", "a solver to decorate", f"a {type(solver).__name__}", "decorate a function")
-        return Implicit(solver, equation, kind, **options)
+        return Implicit(solver, equation, kind, **options, listed=True)
 
     return decorate
 
 
-def root(
-    residual: Callable[..., Any],
-    *,
-    host: bool = False,
-    result: Callable[..., Any] | None = None,
-    vectorized: bool = False,
-    linear_solver: str | Callable[..., Any] = "auto",
-    tol: float | None = None,
-    has_aux: bool = False,
-    on_failure: str = "warn",
-    name: str | None = None,
-    cases: Sequence[Any] = (),
-    tangent_space: Callable[[int, Any], Any] | None = None,
-    accuracy: float | None = None,
-) -> Callable[[Callable[..., Any]], Primitive]:
+@shown
+def root(residual: Callable[..., Any], **options: Unpack[Settings]) -> Callable[[Callable[..., Any]], Primitive]:
     """Make a solver of residual(x, *theta) == 0 differentiable with respect to theta, in every engine, mode and order.
 
     Args:
@@ -245,25 +252,11 @@ def root(
         >>> rb.derivative(lambda a: square_root(np.array(1.0), a), engine="dual")(4.0)
         array(0.25)
     """
-    options = {k: v for k, v in locals().items() if k != "residual"}
-    return _decorator(Root, residual, {**options, "listed": True})
+    return _decorator(Root, residual, completed(options, "rb.implicit.root"))
 
 
-def fixed_point(
-    step: Callable[..., Any],
-    *,
-    host: bool = False,
-    result: Callable[..., Any] | None = None,
-    vectorized: bool = False,
-    linear_solver: str | Callable[..., Any] = "auto",
-    tol: float | None = None,
-    has_aux: bool = False,
-    on_failure: str = "warn",
-    name: str | None = None,
-    cases: Sequence[Any] = (),
-    tangent_space: Callable[[int, Any], Any] | None = None,
-    accuracy: float | None = None,
-) -> Callable[[Callable[..., Any]], Primitive]:
+@shown
+def fixed_point(step: Callable[..., Any], **options: Unpack[Settings]) -> Callable[[Callable[..., Any]], Primitive]:
     """Make a solver of step(x, *theta) == x differentiable with respect to theta.
 
     Args:
@@ -281,25 +274,11 @@ def fixed_point(
         >>> rb.derivative(lambda a: heron(np.array(1.0), a), engine="dual")(4.0).round(12)
         np.float64(0.25)
     """
-    options = {k: v for k, v in locals().items() if k != "step"}
-    return _decorator(FixedPoint, step, {**options, "listed": True})
+    return _decorator(FixedPoint, step, completed(options, "rb.implicit.fixed_point"))
 
 
-def minimizer(
-    objective: Callable[..., Any],
-    *,
-    host: bool = False,
-    result: Callable[..., Any] | None = None,
-    vectorized: bool = False,
-    linear_solver: str | Callable[..., Any] = "auto",
-    tol: float | None = None,
-    has_aux: bool = False,
-    on_failure: str = "warn",
-    name: str | None = None,
-    cases: Sequence[Any] = (),
-    tangent_space: Callable[[int, Any], Any] | None = None,
-    accuracy: float | None = None,
-) -> Callable[[Callable[..., Any]], Primitive]:
+@shown
+def minimizer(objective: Callable[..., Any], **options: Unpack[Settings]) -> Callable[[Callable[..., Any]], Primitive]:
     """Make a solver that minimises objective(x, *theta) over x differentiable with respect to theta.
 
     Args:
@@ -315,5 +294,4 @@ def minimizer(
         >>> rb.derivative(lambda a: halfway(np.array(0.0), a), engine="dual")(3.0)
         array(0.5)
     """
-    options = {k: v for k, v in locals().items() if k != "objective"}
-    return _decorator(Minimum, objective, {**options, "listed": True})
+    return _decorator(Minimum, objective, completed(options, "rb.implicit.minimizer"))

@@ -22,10 +22,13 @@ HOW = "captured values in closures, defaults, globals, methods, partial function
 
 
 class _Place:
-    """Stands for a captured value in a copy of what leads to it."""
+    """Stands for a captured value in a copy of what leads to it; the value itself is an argument."""
 
     def __init__(self, number: int) -> None:
         self.number = number
+
+    def _rulebook_reads(self) -> tuple[Any, ...]:
+        return ()
 
 
 class Captured:
@@ -48,11 +51,16 @@ class Captured:
         found = Graph(roots, wanted or _is_active, self._refused)
         self.values, self.paths = found.values, found.paths
         kept = found.copy([_Place(i) for i in range(len(self.values))])
+        self._kept = kept
         self._template = Graph(kept, lambda value: isinstance(value, _Place), self._refused)
 
     def rebuild(self, values: tuple[Any, ...]) -> tuple[Any, ...]:
         """The functions with other values in the places of those that were found."""
         return self._template.copy([values[place.number] for place in self._template.values])
+
+    def _rulebook_holds(self) -> tuple[Any, ...]:
+        """What the functions read beside the captured values."""
+        return self._kept
 
     def refused_in_record(self) -> RuleSignatureError:
         """The error while a program is recorded: there a tensor of the program cannot be told from one outside."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -38,9 +36,8 @@ def factorise(engine: Engine, matrix: Any, options: Options) -> Factor:
     xp = arrays_of(engine, matrix)
     rows = _scale(xp, xp.max(xp.abs(matrix), axis=1))
     columns = _scale(xp, xp.max(xp.abs(matrix) * rows[:, None], axis=0))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # SciPy's, of a pivot that is zero: that is raised below
-        lu, pivots = _lu(xp)(matrix * rows[:, None] * columns)
+    scaled = matrix * rows[:, None] * columns
+    lu, pivots = _by_lapack(scaled) if type(scaled) is np.ndarray else xp.linalg.lu_factor(scaled)
     diagonal = xp.abs(xp.diagonal(lu))
     limit = matrix.shape[0] * float(np.finfo(engine.spec(matrix).dtype).eps) * xp.max(diagonal)
     lu = reports.regular(engine, options, lu, xp.min(diagonal), limit, matrix)
@@ -52,13 +49,17 @@ def _scale(xp: Any, largest: Any) -> Any:
     return 1 / xp.where(largest > 0, largest, 1.0)
 
 
-def _lu(xp: Any) -> Callable[[Any], Any]:
+def _by_lapack(matrix: Any) -> tuple[Any, Any]:
+    """As scipy.linalg.lu_factor, which warns of a pivot that is zero; here that is raised, and warnings are not every thread's own."""
     try:
-        return xp.linalg.lu_factor  # type: ignore[no-any-return]
+        from scipy.linalg import get_lapack_funcs  # noqa: PLC0415  # asked for where it is needed first
     except ImportError as error:
         raise EngineMissingError(
             "rb.implicit on NumPy arrays.", "the package 'scipy'", "it is not installed", "pip install scipy"
         ) from error
+    (getrf,) = get_lapack_funcs(("getrf",), (matrix,))
+    lu, pivots, _ = getrf(matrix)
+    return lu, pivots
 
 
 def solve(engine: Engine, factor: Factor, b: Any, adjoint: bool) -> Any:

@@ -13,12 +13,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from rulebook.engines import Engine
 from rulebook.errors import RuleOutputError
 from rulebook.forms import Forward, LinearForward, Pullback, Pushforward
 from rulebook.implicit import dense, krylov, reports
+from rulebook.implicit.memo import Memo
 from rulebook.implicit.options import Options
 from rulebook.implicit.space import Space
 from rulebook.namespace import engine_for, run_inside, stop_gradient
@@ -82,9 +81,10 @@ class System:
         name: what they belong to, for messages.
         function: `(engine, params) -> (x, f)`: A is the Jacobian of f at x, both trees of one structure.
         options: how they are solved.
+        parts: what the function runs of the author's; given where the same matrix may be asked for more than once.
     """
 
-    def __init__(self, name: str, function: Function, options: Options) -> None:
+    def __init__(self, name: str, function: Function, options: Options, parts: tuple[Any, ...] | None = None) -> None:
         self.name = name
         self._function = function
         self.options = options
@@ -92,7 +92,7 @@ class System:
         solve = lambda b, params, factor, *, transposed: self.primal(b, params, factor, transposed=transposed)
         self._dense = linear_primitive(solve, self.push, self.pull, title)
         self._free = _primitive(solve, Push("pushforward", self.push, symbolic_zeros=True), self.pull, title)
-        self._last: tuple[Engine, list[Any], Any] | None = None
+        self._memo = None if parts is None else Memo(parts)
 
     def _rulebook_reads(self) -> tuple[Any, ...]:
         """What the rules run of the author's, for an engine that compiles them."""
@@ -120,22 +120,13 @@ class System:
         return lambda params: self._operator(engine, params, transposed)[1](v)
 
     def factor(self, engine: Engine, params: Any, size: int) -> Any:
-        """The factor of the matrix, cut from what it was computed from; None for a matrix-free method.
-
-        The last one is kept: the same values have the same matrix, whichever rule and order asks.
-        """
+        """The factor of the matrix, cut from what it was computed from; None for a matrix-free method."""
         if self.options.method(size) != "dense":
             return None
         params = stop_gradient(params)
-        arrays = engine.concrete(_arrays(params))
-        if arrays is None:
+        if self._memo is None:
             return self._factorise(engine, params)
-        last = self._last
-        if last is not None and last[0] is engine and _same(last[1], arrays):
-            return last[2]
-        made = self._factorise(engine, params)
-        self._last = engine, [np.array(a) for a in arrays], made
-        return made
+        return self._memo.factor(engine, params, lambda: self._factorise(engine, params))
 
     def _factorise(self, engine: Engine, params: Any) -> Any:
         _, x, f = self._flat(engine, params)
@@ -215,9 +206,3 @@ def _made(engine: Engine, params: Any, dots: Any) -> Any:
     found = flatten_like(structure, dots, lambda path, expected, got: RuleOutputError(f"{path}.", expected, got))
     moves = [t is None and hasattr(x, "dtype") and engine.has_tangent(x) for x, t in zip(leaves, found, strict=True)]
     return structure.unflatten(iter([engine.zeros_like(x) if m else t for x, t, m in zip(leaves, found, moves, strict=True)]))
-
-
-def _same(old: list[Any], new: list[Any]) -> bool:
-    pairs = list(zip(old, new, strict=False))
-    same = all(a.dtype == b.dtype and np.array_equal(a, b, equal_nan=a.dtype.kind in "fc") for a, b in pairs)
-    return same and len(old) == len(new)

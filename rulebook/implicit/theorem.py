@@ -70,7 +70,8 @@ class Theorem:
 
             if len(self._systems) >= _MOST:
                 self._systems.clear()
-            found = self._systems[key] = System(self.options.name, function, self.options)
+            parts = self.equation.fn, *self.equation.accepted(statics).values()
+            found = self._systems[key] = System(self.options.name, function, self.options, parts)
         return found
 
     def _push(self, y: Any, primals: Any, tangents: Any, statics: dict[str, Any]) -> Any:

@@ -269,6 +269,27 @@ def test_a_global_that_changes_is_noticed_between_un_jitted_calls(monkeypatch: p
     np.testing.assert_allclose(np.array(after) / np.array(before), 3.0)
 
 
+def test_so_is_one_that_another_primitive_reads_inside_a_rule(monkeypatch: pytest.MonkeyPatch) -> None:
+    f = rb.primitive(jnp.sin)
+    rb.pullback(f)(lambda y, p, y_bar: (scaled(p[0]) * y_bar,))
+    x = jnp.asarray(0.5)
+    before = jax.grad(f)(x), jax.grad(jax.grad(f))(x)
+    monkeypatch.setitem(globals(), "SCALE", 6.0)
+    after = jax.grad(f)(x), jax.grad(jax.grad(f))(x)
+    np.testing.assert_allclose(np.array(after) / np.array(before), 3.0)
+
+
+def test_so_is_one_that_a_custom_derivative_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    inner = jax.custom_jvp(lambda x: SCALE * x)
+    inner.defjvp(lambda primals, tangents: (inner(primals[0]), SCALE * tangents[0]))
+    f = rb.primitive(jnp.sin)
+    rb.pullback(f)(lambda y, p, y_bar: (inner(p[0]) * y_bar,))
+    x = jnp.asarray(0.5)
+    before = jax.grad(f)(x)
+    monkeypatch.setitem(globals(), "SCALE", 6.0)
+    np.testing.assert_allclose(jax.grad(f)(x) / before, 3.0)
+
+
 def test_a_rule_that_branches_on_values_runs_un_jitted() -> None:
     f = rb.primitive(lambda x: x if x > 0 else -x)
     rb.scalar_rule(f)(lambda y, x: 1.0 if x > 0 else -1.0)

@@ -296,6 +296,46 @@ def test_an_option_that_captured_is_refused(engine: str) -> None:
             _jacobian(engine, lambda w, other=other: solve(np.zeros(2), other(w), f=lambda x: x * w))
 
 
+@pytest.mark.parametrize("both", [True, False], ids=["solver too", "equation alone"])
+@pytest.mark.parametrize("engine", ENGINES)
+def test_captured_values_of_the_engines_own_function(engine: str, both: bool) -> None:
+    """Without dispatch, in the first and second order."""
+
+    def fn(w):
+        kept = rb.stop_gradient(w)
+        solve = rb.implicit.root(_closure(w))(lambda x0, a: _solve(a, w if both else kept))
+        return rb.bind(solve, engine)(np.zeros(2), A)
+
+    np.testing.assert_allclose(_jacobian(engine, fn), np.diag(RIGHT), rtol=1e-10, atol=1e-12)
+    second = rb.hessian(lambda w: (w * fn(w)).sum(), engine=engine)(W)
+    np.testing.assert_allclose(second, np.diag(2 * RIGHT - W * A**3 * W / np.sqrt(1 + (A * W) ** 2) ** 3), rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("engine", [engine for engine in ENGINES if engine in ("torch", "autograd")])
+def test_what_cannot_be_replaced_is_refused_by_the_engines_own_function(engine: str) -> None:
+    bound = lambda w: rb.bind(rb.implicit.root(_class_attribute(w))(lambda x0, a: _solve(a, rb.stop_gradient(w))), engine)
+    with pytest.raises(rb.RuleSignatureError, match="its residual"):
+        _jacobian(engine, lambda w: bound(w)(np.zeros(2), A))
+
+
+@pytest.mark.parametrize("first", [None, 2.0], ids=["not there", "a number"])
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_global_that_is_bound_after_the_decorator(engine: str, first: float | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    if first is not None:
+        monkeypatch.setitem(globals(), "_captured_later", first)
+    solve = rb.implicit.root(_times_later, host=True)(lambda x0, a: a * np.array([1.5, 0.8]))
+
+    def fn(w):
+        monkeypatch.setitem(globals(), "_captured_later", w)
+        return solve(np.zeros(2), A)
+
+    np.testing.assert_allclose(_jacobian(engine, fn), np.diag(A), rtol=1e-12)
+
+
+def _times_later(x, a):
+    return x - a * _captured_later  # noqa: F821
+
+
 class TestJax:
     """Tracers of every kind."""
 
