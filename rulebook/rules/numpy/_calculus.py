@@ -9,6 +9,7 @@ import numpy as np
 import rulebook as rb
 from rulebook.rules.numpy._products import convolve
 from rulebook.rules.numpy._reductions import sum
+from rulebook.rules.numpy._selection import where
 from rulebook.rules.numpy._support import plain
 from rulebook.rules.numpy.linalg._eigen import eigvals
 from rulebook.rules.numpy.linalg._solving import lstsq
@@ -130,9 +131,8 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None) -> Any
     else:
         i = np.clip(np.searchsorted(nodes, at, side="right") - 1, 0, n - 2)
         inside = fp[i] + (fp[i + 1] - fp[i]) / (xp[i + 1] - xp[i]) * (x - xp[i])
-    space = rb.xp(inside)
-    inside = space.where(at < nodes[0], fp[0] if left is None else left, inside)
-    return space.where(at > nodes[-1], fp[-1] if right is None else right, inside)
+    inside = where(at < nodes[0], fp[0] if left is None else left, inside)
+    return where(at > nodes[-1], fp[-1] if right is None else right, inside)
 
 
 def polyval(p: Any, x: Any) -> Any:

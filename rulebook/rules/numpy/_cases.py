@@ -39,7 +39,7 @@ def _spread(rng: Rng, n: int) -> Any:
 
 def regular(rng: Rng) -> Any:
     """A matrix far from singular ones."""
-    n = rng.integers(1, 5)
+    n = int(rng.integers(1, 5))
     return rb.case(rng.normal(size=(n, n)) + 3 * np.eye(n))
 
 

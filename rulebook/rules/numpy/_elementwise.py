@@ -284,7 +284,7 @@ def _sinc_slope(x: Any) -> Any:
 )
 def sinc(x: Any) -> Any:
     """sin(pi x) / (pi x)."""
-    return np.sinc(x) if isinstance(x, (np.ndarray, np.generic, float)) else _sinc(x)
+    return np.sinc(x) if type(x) in (np.ndarray, np.float64, np.float32, float) else _sinc(x)
 
 
 def _sinc(x: Any) -> Any:

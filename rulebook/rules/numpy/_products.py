@@ -97,7 +97,7 @@ def _on_diagonals(x: Any, unique: str, term: str, sizes: dict[str, int]) -> Any:
 
 
 def _einsum_cases() -> list[Any]:
-    specs = [
+    specs: list[Any] = [
         ("ij,jk->ik", (2, 3), (3, 2)),
         ("i,j", (2,), (3,)),
         ("...ij,...j->...i", (2, 1, 2, 3), (3, 3)),
@@ -365,7 +365,8 @@ def _(y: Any, primals: Any, y_bar: Any) -> Any:
     letters = ([_A[:rank], _B[:rank]], "".join(i + j for i, j in zip(_A[:rank], _B[:rank], strict=True)))
     pairs = [n for pair in zip(a.shape, b.shape, strict=True) for n in pair]
     bar = xp.reshape(y_bar, tuple(pairs))
-    return tuple(rb.thunk(lambda i=i, x=x: xp.reshape(_cotangent(i, letters, [a, b], bar), tuple(x.shape))) for i, x in enumerate(primals))
+    first = rb.thunk(lambda: xp.reshape(_cotangent(0, letters, [a, b], bar), tuple(primals[0].shape)))
+    return first, rb.thunk(lambda: xp.reshape(_cotangent(1, letters, [a, b], bar), tuple(primals[1].shape)))
 
 
 @stands(np.cross)

@@ -78,7 +78,7 @@ def rearrangement(
     def make(fn: Callable[..., Any]) -> Primitive:
         body = _body(fn, wrt)
         where = path or fn.__name__
-        native = own(where, *engines) if functions else dict.fromkeys(engines, where)
+        native: dict[str, Any] = own(where, *engines) if functions else dict.fromkeys(engines, where)
         native.setdefault("dual", body)
         f = Primitive(body, name=f"rulebook.rules.numpy.{fn.__name__}", cases=cases, native=native)
         rb.transpose(f, wrt=wrt)(_transposed(fn, wrt))

@@ -10,6 +10,7 @@ import numpy as np
 import rulebook as rb
 from rulebook.rules.numpy._cases import complex_normal, listed, normal
 from rulebook.rules.numpy._rearranging import rearrangement
+from rulebook.rules.numpy._selection import where
 
 __all__ = [
     "append",
@@ -275,7 +276,7 @@ def broadcast_arrays(*args: Any) -> tuple[Any, ...]:
 @rearrangement(cases=[lambda rng: rb.case((rng.normal(size=3), rng.normal(size=2)))], engines=())
 def _meshgrid(arrays: Sequence[Any], *, indexing: str = "xy", sparse: bool = False) -> list[Any]:
     """Coordinate arrays of a grid."""
-    return list(np.meshgrid(*arrays, indexing=indexing, sparse=sparse))  # type: ignore[arg-type]  # "xy" or "ij"
+    return list(np.meshgrid(*arrays, indexing=indexing, sparse=sparse))  # type: ignore[call-overload]  # "xy" or "ij"
 
 
 def meshgrid(*xi: Any, indexing: str = "xy", sparse: bool = False) -> list[Any]:
@@ -341,4 +342,4 @@ def pad(array: Any, pad_width: Any, mode: str = "constant", constant_values: Any
     if mode != "constant" or (isinstance(constant_values, (int, float)) and constant_values == 0):
         return y
     inside = np.pad(np.ones(np.shape(array), bool), widths)
-    return rb.xp(y, constant_values).where(inside, y, constant_values)
+    return where(inside, y, constant_values)

@@ -11,7 +11,7 @@ from rulebook.primitive import Primitive
 from rulebook.rules.numpy._cases import normal
 from rulebook.rules.numpy._rearranging import gather, scatter
 from rulebook.rules.numpy._reductions import mean, sum
-from rulebook.rules.numpy._selection import take_along_axis
+from rulebook.rules.numpy._selection import diagonal, take_along_axis
 from rulebook.rules.numpy._support import own, plain, stands
 
 __all__ = [
@@ -258,5 +258,5 @@ def corrcoef(x: Any, y: Any = None, rowvar: bool = True) -> Any:
     xp = rb.xp(c)
     if c.ndim == 0:
         return c / c
-    size = xp.sqrt(xp.real(xp.diagonal(c)))
+    size = xp.sqrt(xp.real(diagonal(c)))
     return c / size[:, None] / size

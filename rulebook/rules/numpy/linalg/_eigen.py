@@ -74,7 +74,7 @@ def eigh(a: Any, *, UPLO: str = "L") -> EighResult:
         array([1., 2.])
     """
     if type(a) is np.ndarray:
-        return EighResult(*np.linalg.eigh(a, UPLO))  # type: ignore[arg-type]  # "L" or "U"
+        return EighResult(*np.linalg.eigh(a, UPLO))  # type: ignore[call-overload]  # "L" or "U"
     w, v = rb.xp(a).linalg.eigh(mirror(a, UPLO == "U"), UPLO)
     return EighResult(w, _flipped(real_first(_flipped(v, UPLO), _flipped(v, UPLO)), UPLO))
 
