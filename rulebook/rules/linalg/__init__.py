@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+# First what the rules for NumPy use, as some of the others use those.
+from rulebook.rules.linalg.solving import det, inv, solve, solve_triangular  # isort: split
+
+from rulebook.rules.linalg.eigen import eig, eigvals
 from rulebook.rules.linalg.equations import (
     solve_continuous_are,
     solve_continuous_lyapunov,
@@ -9,11 +13,55 @@ from rulebook.rules.linalg.equations import (
     solve_discrete_lyapunov,
     solve_sylvester,
 )
-from rulebook.rules.linalg.solving import det, inv, solve, solve_triangular
+from rulebook.rules.linalg.factored import cho_factor, cho_solve, cholesky, lu, lu_factor, lu_solve
+from rulebook.rules.linalg.factors import ldl, polar, qr
+from rulebook.rules.linalg.functions import (
+    coshm,
+    cosm,
+    expm,
+    expm_frechet,
+    fractional_matrix_power,
+    logm,
+    signm,
+    sinhm,
+    sinm,
+    sqrtm,
+    tanhm,
+    tanm,
+)
+from rulebook.rules.linalg.least import lstsq, pinv
+from rulebook.rules.linalg.similar import hessenberg, schur
+from rulebook.rules.linalg.spectra import eigh, eigvalsh, svd, svdvals
 
 __all__ = [
+    "cho_factor",
+    "cho_solve",
+    "cholesky",
+    "coshm",
+    "cosm",
     "det",
+    "eig",
+    "eigh",
+    "eigvals",
+    "eigvalsh",
+    "expm",
+    "expm_frechet",
+    "fractional_matrix_power",
+    "hessenberg",
     "inv",
+    "ldl",
+    "logm",
+    "lstsq",
+    "lu",
+    "lu_factor",
+    "lu_solve",
+    "pinv",
+    "polar",
+    "qr",
+    "schur",
+    "signm",
+    "sinhm",
+    "sinm",
     "solve",
     "solve_continuous_are",
     "solve_continuous_lyapunov",
@@ -21,4 +69,9 @@ __all__ = [
     "solve_discrete_lyapunov",
     "solve_sylvester",
     "solve_triangular",
+    "sqrtm",
+    "svd",
+    "svdvals",
+    "tanhm",
+    "tanm",
 ]

@@ -179,7 +179,12 @@ QR: list[Draw] = [
     _of(regular, 2, 3, dtype=complex, pivoting=True),
     _of(regular, 2, 3, 3, mode="r"),
 ]
-POLAR: list[Draw] = [_of(regular, 3, 2), _of(regular, 2, 3, dtype=complex), _of(regular, 2, 2, side="left"), _of(regular, 1, 2, side="left")]
+POLAR: list[Draw] = [
+    _of(regular, 3, 2),
+    _of(regular, 2, 3, dtype=complex),
+    _of(regular, 2, 2, side="left"),
+    _of(regular, 1, 2, side="left"),
+]
 
 
 def _indefinite(rng: np.random.Generator, *shape: int, dtype: Any = float) -> Any:
@@ -218,7 +223,62 @@ EIGH: list[Draw] = [
     lambda rng: case(hermitian(rng, 3, 3), None),
     lambda rng: case(hermitian(rng, 2, 2, dtype=complex), None, lower=False),
     lambda rng: case(hermitian(rng, 3, 3), positive(rng, 3, 3)),
-    lambda rng: case(hermitian(rng, 2, 2, dtype=complex), positive(rng, 2, 2, dtype=complex), eigvals_only=True, type=2),
-    lambda rng: case(hermitian(rng, 2, 2), positive(rng, 2, 2), eigvals_only=True, type=3, lower=False),
-    lambda rng: case(hermitian(rng, 3, 3), None, eigvals_only=True, subset_by_index=(0, 1)),
+]
+EIGVALSH: list[Draw] = [
+    lambda rng: case(hermitian(rng, 3, 3), None, subset_by_index=(0, 1)),
+    lambda rng: case(hermitian(rng, 2, 2, dtype=complex), positive(rng, 2, 2, dtype=complex), type=2),
+    lambda rng: case(hermitian(rng, 2, 2), positive(rng, 2, 2), type=3, lower=False),
+]
+
+
+def _spectral(rng: np.random.Generator, *shape: int, dtype: Any = float) -> Any:
+    """Real eigenvalues that are apart, or complex ones."""
+    q = regular(rng, *shape, dtype=dtype)
+    w = np.cumsum(rng.uniform(0.5, 1.0, shape[-1])) - 1.5
+    return (q * (w * (1 + 0.3j) if np.dtype(dtype).kind == "c" else w)) @ np.linalg.inv(q)
+
+
+def _turning(rng: np.random.Generator) -> Any:
+    """Complex eigenvalues of a real matrix."""
+    q = regular(rng, 3, 3)
+    return q @ np.array([[0.3, 1.0, 0.0], [-2.0, 0.3, 0.0], [0.0, 0.0, 1.4]]) @ np.linalg.inv(q)
+
+
+EIG: list[Draw] = [
+    lambda rng: case(_turning(rng), None),
+    lambda rng: case(_spectral(rng, 2, 2, dtype=complex), None, left=True),
+]
+EIGVALS: list[Draw] = [
+    lambda rng: (_spectral(rng, 3, 3),),
+    lambda rng: (_spectral(rng, 2, 2, dtype=complex), regular(rng, 2, 2, dtype=complex)),
+]
+CUT: list[Draw] = [_of(regular, 3, 2), _of(regular, 2, 1, 2, dtype=complex)]
+PINV: list[Draw] = [_of(regular, 3, 2), _of(regular, 2, 3, dtype=complex), _of(regular, 2, 2, 1, return_rank=True)]
+LSTSQ: list[Draw] = [
+    _system(lambda rng: _spread(rng, 3, 2), 3),
+    _system(lambda rng: _spread(rng, 2, 3, dtype=complex), 2, 2, dtype=complex),
+    _system(lambda rng: _spread(rng, 3, 2, dtype=complex), 3, 1, dtype=complex, lapack_driver="gelsy"),
+]
+
+
+def _upper(rng: np.random.Generator, n: int, dtype: Any = float) -> Any:
+    """Triangular, with a diagonal of numbers that are apart."""
+    return np.triu(normal(rng, n, n, dtype=dtype), 1) + np.diag(np.cumsum(rng.uniform(0.5, 1.0, n)))
+
+
+def _hessenberg(rng: np.random.Generator, n: int, dtype: Any = float) -> Any:
+    return np.triu(normal(rng, n, n, dtype=dtype)) + np.diag(rng.uniform(1.0, 2.0, n - 1), -1)
+
+
+SCHUR: list[Draw] = [_of(_spectral, 3, 3), _of(_spectral, 2, 2), _of(_spectral, 1, 1)]
+SCHUR_TURN: list[Draw] = [
+    lambda rng: (_upper(rng, 3), normal(rng, 3, 3)),
+    lambda rng: case(_upper(rng, 3, complex), normal(rng, 3, 3, dtype=complex), transposed=True),
+]
+TRIANGULAR: list[Draw] = [lambda rng: (_upper(rng, 3),)]
+HESSENBERG: list[Draw] = [_of(normal, 4, 4), _of(normal, 3, 3, dtype=complex, calc_q=True), _of(normal, 2, 2, calc_q=True)]
+HESSENBERG_Q: list[Draw] = [_of(normal, 4, 4), _of(normal, 3, 3, dtype=complex)]
+HESSENBERG_TURN: list[Draw] = [
+    lambda rng: (_hessenberg(rng, 4), normal(rng, 4, 4)),
+    lambda rng: case(_hessenberg(rng, 3, complex), normal(rng, 3, 3, dtype=complex), transposed=True),
 ]

@@ -278,5 +278,3 @@ def _(y: Any, primals: Any, y_bar: Any, *, lower: bool, hermitian: bool, **_: An
 
 
 batches(ldl)
-
-

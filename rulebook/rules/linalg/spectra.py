@@ -298,6 +298,7 @@ def _(axis_size: int, in_batched: Any, a: Any, b: Any, **static: Any) -> Any:
     return eigh(*aligned(in_batched, (a, b), (2, 2)), **static), True
 
 
+@rb.primitive(host=True, result=lambda a, b, **static: _eigh_spec(a, b, **static, eigvals_only=True), cases=_cases.EIGVALSH)
 def eigvalsh(
     a: Any,
     b: Any = None,
@@ -311,11 +312,29 @@ def eigvalsh(
     subset_by_value: Any = None,
     driver: str | None = None,
 ) -> Any:
-    """The eigenvalues that `eigh` gives, ascending; arguments and derivation are those of `eigh`.
+    """The eigenvalues that `eigh` gives, ascending, of the same arguments.
+
+    Derivation:
+        That of `eigh`, which the rules call.
 
     Example:
         >>> eigvalsh(np.array([[2.0, 0.0], [0.0, 1.0]]))
         array([1., 2.])
     """
     options = {"subset_by_index": subset_by_index, "subset_by_value": subset_by_value, "driver": driver}
-    return eigh(a, b, lower=lower, eigvals_only=True, type=type, check_finite=check_finite, **options)
+    return eigh.fn(a, b, lower=lower, eigvals_only=True, type=type, check_finite=check_finite, **options)
+
+
+@rb.pushforward(eigvalsh)
+def _(y: Any, primals: Any, tangents: Any, *, lower: bool, type: int, subset_by_index: Any, **_: Any) -> Any:
+    return eigh.forward.fn(y, primals, tangents, lower=lower, eigvals_only=True, type=type, subset_by_index=subset_by_index)
+
+
+@rb.pullback(eigvalsh)
+def _(y: Any, primals: Any, y_bar: Any, *, lower: bool, type: int, subset_by_index: Any, **_: Any) -> Any:
+    return eigh.reverse.fn(y, primals, y_bar, lower=lower, eigvals_only=True, type=type, subset_by_index=subset_by_index)
+
+
+@rb.batch_rule(eigvalsh)
+def _(axis_size: int, in_batched: Any, a: Any, b: Any, **static: Any) -> Any:
+    return eigvalsh(a, **static) if b is None else eigvalsh(*aligned(in_batched, (a, b), (2, 2)), **static), True
