@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import importlib.util
 import os
 from typing import Any
@@ -9,8 +10,21 @@ from typing import Any
 import numpy as np
 import pytest
 
-# Eight host devices and 64-bit numbers have to be chosen before JAX starts.
-os.environ.setdefault("XLA_FLAGS", "--xla_force_host_platform_device_count=8")
+
+def _quick_to_compile() -> list[str]:
+    """Flags that leave JAX's programs unoptimised: they are small, run once, and there are thousands; compiling them took most of a run.
+
+    JAX ends the process at a flag that it does not know, and `xla_cpu_use_fusion_emitters` is gone in later versions.
+    """
+    flags = ["xla_backend_optimization_level=0", "xla_llvm_disable_expensive_passes=true"]
+    if importlib.util.find_spec("jaxlib") and tuple(map(int, importlib.metadata.version("jaxlib").split(".")[:2])) <= (0, 10):
+        flags += ["xla_cpu_use_fusion_emitters=false", "xla_cpu_parallel_codegen_split_count=1"]
+    return flags
+
+
+# Eight host devices and 64-bit numbers have to be chosen before JAX starts. With XLA_FLAGS set, programs are compiled as it says.
+if "XLA_FLAGS" not in os.environ:
+    os.environ["XLA_FLAGS"] = " ".join(f"--{flag}" for flag in ["xla_force_host_platform_device_count=8", *_quick_to_compile()])
 os.environ.setdefault("JAX_ENABLE_X64", "1")
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
