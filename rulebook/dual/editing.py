@@ -77,13 +77,21 @@ def _target(name: str, a: Any, values: Any) -> None:
         )
 
 
+def _write_at(a: Any, at: Any, values: Any) -> None:
+    """Write to places of the flattened array; one without axes has one place, and the last value stays."""
+    if a.ndim:
+        a[np.unravel_index(at, a.shape)] = values
+    elif at.size:
+        a[()] = values[-1]
+
+
 @rule(np.put)
 def _put(a: Any, ind: Any, v: Any, mode: str = "raise") -> None:
     v = lift(v)
     _target("np.put", a, v)
     at = np.take(positions(a.shape), plain(ind, "np.put()"), mode=mode)  # type: ignore[call-overload]
     if np.size(v):
-        a[np.unravel_index(np.ravel(at), a.shape)] = np.resize(np.reshape(v, (-1,)), (np.size(at),))
+        _write_at(a, np.ravel(at), np.resize(np.reshape(v, (-1,)), (np.size(at),)))
 
 
 @rule(np.place)
@@ -94,7 +102,7 @@ def _place(arr: Any, mask: Any, vals: Any) -> None:
     if at.size and not np.size(vals):
         raise ValueError("Cannot insert from an empty array!")
     if at.size:
-        arr[np.unravel_index(at, arr.shape)] = np.resize(np.reshape(vals, (-1,)), (at.size,))
+        _write_at(arr, at, np.resize(np.reshape(vals, (-1,)), (at.size,)))
 
 
 @rule(np.putmask)
@@ -103,7 +111,7 @@ def _putmask(a: Any, mask: Any, values: Any) -> None:
     _target("np.putmask", a, values)
     at = np.flatnonzero(mask)
     if at.size and np.size(values):
-        a[np.unravel_index(at, a.shape)] = gather(values if np.ndim(values) else np.reshape(values, (1,)), at % np.size(values))
+        _write_at(a, at, gather(values if np.ndim(values) else np.reshape(values, (1,)), at % np.size(values)))
 
 
 @rule(np.put_along_axis)

@@ -10,6 +10,7 @@ import numbers
 import random
 import sys
 import threading
+import types
 
 import numpy as np
 import pytest
@@ -393,17 +394,60 @@ def test_compiled_code():
 
 
 def test_solvers_of_scipy_are_refused():
-    so, si = pytest.importorskip("scipy.optimize"), pytest.importorskip("scipy.integrate")
-    runs = {  # LSODA is compiled code, which must not be reached: it crashes where an argument refuses to be an array
+    so = pytest.importorskip("scipy.optimize")
+    runs = {
         "minimize": lambda x: so.minimize(lambda t: (t[0] - x) ** 2, [0.5], method="Nelder-Mead").x,
         "golden": lambda x: so.golden(lambda t: (t - x) ** 2),
         "brent": lambda x: so.brent(lambda t: (t - x) ** 2),
         "minimize_scalar": lambda x: so.minimize_scalar(lambda t: (t - x) ** 2).x,
-        "brentq": lambda x: so.brentq(lambda t: t - x, 0.0, 2.0),
-        "LSODA": lambda x: si.solve_ivp(lambda t, y: -y, (0.0, 1.0), np.stack([x]), method="LSODA").y[0, -1],
+        "bisect": lambda x: so.bisect(lambda t: t - x, 0.0, 2.0),
     }
     for name, run in runs.items():
-        with passing(), pytest.raises(DroppedTangentError, match="tangent would be lost" if name == "LSODA" else f"optimize.{name}"):
+        with passing(), pytest.raises(DroppedTangentError, match=f"given to scipy.optimize.{name} returns"):
             rb.derivative(run, engine="dual")(0.9)
     with passing():
-        assert rb.derivative(lambda x: x * so.brentq(lambda t: t**2 - 4.0, 0.0, 3.0), engine="dual")(0.9) == pytest.approx(2.0)
+        assert rb.derivative(lambda x: x * so.bisect(lambda t: t**2 - 4.0, 0.0, 3.0), engine="dual")(0.9) == pytest.approx(2.0)
+
+
+def test_solvers_that_the_rule_library_has():
+    so, si = pytest.importorskip("scipy.optimize"), pytest.importorskip("scipy.integrate")
+    with passing():
+        assert rb.derivative(lambda x: so.brentq(lambda t: t**3 - x, 0.0, 2.0), engine="dual")(1.3) == pytest.approx(1.3 ** (-2 / 3) / 3)
+        twice = rb.derivative(
+            rb.derivative(lambda x: si.quad(lambda t, c: np.exp(-t * c), 0.0, x, args=(x,))[0], engine="dual"), engine="dual"
+        )
+        x = 1.3  # the integral is (1 - exp(-x**2)) / x
+        e = math.exp(-(x**2))
+        assert twice(x) == pytest.approx((2 - 2 * e) / x**3 - 2 * e / x - 4 * x * e, rel=1e-8)
+
+
+def test_compiled_integrators_are_not_reached():
+    """LSODA crashes where an argument, or what the function returns, refuses to be an array."""
+    si = pytest.importorskip("scipy.integrate")
+    runs = [
+        lambda x: si.solve_ivp(lambda t, y: -y, (0.0, 1.0), np.stack([x]), method="LSODA").y,
+        lambda x: si.solve_ivp(lambda t, y: -x * y, (0.0, 1.0), [1.0], method="LSODA").y,
+        lambda x: si.odeint(lambda y, t: -x * y, 1.0, [0.0, 1.0]),
+        lambda x: si.ode(lambda t, y: -x * y).set_integrator("vode").set_initial_value([1.0]).integrate(1.0),
+        lambda x: si.ode(lambda t, y: -x * y).set_integrator("dopri5").set_initial_value([1.0]).integrate(1.0),
+    ]
+    for run in runs:
+        with passing(), pytest.raises(DroppedTangentError, match=r"scipy\.integrate"):
+            rb.derivative(run, engine="dual")(0.9)
+    with passing():
+        y = si.solve_ivp(lambda t, y: -y, (0.0, 1.0), [1.0], method="LSODA", rtol=1e-10, atol=1e-10).y[0, -1]
+    assert y == pytest.approx(math.exp(-1), rel=1e-8)
+    assert isinstance(si._ode.lsoda.runner, types.BuiltinFunctionType)
+
+
+@pytest.mark.parametrize(
+    "write", [lambda a, v: np.place(a, True, v), lambda a, v: np.putmask(a, np.array(True), v), lambda a, v: np.put(a, [0], v)]
+)
+def test_writes_into_a_buffer_without_axes(write):
+    def fill(x):
+        made = np.empty(())
+        write(made, np.stack([x, 2 * x]))
+        return made[()]
+
+    with passing():
+        assert rb.derivative(fill, engine="dual")(0.5) == 1.0

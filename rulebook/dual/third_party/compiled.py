@@ -13,6 +13,7 @@ import numpy as np
 from rulebook.dual import live
 from rulebook.dual.parts import is_dual, peel
 from rulebook.dual.third_party import distances
+from rulebook.dual.third_party.watching import guarded
 
 __all__ = ["HOMES", "functions", "modules"]
 
@@ -50,7 +51,13 @@ _STANDING: dict[tuple[str, str], Callable[..., Any]] = {
     ("scipy.spatial.distance", "pdist"): distances.pdist,
     ("scipy.spatial.distance", "squareform"): distances.squareform,
 }
-HOMES = frozenset(home for home, _ in _STANDING)
+_FRAGILE = {
+    "scipy.integrate._odepack": ("odeint", "lsoda"),
+    "scipy.integrate._vode": ("dvode", "zvode"),
+    "scipy.integrate._dop": ("dopri5", "dopri853"),
+}
+_DO = "use rb.implicit.odeint, or scipy.integrate.solve_ivp with method='RK45' or 'DOP853'"
+HOMES = frozenset((*_FRAGILE, *(home for home, _ in _STANDING)))
 
 
 def _standing(original: Callable[..., Any], fn: Callable[..., Any]) -> Callable[..., Any]:
@@ -67,22 +74,27 @@ def _standing(original: Callable[..., Any], fn: Callable[..., Any]) -> Callable[
     return call
 
 
-def _loaded() -> Iterator[tuple[types.ModuleType, Any, Callable[..., Any]]]:
+def _loaded() -> Iterator[tuple[types.ModuleType, Any, Any]]:
+    """What is loaded: its module, the function, and what stands for it."""
     for (home, name), fn in _STANDING.items():
-        module = sys.modules.get(home)
-        if module is not None:
-            yield module, getattr(module, name), fn
+        if home in sys.modules:
+            original = getattr(sys.modules[home], name)
+            yield sys.modules[home], original, _standing(original, fn)
+    for home, names in _FRAGILE.items():
+        for original in (getattr(sys.modules.get(home), name, None) for name in names):
+            if original is not None:
+                yield sys.modules[home], original, guarded(original, f"scipy.integrate.{original.__name__}", _DO)
 
 
 def functions() -> dict[Any, Any]:
-    """The functions of modules written in Python that something stands for, and what does."""
-    return {original: _standing(original, fn) for module, original, fn in _loaded() if isinstance(original, types.FunctionType)}
+    """The functions that something stands for, and what does."""
+    return {original: new for _, original, new in _loaded()}
 
 
 def modules() -> dict[types.ModuleType, dict[Any, Any]]:
     """For each compiled module that is loaded, its functions that something stands for, and what does."""
     found: dict[types.ModuleType, dict[Any, Any]] = {}
-    for module, original, fn in _loaded():
+    for module, original, new in _loaded():
         if not isinstance(original, types.FunctionType):
-            found.setdefault(module, {})[original] = _standing(original, fn)
+            found.setdefault(module, {})[original] = new
     return found

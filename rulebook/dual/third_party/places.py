@@ -18,19 +18,16 @@ _OWN = frozenset(
     ("_pytest", "_rulebook_pytest", "autograd", "builtins", "importlib", "jax", "jaxlib", "math", "numpy", "pytest", "rulebook", "torch")
 )
 _LIKE_OTHERS = "numpy.polynomial"  # which does not dispatch
-_FRAGILE = frozenset(("scipy.integrate._ode", "scipy.integrate._ivp.lsoda"))  # compiled code that crashes where an argument is refused
 _ABSENT: Any = object()
 
 
 def _is_other(name: str) -> bool:
     """Whether a module is a library's, or the author's, in which the mode replaces."""
-    if name in _FRAGILE:
-        return False
     return name.partition(".")[0] not in _OWN or f"{name}.".startswith(f"{_LIKE_OTHERS}.")
 
 
 class _Slot:
-    """A name of a namespace, or a cell, what it holds, and what is to stand there."""
+    """A name of a namespace or class, or a cell, what it holds, and what is to stand there."""
 
     __slots__ = ("new", "old", "place")
 
@@ -43,7 +40,7 @@ class _Slot:
         if isinstance(self.place, types.CellType):
             return self.place.cell_contents
         namespace, name = self.place
-        return namespace.get(name, _ABSENT)
+        return (vars(namespace) if isinstance(namespace, type) else namespace).get(name, _ABSENT)
 
     def put(self, value: Any, instead_of: Any) -> None:
         """Write a value, unless somebody else wrote another one meanwhile."""
@@ -53,7 +50,9 @@ class _Slot:
             self.place.cell_contents = value
             return
         namespace, name = self.place
-        if value is _ABSENT:
+        if isinstance(namespace, type):
+            setattr(namespace, name, value)
+        elif value is _ABSENT:
             del namespace[name]
         else:
             namespace[name] = value
@@ -109,6 +108,7 @@ class Places:
         length, found = self._known.get(id(namespace), (-1, []))
         if length != len(namespace):
             found = [_Slot((namespace, key), v, self._table[id(v)]) for key, v in list(namespace.items()) if id(v) in self._table]
+            found += [_Slot(place, v, staticmethod(self._table[id(v)])) for place, v in _members(namespace) if id(v) in self._table]
             found += [_Slot(cell, v, self._table[id(v)]) for cell, v in _cells(namespace) if id(v) in self._table]
             for name, (new, wanted) in self._builtin.items():
                 if name not in namespace and wanted(namespace):
@@ -135,3 +135,12 @@ def _cells(namespace: dict[str, Any]) -> Iterator[tuple[types.CellType, Any]]:
                     yield cell, cell.cell_contents
                 except ValueError:  # it is still empty
                     continue
+
+
+def _members(namespace: dict[str, Any]) -> Iterator[tuple[tuple[type, str], Any]]:
+    """The compiled functions that a module's classes hold, which are no methods."""
+    for cls in list(namespace.values()):
+        if isinstance(cls, type) and cls.__module__ == namespace.get("__name__"):
+            for name, member in list(vars(cls).items()):
+                if isinstance(member, types.BuiltinFunctionType):
+                    yield (cls, name), member

@@ -13,29 +13,32 @@ import numpy as np
 
 from rulebook import native
 from rulebook.dual import live
-from rulebook.dual.errors import DroppedTangentError, describe
+from rulebook.dual.errors import DroppedTangentError
 from rulebook.dual.parts import is_dual
 from rulebook.dual.third_party.coercions import gathered
+from rulebook.dual.third_party.watching import holds_dual, watched
 
 __all__ = ["PACKAGES", "redirects"]
 
 _WITH_RULES = ("scipy.fft", "scipy.linalg", "scipy.signal", "scipy.sparse", "scipy.special")
-_WITH_SOLVERS = "scipy.optimize"
-PACKAGES = (*_WITH_RULES, _WITH_SOLVERS)
+PACKAGES = (*_WITH_RULES, "scipy.optimize", "scipy.integrate")
 
 # The functions of scipy.optimize that are formulas, or whose iteration has the derivative of its limit.  The others, solvers, choose
 # their next point by comparing values: the derivative of what they do is not that of the solution.
 _FORMULAS = frozenset(("approx_fprime", "check_grad", "fixed_point", "newton", "rosen", "rosen_der", "rosen_hess", "rosen_hess_prod"))
 
 
-def _holds_dual(values: Any) -> bool:
-    return any(is_dual(gathered(v)) for v in values)
+_BY_VALUES = frozenset(("zpk2tf",))  # SciPy's results are real or complex as the values have it; the rule library's as the dtypes have it
+_QUADRATURES = frozenset(("dblquad", "nquad", "quad", "tplquad"))
+_SAME_RESULT = frozenset(("scipy.integrate.quad", "scipy.optimize.brentq"))
+_DO = "use rulebook.rules.optimize or rulebook.rules.integrate, or rb.implicit around the solver"
 
 
 def redirects() -> dict[Any, Callable[..., Any]]:
     """Each function of the parts of SciPy that are loaded, and what stands in its place."""
     found = {fn: _redirect(fn, primitive) for package in _WITH_RULES for fn, primitive in _counterparts(package)}
-    return {**found, **{fn: _refusing(fn) for fn in _public(_WITH_SOLVERS) if fn.__name__ not in _FORMULAS}}
+    solvers = [fn for fn in _public("scipy.optimize") if fn.__name__ not in _FORMULAS]
+    return {**found, **{fn: _solver(fn) for fn in (*solvers, *(fn for fn in _public("scipy.integrate") if fn.__name__ in _QUADRATURES))}}
 
 
 def _public(package: str) -> Iterator[Any]:
@@ -50,6 +53,8 @@ def _public(package: str) -> Iterator[Any]:
 def _counterparts(package: str) -> Iterator[tuple[Any, Any]]:
     """The functions of a package for which the rule library has one."""
     for fn in _public(package):
+        if fn.__name__ in _BY_VALUES:
+            continue
         primitive = native.standing_for(fn) or _by_name(fn)
         if primitive is not None:
             yield fn, primitive
@@ -68,7 +73,7 @@ def _redirect(original: Any, primitive: Any) -> Callable[..., Any]:
 
     @functools.wraps(original)
     def call(*args: Any, **kwargs: Any) -> Any:
-        if not live.is_on() or not _holds_dual((*args, *kwargs.values())):
+        if not live.is_on() or not holds_dual((*args, *kwargs.values())):
             return original(*args, **kwargs)
         fitting = _fitted(theirs, ours, args, kwargs)
         return original(*args, **kwargs) if fitting is None else primitive(*fitting[0], **fitting[1])
@@ -90,45 +95,42 @@ def _fitted(theirs: inspect.Signature, ours: inspect.Signature, args: Any, kwarg
             static = parameter.kind is parameter.KEYWORD_ONLY
             if static and is_dual(gathered(value)):
                 return None
-            named[name] = value if static else _array(value)
+            named[name] = value if static or name == "args" else _array(value)
     return [], named
 
 
 def _array(value: Any) -> Any:
-    """A list, which SciPy takes for an array, as one."""
-    value = gathered(value)
-    return np.asarray(value) if isinstance(value, list) else value
+    """A list, or a tuple of numbers, which SciPy takes for an array, as one."""
+    numbers = isinstance(value, tuple) and value and all(is_dual(v) or isinstance(v, (int, float, complex)) for v in value)
+    if isinstance(value, list) or numbers:
+        value = gathered(value)
+    return value if is_dual(value) or not (isinstance(value, list) or numbers) else np.asarray(value)
 
 
-def _refusing(original: Any) -> Callable[..., Any]:
-    """A solver, which refuses a function that gives duals: it would compare their values, and drop the tangents."""
-    name = f"scipy.optimize.{original.__name__}"
+def _solver(original: Any) -> Callable[..., Any]:
+    """A solver, which would compare the values of duals and drop the tangents: the rule library's, or an error."""
+    name = f"{original.__module__.partition('._')[0]}.{original.__name__}"
 
     @functools.wraps(original)
     def call(*args: Any, **kwargs: Any) -> Any:
         if not live.is_on():
             return original(*args, **kwargs)
-        with live.suspended():
-            return original(*(_watched(a, name) for a in args), **{key: _watched(a, name) for key, a in kwargs.items()})
+        try:
+            with live.suspended():
+                return original(*(watched(a, name, _DO) for a in args), **{key: watched(a, name, _DO) for key, a in kwargs.items()})
+        except DroppedTangentError:
+            instead = _of_library(name)
+            fitting = None if instead is None else _fitted(inspect.signature(original), inspect.signature(instead), args, kwargs)
+            if instead is None or fitting is None:
+                raise
+        return instead(*fitting[0], **fitting[1])
 
     return call
 
 
-def _watched(fn: Any, name: str) -> Any:
-    """A function that a solver calls; other arguments as they are."""
-    if not inspect.isroutine(fn):
-        return fn
-
-    @functools.wraps(fn)
-    def call(*args: Any, **kwargs: Any) -> Any:
-        y = fn(*args, **kwargs)
-        if _holds_dual([y]):
-            raise DroppedTangentError(
-                f"{name} (engine dual), what its function gives.",
-                "a number or array without a tangent",
-                f"{describe(y)}, whose tangent would be lost",
-                "use rb.implicit.root, rb.implicit.fixed_point or rb.implicit.minimizer around the solver",
-            )
-        return y
-
-    return call
+def _of_library(name: str) -> Any:
+    """The function of the rule library that gives what this solver gives, by the implicit function theorem or Leibniz's rule."""
+    if name not in _SAME_RESULT:
+        return None
+    home, _, short = name.rpartition(".")
+    return getattr(importlib.import_module(home.replace("scipy", "rulebook.rules")), short)
