@@ -17,7 +17,7 @@ import numpy as np
 import rulebook as rb
 from rulebook import native as natives
 from rulebook.dual.elementwise import combine, operand, unary
-from rulebook.dual.parts import primal, tag_of
+from rulebook.dual.parts import tag_of
 from rulebook.dual.registry import UFUNCS
 from rulebook.engines import load_engine
 from rulebook.errors import RuleMissingError
@@ -54,6 +54,7 @@ def elementwise(
     cases: Sequence[Any] = (),
     native: Mapping[str, Any] | None = None,
     name: str = "",
+    out: type = float,
     also: Sequence[Any] = (),
 ) -> Primitive:
     """The primitive of an elementwise function of one result.
@@ -66,12 +67,15 @@ def elementwise(
         cases: as in `rb.primitive`.
         native: engines that have the function natively and right.
         name: the variable that holds the primitive; the name of the function by default.
+        out: complex for a function of NumPy arrays that is complex for real arguments.
         also: ufuncs of the same mathematics, which the rule on dual numbers serves as well.
 
     Returns:
         The primitive; ufuncs that meet a dual have its rule.
     """
-    return _Maker(function, (partials,), names, doc, name, sys._getframe(1).f_globals["__name__"]).make(cases, native, also)
+    maker = _Maker(function, (partials,), names, doc, name, sys._getframe(1).f_globals["__name__"])
+    maker.least = np.dtype(np.complex64 if out is complex else np.float32)
+    return maker.make(cases, native, also)
 
 
 def several(
@@ -97,11 +101,13 @@ class _Maker:
         self.rows = rows
         self.function = function
         self.is_ufunc = isinstance(function, np.ufunc)
-        self.mixed = not self.is_ufunc or any(set(t.split("->")[0]) & set("bhilqpBHILQP") for t in function.types)
+        self.loses = self.is_ufunc and function.nin == 1 and _loses_single(function)
+        self.mixed = not self.is_ufunc or function.nin > 1 or self.loses
         self.name = name or function.__name__
         self.label = ".".join([*module.split(".")[:3], self.name])
         self.fn = self._function(names, doc, module)
         self.primitive: _Elementwise
+        self.least: np.dtype[Any] = np.dtype(np.float32)
         self._xp: Any = None
 
     def _function(self, names: str, doc: str, module: str) -> Callable[..., Any]:
@@ -153,7 +159,7 @@ class _Maker:
         if self.is_ufunc:
             found = self.function.resolve_dtypes((*dtypes, *[None] * self.function.nout))[len(dtypes) :]
         else:
-            found = [np.result_type(np.float32 if any(d in _SINGLE for d in dtypes) else np.float64, *_floating(dtypes))] * len(self.rows)
+            found = [np.result_type(self.least, *(_floating(dtypes) or [np.dtype(np.float64)]))] * len(self.rows)
         if self.mixed and _is_single(dtypes):
             found = [_NARROW.get(d, d) for d in found]
         ys = tuple(ShapeDtype(shape, d) for d in found)
@@ -174,7 +180,7 @@ class _Maker:
             return None
         if isinstance(partial, str):
             return NotImplementedTangent(partial)
-        return rb.thunk(lambda: partial(xp, y, *args, **static))
+        return rb.thunk(lambda: _as_precise(partial(xp, y, *args, **static), y))
 
     def _scalar_rule(self, y: Any, *args: Any, **static: Any) -> Any:
         xp = rb.xp(y, *args)
@@ -216,7 +222,7 @@ class _Maker:
         if isinstance(partial, str):
             raise unwritten(self.label, self.primitive.signature.positional[i], partial)
         assert partial is not None
-        return partial(xp, y, *args, **static)
+        return _as_precise(partial(xp, y, *args, **static), y)
 
     # -- on dual numbers -----------------------------------------------------------------------
 
@@ -231,23 +237,32 @@ class _Maker:
 
         def apply(*xs: Any, **static: Any) -> Any:
             tag = max(map(tag_of, xs))
-            args = [primal(x, tag) if self._keeps(x) else operand(x, tag) for x in xs]
-            y = self.function(*args) if self.is_ufunc and not self.mixed else self.primitive(*args, **static)
+            self._refuse(xs, tag)
+            args = [x if self.mixed and _is_integer(x) else operand(x, tag) for x in xs]
+            plain = self.is_ufunc and not self.loses and not (self.mixed and any(map(_is_integer, args)))
+            y = self.function(*args) if plain else self.primitive(*args, **static)
             ys = y if len(self.rows) > 1 else (y,)
             found = [self._combined(tag, v, row, xs, y, args, static) for v, row in zip(ys, self.rows, strict=True)]
             return tuple(found) if len(found) > 1 else found[0]
 
         return apply
 
-    def _keeps(self, x: Any) -> bool:
-        """Whether a value stays as it is: an integer that a function has integer code for."""
-        return self.mixed and (isinstance(x, (int, np.integer)) or (type(x) is np.ndarray and x.dtype.kind in "iu"))
+    def _refuse(self, xs: tuple[Any, ...], tag: int) -> None:
+        """Raise for a derivative that is not written, before the function is called."""
+        for row in self.rows:
+            for i, partial in enumerate(row):
+                if isinstance(partial, str) and tag_of(xs[i]) == tag:
+                    raise unwritten(self.label, self.primitive.signature.positional[i], partial)
 
     def _combined(self, tag: int, value: Any, row: Any, xs: Any, y: Any, args: list[Any], static: dict[str, Any]) -> Any:
         met = [(p, i, x) for i, (p, x) in enumerate(zip(row, xs, strict=True)) if p is not None and tag_of(x) == tag]
         if not met:
             return value
-        return combine(tag, value, [(self._factor(p, i, self.xp(), y, tuple(args), static), x) for p, i, x in met])
+        terms = [(self._factor(p, i, self.xp(), y, tuple(args), static), x) for p, i, x in met]
+        found = combine(tag, value, terms[:2])
+        for term in terms[2:]:
+            found = combine(tag, value, [(None, found), term])
+        return found
 
     def _register(self, on_duals: Callable[..., Any], also: Sequence[Any]) -> None:
         """The rule of the ufunc itself."""
@@ -276,6 +291,17 @@ def unwritten(function: str, argument: str, why: str) -> RuleMissingError:
     )
 
 
+def _is_integer(x: Any) -> bool:
+    """Whether a value is an integer or an array of them: a function may have code of its own for it."""
+    return isinstance(x, (int, np.integer)) or (type(x) is np.ndarray and x.dtype.kind in "iu")
+
+
+def _loses_single(ufunc: np.ufunc) -> bool:
+    """Whether a ufunc has code for double precision alone."""
+    found = ufunc.resolve_dtypes((np.dtype(np.float32),) * ufunc.nin + (None,) * ufunc.nout)[ufunc.nin :]
+    return any(d in _NARROW for d in found)
+
+
 def _floating(dtypes: Sequence[np.dtype[Any]]) -> list[np.dtype[Any]]:
     return [d for d in dtypes if d.kind in "fc"]
 
@@ -284,6 +310,14 @@ def _is_single(dtypes: Sequence[np.dtype[Any]]) -> bool:
     """Whether what is not an integer is in single precision, so that the result is."""
     floating = _floating(dtypes)
     return bool(floating) and all(d in _SINGLE for d in floating)
+
+
+def _as_precise(factor: Any, y: Any) -> Any:
+    """A partial in single precision where the value is: in NumPy an integer array beside it makes it double."""
+    dtype = getattr(y[0] if type(y) is tuple else y, "dtype", None)
+    if dtype not in _SINGLE or getattr(factor, "dtype", None) not in _NARROW or not hasattr(factor, "astype"):
+        return factor
+    return factor.astype(_NARROW[factor.dtype])
 
 
 def _narrowed(function: Any) -> Any:

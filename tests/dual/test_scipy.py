@@ -79,12 +79,12 @@ def test_a_ufunc_of_scipy_loads_its_rule():
     import scipy.special
 
     check(lambda x: scipy.special.gammaln(x), V, tol=1e-5)
-    with pytest.raises(rb.RuleMissingError, match=r"jve \(engine dual\)"):
-        rb.jvp(lambda x: scipy.special.jve(1.0, x), (V,), (V,), engine="dual")
+    with pytest.raises(rb.RuleMissingError, match=r"mathieu_a \(engine dual\)"):
+        rb.jvp(lambda x: scipy.special.mathieu_a(1, x), (V,), (V,), engine="dual")
 
 
 def test_an_order_is_refused():
-    with pytest.raises(rb.RulebookError, match="tangent would be lost"):
+    with pytest.raises(rb.RuleMissingError, match="the order is an integer"):
         rb.jvp(lambda x: special(x).polygamma(x, 2.0), (V,), (V,), engine="dual")
 
 

@@ -27,6 +27,12 @@ def _lazily(module: str, name: str) -> Callable[[], Any]:
     return lambda: getattr(importlib.import_module(f"rulebook.dual.{module}"), name)
 
 
+def _special() -> Namespace:
+    """All of scipy.special: its ufuncs have their rules, and for what is no ufunc there is the rule library."""
+    library = importlib.import_module("rulebook.rules.special")
+    return Namespace("dual.special", importlib.import_module("scipy.special"), dict(library.AS_IN_SCIPY))
+
+
 _SOLVERS = ("solve_triangular", "lu_factor", "lu_solve", "cho_solve", "expm")
 
 NAMESPACE = Namespace(
@@ -38,5 +44,5 @@ NAMESPACE = Namespace(
         "asarray": _asarray,
         "array": _asarray,
     },
-    {"special": lambda: Namespace("dual.special", importlib.import_module("rulebook.rules.special"), {})},
+    {"special": _special},
 )
