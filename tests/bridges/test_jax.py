@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -564,3 +565,41 @@ def test_collectives_in_rules_see_the_mapped_axis() -> None:
     np.testing.assert_allclose(jax.jvp(mapped, (x,), (t,))[1], 100 * jax.jvp(native, (x,), (t,))[1])
     for wrap in (lambda f: f, jax.jit):
         np.testing.assert_allclose(wrap(jax.grad(lambda x: (mapped(x) * t).sum()))(x), 100 * jax.grad(lambda x: (native(x) * t).sum())(x))
+
+
+_factor = 1.0
+
+
+@rb.register_dataclass
+@dataclass
+class _Scaled:
+    a: Any
+
+    def times(self):
+        return _factor * self.a
+
+    @property
+    def half(self):
+        return _factor * self.a / 2
+
+
+def test_what_a_method_of_an_argument_reads_is_noticed(monkeypatch):
+    f = rb.primitive(lambda p: p.times() + p.half)
+    rb.pushforward(f)(lambda y, primals, tangents: 1.5 * _factor * tangents[0].a)
+    rb.pullback(f)(lambda y, primals, y_bar: (_Scaled(1.5 * _factor * y_bar),))
+    for value in (1.0, 10.0):
+        monkeypatch.setitem(globals(), "_factor", value)
+        assert f(_Scaled(jnp.asarray(2.0))) == 3.0 * value
+        assert jax.grad(lambda a: f(_Scaled(a)))(2.0) == 1.5 * value
+        assert jax.jvp(lambda a: f(_Scaled(a)), (2.0,), (1.0,))[1] == 1.5 * value
+
+
+def test_what_the_other_rule_reads_is_noticed(monkeypatch):
+    """The reverse rule runs in a forward rule that is differentiated."""
+    g = rb.primitive(lambda x: x * x / 2)
+    rb.pushforward(g)(lambda y, primals, tangents: g(primals[0]) * 2 / primals[0] * tangents[0])
+    rb.pullback(g)(lambda y, primals, y_bar: (_factor * primals[0] * y_bar,))
+    slope = lambda x: jax.jvp(g, (x,), (1.0,))[1]  # 2 g(x) / x
+    for value in (1.0, 10.0):
+        monkeypatch.setitem(globals(), "_factor", value)
+        assert jax.grad(slope)(2.0) == 2 * value - 1.0

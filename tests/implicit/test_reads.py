@@ -147,9 +147,6 @@ def test_an_argument_that_is_no_array(engine: str) -> None:
 
 @every_engine
 def test_a_parameter_whose_class_reads_what_changes(engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    if engine == "jax":  # compiles the rule with what methods of its arguments read
-        return
-
     @rb.register_dataclass
     @dataclass
     class Rate:

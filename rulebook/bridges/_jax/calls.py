@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from types import FunctionType
 from typing import Any
 
 import jax
 
 from rulebook.bridges._jax import internals
-from rulebook.captures import Reads
 from rulebook.errors import ResultSpecError, RuleSignatureError
 from rulebook.forms import Rule
+from rulebook.library import is_library_type
 from rulebook.normal import NormalForm
+from rulebook.reads import Reads
 from rulebook.trees import LEAF, Structure
 
 __all__ = ["Compiled", "Out", "is_staging", "parts_of", "primal_of", "result", "runs_at_once"]
@@ -111,16 +113,34 @@ def is_staging(arrays: Sequence[Any]) -> bool:
 
 def parts_of(form: NormalForm, rule: Rule | None) -> tuple[list[Any], bool]:
     """The author's functions that a rule may run, and whether they may be compiled."""
-    parts = [*form.statics.values(), *form.opaque.values()]
+    # The primitive with all of its rules: a rule may differentiate y, so that another rule runs.
+    parts = [form.primitive, *form.statics.values(), *form.opaque.values(), *_methods(form.structure)]
     allowed = form.primitive.jit
-    if not form.primitive.host:
-        parts.append(form.primitive.fn)
-    elif rule is None:
+    if form.primitive.host and rule is None:
         allowed = False  # called directly; in a compiled rule it is a callback, which runs at every call
     if rule is not None:
-        parts.append(rule.fn)
         allowed = allowed and rule.jit and not rule.host
     return parts, allowed
+
+
+def _methods(structure: Structure) -> Iterator[Any]:
+    """The methods of the author's classes among the containers of the arguments."""
+    if structure is LEAF:
+        return
+    for kind in getattr(structure.kind, "__mro__", ()):
+        if not is_library_type(kind):
+            for name, value in vars(kind).items():
+                if not name.startswith("__"):
+                    yield from (f for f in _functions(value) if isinstance(f, FunctionType))
+    for child in structure.children:
+        yield from _methods(child)
+
+
+def _functions(value: Any) -> tuple[Any, ...]:
+    """The functions of an attribute of a class."""
+    if isinstance(value, property):
+        return value.fget, value.fset
+    return (getattr(value, "__func__", value),)
 
 
 def primal_of(form: NormalForm) -> Compiled:
