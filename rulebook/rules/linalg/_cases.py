@@ -282,3 +282,47 @@ HESSENBERG_TURN: list[Draw] = [
     lambda rng: (_hessenberg(rng, 4), normal(rng, 4, 4)),
     lambda rng: case(_hessenberg(rng, 3, complex), normal(rng, 3, 3, dtype=complex), transposed=True),
 ]
+
+
+def _banded(n: int, lower: int, upper: int, *b: int, dtype: Any = float) -> Draw:
+    def draw(rng: np.random.Generator) -> Any:
+        ab = normal(rng, lower + upper + 1, n, dtype=dtype) / 3
+        ab[upper] += 2
+        return case(ab, normal(rng, *b, dtype=dtype), l_and_u=(lower, upper))
+
+    return draw
+
+
+BANDED: list[Draw] = [_banded(4, 1, 2, 4), _banded(3, 2, 0, 3, 2, dtype=complex), _banded(3, 1, 1, 3, dtype=np.float32)]
+
+
+def _hermitian_banded(n: int, width: int, *b: int, lower: bool, dtype: Any = float) -> Draw:
+    def draw(rng: np.random.Generator) -> Any:
+        ab = normal(rng, width + 1, n, dtype=dtype) / 5
+        ab[0 if lower else width] += 2
+        return case(ab, normal(rng, *b, dtype=dtype), lower=lower)
+
+    return draw
+
+
+HERMITIAN_BANDED: list[Draw] = [_hermitian_banded(4, 2, 4, lower=False), _hermitian_banded(3, 1, 3, 2, lower=True, dtype=complex)]
+TOEPLITZ: list[Draw] = [
+    lambda rng: (normal(rng, 3), normal(rng, 2)),
+    lambda rng: (normal(rng, 3, dtype=complex), None),
+    lambda rng: (normal(rng, 2, 2), normal(rng, 2, 3)),
+]
+CIRCULANT: list[Draw] = [lambda rng: (normal(rng, 3),), lambda rng: (normal(rng, 2, 2, dtype=complex),)]
+HANKEL: list[Draw] = [lambda rng: (normal(rng, 3), normal(rng, 2)), lambda rng: (normal(rng, 3, dtype=complex), None)]
+COMPANION: list[Draw] = [lambda rng: (normal(rng, 4) + 3,), lambda rng: (normal(rng, 2, 3, dtype=complex) + 3,)]
+BLOCK_DIAG: list[Draw] = [
+    lambda rng: (normal(rng, 2, 1), normal(rng, 1, 2), normal(rng, 2)),
+    lambda rng: (normal(rng, 2, 2), normal(rng, 1, 1, dtype=complex), 2.0),
+]
+SOLVE_TOEPLITZ: list[Draw] = [
+    lambda rng: ((normal(rng, 3) / 3 + [2, 0, 0], normal(rng, 3) / 3), normal(rng, 3)),
+    lambda rng: (normal(rng, 3, dtype=complex) / 4 + [2, 0, 0], normal(rng, 3, 2, dtype=complex)),
+]
+MATMUL_TOEPLITZ: list[Draw] = [
+    lambda rng: ((normal(rng, 3), normal(rng, 2)), normal(rng, 2)),
+    lambda rng: (normal(rng, 3, dtype=complex), normal(rng, 3, 2, dtype=complex)),
+]

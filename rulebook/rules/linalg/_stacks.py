@@ -12,7 +12,7 @@ import numpy as np
 import rulebook as rb
 from rulebook.tangents import ShapeDtype
 
-__all__ = ["batches", "dtype_of", "lead_of", "like", "real_dtype", "scipy_linalg", "spec", "stacked"]
+__all__ = ["aligned", "batches", "dtype_of", "lead_of", "like", "pull_of", "push_of", "real_dtype", "scipy_linalg", "spec", "stacked"]
 
 _LAPACK = "fdFD"  # the dtypes, by their characters, that LAPACK has routines for
 
@@ -57,6 +57,18 @@ def lead_of(*args: Any, core: int = 2) -> tuple[int, ...]:
 def spec(lead: Sequence[int], core: Sequence[int], dtype: Any) -> ShapeDtype:
     """The shape and dtype of an array with leading axes."""
     return ShapeDtype((*lead, *core), dtype)
+
+
+def push_of(f: rb.Primitive) -> Callable[..., Any]:
+    """The pushforward of another function, for a rule that is the same."""
+    assert f.forward is not None
+    return f.forward.fn
+
+
+def pull_of(f: rb.Primitive) -> Callable[..., Any]:
+    """The pullback of another function, for a rule that is the same."""
+    assert f.reverse is not None
+    return f.reverse.fn
 
 
 def stacked(fn: Callable[..., Any], out: Any, *arrays: Any, core: int | Sequence[int] = 2) -> Any:

@@ -9,7 +9,7 @@ import numpy as np
 import rulebook as rb
 from rulebook.rules._matrices import adjoint, cotangents, matrices, quotient, tangents_of
 from rulebook.rules.linalg import _cases
-from rulebook.rules.linalg._stacks import aligned, dtype_of, lead_of, like, scipy_linalg, spec, stacked
+from rulebook.rules.linalg._stacks import aligned, dtype_of, lead_of, like, pull_of, push_of, scipy_linalg, spec, stacked
 from rulebook.rules.numpy import linalg as numpy_linalg
 from rulebook.rules.numpy.linalg._hermitian import diagonal
 
@@ -95,10 +95,10 @@ def _(y: Any, primals: Any, tangents: Any, *, left: bool, right: bool, **_: Any)
     (a,), (a_dot,) = matrices(w, primals[:1]), tangents_of(w, primals[:1], tangents[:1])
     found: dict[str, Any] = {}
     if v is not None:
-        w_dot, found["right"] = numpy_linalg.eig.forward.fn((w, v), (a,), (a_dot,))
+        w_dot, found["right"] = push_of(numpy_linalg.eig)((w, v), (a,), (a_dot,))
     if vl is not None:
         conj = rb.xp(w).conj
-        other, found["left"] = numpy_linalg.eig.forward.fn((conj(w), vl), (adjoint(a),), (adjoint(a_dot),))
+        other, found["left"] = push_of(numpy_linalg.eig)((conj(w), vl), (adjoint(a),), (adjoint(a_dot),))
         w_dot = conj(other) if v is None else w_dot
     vectors = [found[name] for name, given in (("left", left), ("right", right)) if given]
     return (w_dot, *vectors) if vectors else w_dot
@@ -119,9 +119,9 @@ def _(y: Any, primals: Any, y_bar: Any, *, left: bool, right: bool, **_: Any) ->
     a_bar = None
     if vr_bar is not None or w_bar is not None:
         v = eig(primals[0])[1] if vr is None else vr
-        (a_bar,) = numpy_linalg.eig.reverse.fn((w, v), (a,), (w_bar, vr_bar))
+        (a_bar,) = pull_of(numpy_linalg.eig)((w, v), (a,), (w_bar, vr_bar))
     if vl_bar is not None:
-        (other,) = numpy_linalg.eig.reverse.fn((conj(w), vl), (adjoint(a),), (None, vl_bar))
+        (other,) = pull_of(numpy_linalg.eig)((conj(w), vl), (adjoint(a),), (None, vl_bar))
         a_bar = adjoint(other) if a_bar is None else a_bar + adjoint(other)
     return a_bar, None
 
@@ -164,12 +164,12 @@ def eigvals(
 
 @rb.pushforward(eigvals)
 def _(y: Any, primals: Any, tangents: Any, **_: Any) -> Any:
-    return eig.forward.fn(y, primals, tangents, left=False, right=False)
+    return push_of(eig)(y, primals, tangents, left=False, right=False)
 
 
 @rb.pullback(eigvals)
 def _(y: Any, primals: Any, y_bar: Any, **_: Any) -> Any:
-    return eig.reverse.fn(y, primals, y_bar, left=False, right=False)
+    return pull_of(eig)(y, primals, y_bar, left=False, right=False)
 
 
 @rb.batch_rule(eigvals)

@@ -11,7 +11,7 @@ from rulebook.rules._matrices import adjoint, hermitian, quotient
 from rulebook.rules.linalg import _cases
 from rulebook.rules.linalg._permutations import pivot_permutation
 from rulebook.rules.linalg._reading import matrix, matrix_bar, transpose, triangle
-from rulebook.rules.linalg._stacks import batches, dtype_of, like, scipy_linalg, spec, stacked
+from rulebook.rules.linalg._stacks import batches, dtype_of, like, pull_of, push_of, scipy_linalg, spec, stacked
 from rulebook.rules.linalg.equations import solve_sylvester
 from rulebook.rules.linalg.factored import over, under
 from rulebook.rules.numpy.linalg import qr as reduced_qr
@@ -86,7 +86,7 @@ def _(y: Any, primals: Any, tangents: Any, *, mode: str, pivoting: bool, **_: An
     p = _exchange(y, pivoting)
     a, a_dot = (primals[0], tangents[0]) if p is None else (primals[0] @ p, tangents[0] @ p)
     thin = _thin(y, a, mode)
-    q_dot, r_dot = reduced_qr.forward.fn(thin, (a,), (a_dot,), mode="reduced")
+    q_dot, r_dot = push_of(reduced_qr)(thin, (a,), (a_dot,), mode="reduced")
     r = y[0] if mode == "r" else y[1]
     if r.shape[-2] > r_dot.shape[-2]:
         xp = rb.xp(r_dot, r)
@@ -110,7 +110,7 @@ def _(y: Any, primals: Any, y_bar: Any, *, mode: str, pivoting: bool, **_: Any) 
         return (rb.NotImplementedTangent(_ADDED),)
     xp = rb.xp(q, r)
     bars = xp.zeros_like(q) if q_bar is None else q_bar, xp.zeros_like(r) if r_bar is None else r_bar[..., : r.shape[-2], :]
-    (a_bar,) = reduced_qr.reverse.fn((q, r), (a,), bars, mode="reduced")
+    (a_bar,) = pull_of(reduced_qr)((q, r), (a,), bars, mode="reduced")
     return (a_bar if p is None else a_bar @ transpose(p),)
 
 

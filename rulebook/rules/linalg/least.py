@@ -10,7 +10,19 @@ import rulebook as rb
 from rulebook.rules._matrices import adjoint, cotangents, matrices, tangents_of
 from rulebook.rules.linalg import _cases
 from rulebook.rules.linalg._columns import Columns
-from rulebook.rules.linalg._stacks import aligned, batches, dtype_of, lead_of, like, real_dtype, scipy_linalg, spec, stacked
+from rulebook.rules.linalg._stacks import (
+    aligned,
+    batches,
+    dtype_of,
+    lead_of,
+    like,
+    pull_of,
+    push_of,
+    real_dtype,
+    scipy_linalg,
+    spec,
+    stacked,
+)
 from rulebook.rules.linalg.spectra import svd
 from rulebook.rules.numpy import linalg as numpy_linalg
 from rulebook.rules.numpy.linalg._hermitian import diagonal
@@ -98,7 +110,7 @@ def pinv(a: Any, *, atol: float | None = None, rtol: float | None = None, return
 @rb.pushforward(pinv)
 def _(y: Any, primals: Any, tangents: Any, *, atol: Any, rtol: Any, return_rank: bool, **_: Any) -> Any:
     a = cut_cleanly(primals[0], atol=atol, rtol=rtol)
-    moved = numpy_linalg.pinv.forward.fn(y[0] if return_rank else y, (a,), tangents)
+    moved = push_of(numpy_linalg.pinv)(y[0] if return_rank else y, (a,), tangents)
     return (moved, None) if return_rank else moved
 
 
@@ -106,7 +118,7 @@ def _(y: Any, primals: Any, tangents: Any, *, atol: Any, rtol: Any, return_rank:
 def _(y: Any, primals: Any, y_bar: Any, *, atol: Any, rtol: Any, return_rank: bool, **_: Any) -> Any:
     a = cut_cleanly(primals[0], atol=atol, rtol=rtol)
     y, y_bar = (y[0], y_bar[0]) if return_rank else (y, y_bar)
-    return numpy_linalg.pinv.reverse.fn(y, (a,), y_bar)
+    return pull_of(numpy_linalg.pinv)(y, (a,), y_bar)
 
 
 batches(pinv)

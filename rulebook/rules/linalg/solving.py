@@ -226,6 +226,11 @@ def _(y: Any, primals: Any, y_bar: Any) -> Any:
 batches(regular)
 
 
+def _trace(p: Any, q: Any) -> Any:
+    """The trace of P Q, as a matrix."""
+    return (transpose(p) * q).sum((-2, -1))[..., None, None]
+
+
 @rb.pushforward(adjugate_change, symbolic_zeros=True)
 def _(y: Any, primals: Any, tangents: Any) -> Any:
     (a, e), (a_dot, e_dot) = primals, tangents
@@ -234,8 +239,7 @@ def _(y: Any, primals: Any, tangents: Any) -> Any:
         return along_e
     x, adj = inv(regular(a)), adjugate(a)
     x_dot, adj_dot = -x @ a_dot @ x, adjugate_change(a, a_dot)
-    trace = lambda p, q: (transpose(p) * q).sum((-2, -1))[..., None, None]
-    along_a = trace(adj_dot, e) * x + trace(adj, e) * x_dot - x_dot @ e @ adj - x @ e @ adj_dot
+    along_a = _trace(adj_dot, e) * x + _trace(adj, e) * x_dot - x_dot @ e @ adj - x @ e @ adj_dot
     return along_a if along_e is None else along_a + along_e
 
 
@@ -250,8 +254,7 @@ def _bar_of_matrix(a: Any, e: Any, y_bar: Any) -> Any:
     ah, eh = adjoint(a), adjoint(e)
     x, adj = inv(regular(ah)), adjugate(ah)
     x_dot, adj_dot = -x @ eh @ x, adjugate_change(ah, eh)
-    trace = lambda p, q: (transpose(p) * q).sum((-2, -1))[..., None, None]
-    return trace(adj_dot, y_bar) * x + trace(adj, y_bar) * x_dot - x_dot @ y_bar @ adj - x @ y_bar @ adj_dot
+    return _trace(adj_dot, y_bar) * x + _trace(adj, y_bar) * x_dot - x_dot @ y_bar @ adj - x @ y_bar @ adj_dot
 
 
 batches(adjugate_change)

@@ -4,13 +4,25 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
+import numpy as np  # noqa: F401  # for the examples
 
 import rulebook as rb
 from rulebook.rules._matrices import adjoint, cotangents, matrices, tangents_of
 from rulebook.rules.linalg import _cases
 from rulebook.rules.linalg._reading import matrix, matrix_bar
-from rulebook.rules.linalg._stacks import aligned, batches, dtype_of, lead_of, like, real_dtype, scipy_linalg, spec, stacked
+from rulebook.rules.linalg._stacks import (
+    aligned,
+    batches,
+    dtype_of,
+    lead_of,
+    like,
+    pull_of,
+    push_of,
+    real_dtype,
+    scipy_linalg,
+    spec,
+    stacked,
+)
 from rulebook.rules.numpy import linalg as numpy_linalg
 from rulebook.rules.numpy.linalg._hermitian import diagonal, gaps, to_diagonal, unused
 
@@ -66,13 +78,13 @@ def svd(
 
 @rb.pushforward(svd)
 def _(y: Any, primals: Any, tangents: Any, *, full_matrices: bool, compute_uv: bool, **_: Any) -> Any:
-    found = numpy_linalg.svd.forward.fn(y, primals, tangents, full_matrices=full_matrices, compute_uv=compute_uv)
+    found = push_of(numpy_linalg.svd)(y, primals, tangents, full_matrices=full_matrices, compute_uv=compute_uv)
     return tuple(found) if isinstance(found, tuple) else found
 
 
 @rb.pullback(svd, symbolic_zeros=True)
 def _(y: Any, primals: Any, y_bar: Any, *, full_matrices: bool, compute_uv: bool, **_: Any) -> Any:
-    return numpy_linalg.svd.reverse.fn(y, primals, y_bar, full_matrices=full_matrices, compute_uv=compute_uv)
+    return pull_of(numpy_linalg.svd)(y, primals, y_bar, full_matrices=full_matrices, compute_uv=compute_uv)
 
 
 batches(svd)
@@ -183,7 +195,7 @@ def eigh(
     """
     _no_subset_by_value(subset_by_value)
     out = _eigh_spec(a, b, eigvals_only=eigvals_only, subset_by_index=subset_by_index)
-    options = {"lower": lower, "eigvals_only": eigvals_only, "type": type, "check_finite": check_finite}
+    options: dict[str, Any] = {"lower": lower, "eigvals_only": eigvals_only, "type": type, "check_finite": check_finite}
     options |= {"subset_by_index": subset_by_index, "driver": driver}
     if b is None:
         (a,) = like(a)
@@ -202,7 +214,7 @@ def _refused(v: Any, b: Any, kind: int, subset: Any) -> bool:
 def _whole(y: Any, primals: Any, lower: bool, kind: int, subset: Any, only: bool) -> tuple[Any, Any]:
     """The eigenvalues and their vectors."""
     if not only:
-        return tuple(y)  # type: ignore[return-value]
+        return y[0], y[1]
     w, v = eigh(*primals, lower=lower, type=kind)
     if subset is None:
         return w, v
@@ -245,7 +257,7 @@ def _sides(a: Any, b: Any, w: Any, v: Any, kind: int) -> tuple[Any, Any]:
 def _(y: Any, primals: Any, tangents: Any, *, lower: bool, eigvals_only: bool, type: int, subset_by_index: Any, **_: Any) -> Any:
     uplo = "L" if lower else "U"
     if primals[1] is None and not eigvals_only and subset_by_index is None:
-        return tuple(numpy_linalg.eigh.forward.fn(y, primals[:1], tangents[:1], UPLO=uplo))
+        return tuple(push_of(numpy_linalg.eigh)(y, primals[:1], tangents[:1], UPLO=uplo))
     like_ = y if eigvals_only else y[1]
     w, v = _whole(y, primals, lower, type, subset_by_index, eigvals_only)
     a, b = (None if x is None else _full(x, lower) for x in matrices(v, primals))
@@ -266,7 +278,7 @@ def _(y: Any, primals: Any, y_bar: Any, *, lower: bool, eigvals_only: bool, type
         return None, None
     if primals[1] is None and not eigvals_only and subset_by_index is None:
         uplo = "L" if lower else "U"
-        return *numpy_linalg.eigh.reverse.fn(y, primals[:1], y_bar, UPLO=uplo), None
+        return *pull_of(numpy_linalg.eigh)(y, primals[:1], y_bar, UPLO=uplo), None
     w, v = _whole(y, primals, lower, type, subset_by_index, eigvals_only)
     if v_bar is not None and _refused(v, primals[1], type, subset_by_index):
         return tuple(None if x is None else rb.NotImplementedTangent(_VECTORS) for x in primals)
@@ -321,18 +333,18 @@ def eigvalsh(
         >>> eigvalsh(np.array([[2.0, 0.0], [0.0, 1.0]]))
         array([1., 2.])
     """
-    options = {"subset_by_index": subset_by_index, "subset_by_value": subset_by_value, "driver": driver}
+    options: dict[str, Any] = {"subset_by_index": subset_by_index, "subset_by_value": subset_by_value, "driver": driver}
     return eigh.fn(a, b, lower=lower, eigvals_only=True, type=type, check_finite=check_finite, **options)
 
 
 @rb.pushforward(eigvalsh)
 def _(y: Any, primals: Any, tangents: Any, *, lower: bool, type: int, subset_by_index: Any, **_: Any) -> Any:
-    return eigh.forward.fn(y, primals, tangents, lower=lower, eigvals_only=True, type=type, subset_by_index=subset_by_index)
+    return push_of(eigh)(y, primals, tangents, lower=lower, eigvals_only=True, type=type, subset_by_index=subset_by_index)
 
 
 @rb.pullback(eigvalsh)
 def _(y: Any, primals: Any, y_bar: Any, *, lower: bool, type: int, subset_by_index: Any, **_: Any) -> Any:
-    return eigh.reverse.fn(y, primals, y_bar, lower=lower, eigvals_only=True, type=type, subset_by_index=subset_by_index)
+    return pull_of(eigh)(y, primals, y_bar, lower=lower, eigvals_only=True, type=type, subset_by_index=subset_by_index)
 
 
 @rb.batch_rule(eigvalsh)
