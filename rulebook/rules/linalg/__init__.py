@@ -5,6 +5,7 @@ from __future__ import annotations
 # First what the rules for NumPy use, as some of the others use those.
 from rulebook.rules.linalg.solving import det, inv, solve, solve_triangular  # isort: split
 
+from rulebook.rules.linalg.banded import solve_banded, solveh_banded
 from rulebook.rules.linalg.eigen import eig, eigvals
 from rulebook.rules.linalg.equations import (
     solve_continuous_are,
@@ -29,14 +30,19 @@ from rulebook.rules.linalg.functions import (
     tanhm,
     tanm,
 )
+from rulebook.rules.linalg.funm import funm
 from rulebook.rules.linalg.least import lstsq, pinv
 from rulebook.rules.linalg.similar import hessenberg, schur
 from rulebook.rules.linalg.spectra import eigh, eigvalsh, svd, svdvals
+from rulebook.rules.linalg.structured import block_diag, circulant, companion, hankel, matmul_toeplitz, solve_toeplitz, toeplitz
 
 __all__ = [
+    "block_diag",
     "cho_factor",
     "cho_solve",
     "cholesky",
+    "circulant",
+    "companion",
     "coshm",
     "cosm",
     "det",
@@ -47,6 +53,8 @@ __all__ = [
     "expm",
     "expm_frechet",
     "fractional_matrix_power",
+    "funm",
+    "hankel",
     "hessenberg",
     "inv",
     "ldl",
@@ -55,6 +63,7 @@ __all__ = [
     "lu",
     "lu_factor",
     "lu_solve",
+    "matmul_toeplitz",
     "pinv",
     "polar",
     "qr",
@@ -63,15 +72,19 @@ __all__ = [
     "sinhm",
     "sinm",
     "solve",
+    "solve_banded",
     "solve_continuous_are",
     "solve_continuous_lyapunov",
     "solve_discrete_are",
     "solve_discrete_lyapunov",
     "solve_sylvester",
+    "solve_toeplitz",
     "solve_triangular",
+    "solveh_banded",
     "sqrtm",
     "svd",
     "svdvals",
     "tanhm",
     "tanm",
+    "toeplitz",
 ]

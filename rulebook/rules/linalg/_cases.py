@@ -326,3 +326,7 @@ MATMUL_TOEPLITZ: list[Draw] = [
     lambda rng: ((normal(rng, 3), normal(rng, 2)), normal(rng, 2)),
     lambda rng: (normal(rng, 3, dtype=complex), normal(rng, 3, 2, dtype=complex)),
 ]
+FUNM: list[Draw] = [
+    lambda rng: case(_right_half(rng, 3, 3), np.cos),
+    lambda rng: case(_right_half(rng, 2, 2, dtype=complex), np.log),
+]

@@ -62,13 +62,15 @@ def spec(lead: Sequence[int], core: Sequence[int], dtype: Any) -> ShapeDtype:
 def push_of(f: rb.Primitive) -> Callable[..., Any]:
     """The pushforward of another function, for a rule that is the same."""
     assert f.forward is not None
-    return f.forward.fn
+    found: Callable[..., Any] = f.forward.fn
+    return found
 
 
 def pull_of(f: rb.Primitive) -> Callable[..., Any]:
     """The pullback of another function, for a rule that is the same."""
     assert f.reverse is not None
-    return f.reverse.fn
+    found: Callable[..., Any] = f.reverse.fn
+    return found
 
 
 def stacked(fn: Callable[..., Any], out: Any, *arrays: Any, core: int | Sequence[int] = 2) -> Any:

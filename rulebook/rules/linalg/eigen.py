@@ -49,10 +49,10 @@ def eig(
         (w, vl, vr), (w, vl), (w, vr) or w.
 
     Derivation:
-        Without b that of `rulebook.rules.numpy.linalg.eig`: vectors of length one, their largest entry real, as LAPACK gives them.  Left
-        vectors are right ones of A^H, whose eigenvalues are the conjugates.  With b, A V = B V diag(w) gives
-        w_dot = diag((B V)^-1 (A_dot V - B_dot V diag(w))), and with M = (B V)^-H diag(w_bar), A_bar = M V^H and B_bar = -M diag(conj(w)) V^H; the
-        vectors have no rule.
+        Without b that of `rulebook.rules.numpy.linalg.eig`: vectors of length one, their largest entry real, as LAPACK gives
+        them.  Left vectors are right ones of A^H, whose eigenvalues are the conjugates.  With b, A V = B V diag(w) gives
+        w_dot = diag((B V)^-1 (A_dot V - B_dot V diag(w))), and with M = (B V)^-H diag(w_bar), A_bar = M V^H and
+        B_bar = -M diag(conj(w)) V^H; the vectors have no rule.
 
     Example:
         >>> eig(np.array([[2.0, 0.0], [0.0, 1.0]]), right=False)
@@ -130,7 +130,10 @@ def _pencil_bars(primals: Any, w: Any, v: Any, w_bar: Any) -> tuple[Any, ...]:
     """The cotangents of A and B from those of the eigenvalues."""
     _, b = matrices(v, primals)
     conj = rb.xp(w).conj
-    rows = lambda weights: quotient(adjoint(b @ v), weights[..., :, None] * adjoint(v))
+
+    def rows(weights: Any) -> Any:
+        return quotient(adjoint(b @ v), weights[..., :, None] * adjoint(v))
+
     return cotangents(primals, lambda: rows(w_bar), lambda: -rows(w_bar * conj(w)))
 
 

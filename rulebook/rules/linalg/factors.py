@@ -56,9 +56,8 @@ def qr(
         networks, 2019, for more columns than rows; complex: R keeps a real diagonal).
 
     Example:
-        >>> qr(np.array([[0.0, 1.0], [-1.0, 0.0]]), mode="r")
-        (array([[1., 0.],
-                [0., 1.]]),)
+        >>> abs(qr(np.array([[3.0], [4.0]]), mode="economic")[1])
+        array([[5.]])
     """
     (a,) = like(a)
     out = _qr_spec(a, mode=mode, pivoting=pivoting)
@@ -201,11 +200,11 @@ def _ldl_spec(a: Any, **_: Any) -> Any:
 
 
 @rb.primitive(host=True, result=_ldl_spec, cases=_cases.LDL)
-def ldl(a: Any, *, lower: bool = True, hermitian: bool = True, overwrite_a: bool = False, check_finite: bool = True) -> Any:
+def ldl(A: Any, *, lower: bool = True, hermitian: bool = True, overwrite_a: bool = False, check_finite: bool = True) -> Any:
     """L, D and p with A = L D L^H, where the rows p of L are triangular and D has blocks of one and two rows.
 
     Args:
-        a: array of shape (..., n, n), of which one triangle is read.
+        A: array of shape (..., n, n), of which one triangle is read.
         lower: whether that is the lower one, and L lower triangular.
         hermitian: whether A is Hermitian; otherwise symmetric, A = L D L^T.
         overwrite_a: changes nothing.
@@ -226,7 +225,7 @@ def ldl(a: Any, *, lower: bool = True, hermitian: bool = True, overwrite_a: bool
         array([[2. , 0. ],
                [0. , 2.5]])
     """
-    (a,) = like(a)
+    (a,) = like(A)
 
     def run(m: Any) -> Any:
         low, d, p = scipy_linalg().ldl(m, lower=lower, hermitian=hermitian, check_finite=check_finite)

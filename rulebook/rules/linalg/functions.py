@@ -87,11 +87,11 @@ def _expm(a: Any) -> Any:
 
 
 @rb.primitive(host=True, result=_same, cases=_cases.FUNCTION, native={"torch": _expm})
-def expm(a: Any) -> Any:
+def expm(A: Any) -> Any:
     """The exponential of a matrix.
 
     Args:
-        a: array of shape (..., n, n).
+        A: array of shape (..., n, n).
 
     Returns:
         An array of shape (..., n, n).
@@ -104,7 +104,7 @@ def expm(a: Any) -> Any:
         array([[1., 0.],
                [0., 1.]])
     """
-    (a,) = like(a)
+    (a,) = like(A)
     return scipy_linalg().expm(a).astype(a.dtype, copy=False) if a.size else a.copy()
 
 
@@ -112,11 +112,11 @@ _by_blocks(expm)
 
 
 @rb.primitive(host=True, result=_same, cases=_cases.FUNCTION_OF_RIGHT_HALF)
-def logm(a: Any) -> Any:
+def logm(A: Any) -> Any:
     """The principal logarithm of a matrix; complex for a real matrix that has no real one.
 
     Args:
-        a: array of shape (..., n, n), regular.
+        A: array of shape (..., n, n), regular.
 
     Returns:
         An array of shape (..., n, n).
@@ -129,18 +129,18 @@ def logm(a: Any) -> Any:
         array([[0., 0.],
                [0., 0.]])
     """
-    return _apply("logm", a)
+    return _apply("logm", A)
 
 
 _by_blocks(logm)
 
 
 @rb.primitive(host=True, result=_same, cases=_cases.FUNCTION_OF_RIGHT_HALF)
-def sqrtm(a: Any) -> Any:
+def sqrtm(A: Any) -> Any:
     """The principal square root of a matrix; complex for a real matrix that has no real one.
 
     Args:
-        a: array of shape (..., n, n).
+        A: array of shape (..., n, n).
 
     Returns:
         An array of shape (..., n, n).
@@ -157,7 +157,7 @@ def sqrtm(a: Any) -> Any:
         array([[2., 0.],
                [0., 3.]])
     """
-    return _apply("sqrtm", a)
+    return _apply("sqrtm", A)
 
 
 @rb.pushforward(sqrtm)
@@ -175,11 +175,11 @@ _stacked.stacked(sqrtm, lambda y, primals, tangents: solve_sylvester(y, y, tange
 
 
 @rb.primitive(host=True, result=_same, cases=_cases.FUNCTION_SIGN)
-def signm(a: Any) -> Any:
+def signm(A: Any) -> Any:
     """The sign of a matrix: that of the real parts of the eigenvalues, on its eigenvectors.
 
     Args:
-        a: array of shape (..., n, n), no eigenvalue of which is imaginary.
+        A: array of shape (..., n, n), no eigenvalue of which is imaginary.
 
     Returns:
         An array of shape (..., n, n).
@@ -196,7 +196,7 @@ def signm(a: Any) -> Any:
         array([[ 1.,  0.],
                [ 0., -1.]])
     """
-    return _apply("signm", a)
+    return _apply("signm", A)
 
 
 @rb.pushforward(signm)
@@ -217,7 +217,7 @@ batches(signm)
 
 
 @rb.primitive(host=True, result=_same, cases=_cases.FUNCTION)
-def sinm(a: Any) -> Any:
+def sinm(A: Any) -> Any:
     """The sine of a matrix.
 
     Derivation:
@@ -227,11 +227,11 @@ def sinm(a: Any) -> Any:
         >>> sinm(np.zeros((1, 1)))
         array([[0.]])
     """
-    return _apply("sinm", a)
+    return _apply("sinm", A)
 
 
 @rb.primitive(host=True, result=_same, cases=_cases.FUNCTION)
-def cosm(a: Any) -> Any:
+def cosm(A: Any) -> Any:
     """The cosine of a matrix.
 
     Derivation:
@@ -241,11 +241,11 @@ def cosm(a: Any) -> Any:
         >>> cosm(np.zeros((1, 1)))
         array([[1.]])
     """
-    return _apply("cosm", a)
+    return _apply("cosm", A)
 
 
 @rb.primitive(host=True, result=_same, cases=_cases.FUNCTION)
-def tanm(a: Any) -> Any:
+def tanm(A: Any) -> Any:
     """The tangent of a matrix.
 
     Derivation:
@@ -255,11 +255,11 @@ def tanm(a: Any) -> Any:
         >>> tanm(np.zeros((1, 1)))
         array([[0.]])
     """
-    return _apply("tanm", a)
+    return _apply("tanm", A)
 
 
 @rb.primitive(host=True, result=_same, cases=_cases.FUNCTION)
-def sinhm(a: Any) -> Any:
+def sinhm(A: Any) -> Any:
     """The hyperbolic sine of a matrix.
 
     Derivation:
@@ -269,11 +269,11 @@ def sinhm(a: Any) -> Any:
         >>> sinhm(np.zeros((1, 1)))
         array([[0.]])
     """
-    return _apply("sinhm", a)
+    return _apply("sinhm", A)
 
 
 @rb.primitive(host=True, result=_same, cases=_cases.FUNCTION)
-def coshm(a: Any) -> Any:
+def coshm(A: Any) -> Any:
     """The hyperbolic cosine of a matrix.
 
     Derivation:
@@ -283,11 +283,11 @@ def coshm(a: Any) -> Any:
         >>> coshm(np.zeros((1, 1)))
         array([[1.]])
     """
-    return _apply("coshm", a)
+    return _apply("coshm", A)
 
 
 @rb.primitive(host=True, result=_same, cases=_cases.FUNCTION)
-def tanhm(a: Any) -> Any:
+def tanhm(A: Any) -> Any:
     """The hyperbolic tangent of a matrix.
 
     Derivation:
@@ -297,7 +297,7 @@ def tanhm(a: Any) -> Any:
         >>> tanhm(np.zeros((1, 1)))
         array([[0.]])
     """
-    return _apply("tanhm", a)
+    return _apply("tanhm", A)
 
 
 _by_blocks(sinm)
@@ -309,18 +309,18 @@ _by_blocks(tanhm)
 
 
 @rb.primitive(host=True, result=lambda a, t: _same(a), cases=_cases.FRACTIONAL_POWER)
-def fractional_matrix_power(a: Any, t: Any) -> Any:
+def fractional_matrix_power(A: Any, t: Any) -> Any:
     """A to the power t; complex for a real matrix that has no real one.
 
     Args:
-        a: array of shape (..., n, n), regular unless t is a positive integer.
+        A: array of shape (..., n, n), regular unless t is a positive integer.
         t: a number.
 
     Returns:
         An array of shape (..., n, n).
 
     Derivation:
-        With respect to a the block formula (Higham 2008, theorem 3.6) with the function itself; with respect to t,
+        With respect to A the block formula (Higham 2008, theorem 3.6) with the function itself; with respect to t,
         A^t = exp(t log A) gives log(A) A^t.
 
     Example:
@@ -328,7 +328,7 @@ def fractional_matrix_power(a: Any, t: Any) -> Any:
         array([[2., 0.],
                [0., 3.]])
     """
-    (a,) = like(a)
+    (a,) = like(A)
     run = lambda m, p: _kept(scipy_linalg().fractional_matrix_power(m, p.item()), m)
     t = np.asarray(t)
     return stacked(run, spec(lead_of(a, t[..., None, None]), a.shape[-2:], a.dtype), a, t, core=(2, 0)) if a.size else a.copy()
@@ -369,12 +369,12 @@ def _frechet_spec(a: Any, e: Any, *, compute_expm: bool, **_: Any) -> Any:
 
 
 @rb.primitive(host=True, result=_frechet_spec, cases=_cases.FRECHET)
-def expm_frechet(a: Any, e: Any, *, method: str | None = None, compute_expm: bool = True, check_finite: bool = True) -> Any:
+def expm_frechet(A: Any, E: Any, *, method: str | None = None, compute_expm: bool = True, check_finite: bool = True) -> Any:
     """The exponential of a matrix and its derivative along another.
 
     Args:
-        a: array of shape (..., n, n).
-        e: array of shape (..., n, n), the direction.
+        A: array of shape (..., n, n).
+        E: array of shape (..., n, n), the direction.
         method: "SPS" or "blockEnlarge".
         compute_expm: whether the exponential is given as well.
         check_finite: whether NaN and infinity raise.
@@ -391,7 +391,7 @@ def expm_frechet(a: Any, e: Any, *, method: str | None = None, compute_expm: boo
         >>> expm_frechet(np.zeros((1, 1)), np.ones((1, 1)))
         (array([[1.]]), array([[1.]]))
     """
-    a, e = like(a, e)
+    a, e = like(A, E)
     out = _frechet_spec(a, e, compute_expm=True)
     run = lambda p, q: scipy_linalg().expm_frechet(p, q, method=method, check_finite=check_finite)
     both = stacked(run, out, a, e) if a.size and e.size else tuple(np.zeros(o.shape, o.dtype) for o in out)

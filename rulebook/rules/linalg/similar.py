@@ -61,8 +61,9 @@ def schur_turn(t: Any, m: Any, *, transposed: bool = False) -> Any:
         m: array of shape (..., n, n).
 
     Derivation:
-        The equation is linear in W and M, and its derivative has the same form, low(T W_dot - W_dot T) = -low(M_dot + T_dot W - W T_dot).  The
-        adjoint is the equation with T^H: with Z of W_bar, M_bar = Z and T_bar = Z W^H - W^H Z, adjoint if T is.
+        The equation is linear in W and M, and its derivative has the same form,
+        low(T W_dot - W_dot T) = -low(M_dot + T_dot W - W T_dot).  The adjoint is the equation with T^H: with Z of W_bar, M_bar = Z
+        and T_bar = Z W^H - W^H Z, adjoint if T is.
 
     Example:
         >>> schur_turn(np.diag([1.0, 2.0]), np.ones((2, 2)))
@@ -271,9 +272,9 @@ def hessenberg_turn(h: Any, m: Any, *, transposed: bool = False) -> Any:
         m: array of shape (..., n, n).
 
     Derivation:
-        The equation is linear in W and M: W_dot is the solution for M_dot + H_dot W - W H_dot.  With Z the adjoint applied to W_bar,
-        M_bar = Z and H_bar = Z W^H - W^H Z.  The adjoint map Y(X) itself has Y_dot = the adjoint applied to X_dot + H_dot^H Y - Y H_dot^H, and with
-        U the solution for Y_bar, X_bar = U and H_bar = Y U^H - U^H Y.
+        The equation is linear in W and M: W_dot is the solution for M_dot + H_dot W - W H_dot.  With Z the adjoint applied to
+        W_bar, M_bar = Z and H_bar = Z W^H - W^H Z.  The adjoint map Y(X) itself has Y_dot = the adjoint applied to
+        X_dot + H_dot^H Y - Y H_dot^H, and with U the solution for Y_bar, X_bar = U and H_bar = Y U^H - U^H Y.
 
     Example:
         >>> hessenberg_turn(np.eye(3, k=-1), np.ones((3, 3)))[2, 1]
@@ -319,9 +320,10 @@ def hessenberg(a: Any, *, calc_q: bool = False, overwrite_a: bool = False, check
         (h, q), or h.
 
     Derivation:
-        The first column of Q is the first unit vector, and the others follow from it (the implicit Q theorem; G. Golub and C. Van Loan,
-        Matrix Computations, section 7.4.5).  With M = Q^H A_dot Q, Q_dot = Q W and H_dot = M + H W - W H with the W of `hessenberg_turn`.  The
-        adjoint, with G = H^H H_bar - H_bar H^H + Q^H Q_bar and Z the adjoint of that map applied to G: A_bar = Q (H_bar + Z) Q^H.
+        The first column of Q is the first unit vector, and the others follow from it (the implicit Q theorem; G. Golub and
+        C. Van Loan, Matrix Computations, section 7.4.5).  With M = Q^H A_dot Q, Q_dot = Q W and H_dot = M + H W - W H with the W of
+        `hessenberg_turn`.  The adjoint, with G = H^H H_bar - H_bar H^H + Q^H Q_bar and Z the adjoint of that map applied to G:
+        A_bar = Q (H_bar + Z) Q^H.
 
     Example:
         >>> hessenberg(np.array([[1.0, 2.0], [3.0, 4.0]]))

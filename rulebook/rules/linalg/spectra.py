@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np  # noqa: F401  # for the examples
@@ -284,7 +285,10 @@ def _(y: Any, primals: Any, y_bar: Any, *, lower: bool, eigvals_only: bool, type
         return tuple(None if x is None else rb.NotImplementedTangent(_VECTORS) for x in primals)
     a, b = (None if x is None else _full(x, lower) for x in matrices(v, primals))
     a_bar, b_bar = _bars(a, b, w, v, w_bar, v_bar, type)
-    stored = lambda bar: matrix_bar(bar(), "hermitian", lower)
+
+    def stored(bar: Callable[[], Any]) -> Any:
+        return matrix_bar(bar(), "hermitian", lower)
+
     return cotangents(primals, lambda: stored(a_bar), lambda: stored(b_bar))
 
 

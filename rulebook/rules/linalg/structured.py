@@ -283,10 +283,6 @@ def _bar(c_or_cr: Any, y_bar: Any) -> Any:
     return list(found) if isinstance(c_or_cr, list) else found
 
 
-def _toeplitz_dot(c_or_cr: Any, tangent: Any) -> Any:
-    return _matrix(tangent)
-
-
 def _vectors(c_or_cr: Any, b: Any) -> tuple[list[Any], Any]:
     """First column, first row if there is one, and b, in one dtype."""
     c, r = _pair(c_or_cr)
@@ -322,7 +318,9 @@ def solve_toeplitz(c_or_cr: Any, b: Any, *, check_finite: bool = True) -> Any:
         array([1., 1.])
     """
     pair, b = _vectors(c_or_cr, b)
-    return scipy_linalg().solve_toeplitz(tuple(pair) if len(pair) > 1 else pair[0], b, check_finite=check_finite).astype(b.dtype, copy=False)
+    return (
+        scipy_linalg().solve_toeplitz(tuple(pair) if len(pair) > 1 else pair[0], b, check_finite=check_finite).astype(b.dtype, copy=False)
+    )
 
 
 @rb.pushforward(solve_toeplitz)
