@@ -239,8 +239,8 @@ class Dual(Methods):
         raise TypeError("len() of unsized object")
 
     def __getitem__(self, key: Any) -> Any:
-        shape = _POINT[key].shape  # what NumPy allows on a number: (), ... and None
-        return self.reshape(shape) if shape else self
+        shape = _POINT[key].shape  # what NumPy allows on a number: (), ..., None and flags
+        return np.reshape(self, (1,))[:0].reshape(shape) if 0 in shape else self.reshape(shape) if shape else self
 
     def __copy__(self) -> Dual:
         return self

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from rulebook.dual.array import aliases
+from rulebook.dual.array import DualArray, aliases
 from rulebook.dual.axes import lead
 from rulebook.dual.errors import dropped, unsupported
 from rulebook.dual.parts import expand, join, peel, tangent
@@ -206,6 +206,8 @@ def _astype(x: Any, dtype: Any, /, *, copy: bool = True, device: Any = None) -> 
 
 @rule(np.copy)
 def _copy(a: Any, order: Any = "K", subok: bool = False) -> Any:
+    if type(a) is DualArray and not a.ndim:  # one without axes stays what can be written to
+        return DualArray(np.copy(a.p), None, np.copy(a.tangent), a.tag)
     return a if type(a) is Dual else join(np.copy(a.p), np.copy(a.tangent), a.tag)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from rulebook import native
 from rulebook.dual import live
 from rulebook.dual.errors import DroppedTangentError
-from rulebook.dual.parts import is_dual
+from rulebook.dual.parts import is_dual, top
 from rulebook.dual.third_party.coercions import gathered
 from rulebook.dual.third_party.watching import holds_dual, watched
 
@@ -93,7 +93,7 @@ def _fitted(theirs: inspect.Signature, ours: inspect.Signature, args: Any, kwarg
             return None
         if parameter is not None:
             static = parameter.kind is parameter.KEYWORD_ONLY
-            if static and is_dual(gathered(value)):
+            if static and top(value):
                 return None
             named[name] = value if static or name == "args" else _array(value)
     return [], named

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from rulebook.dual.errors import DroppedTangentError, describe
-from rulebook.dual.parts import is_dual
+from rulebook.dual.parts import top
 from rulebook.dual.third_party.coercions import gathered
 
 __all__ = ["guarded", "holds_dual", "watched"]
@@ -16,7 +16,7 @@ __all__ = ["guarded", "holds_dual", "watched"]
 
 def holds_dual(values: Iterable[Any]) -> bool:
     """Whether one is a dual, or a list that holds one."""
-    return any(is_dual(gathered(v)) for v in values)
+    return bool(top(list(values)))
 
 
 def _refuse(what: str, value: Any, do: str) -> None:
