@@ -10,9 +10,9 @@ import numpy as np
 
 import rulebook as rb
 from rulebook.rules import _along
+from rulebook.rules._drawn import drawn
 from rulebook.rules._stacked import stacked
 from rulebook.rules.fft import _functions as fft
-from rulebook.rules.signal._cases import drawn
 
 __all__ = ["convolve", "convolve2d", "convolved", "correlate", "correlate2d", "fftconvolve", "oaconvolve"]
 

@@ -12,9 +12,9 @@ import numpy as np
 
 import rulebook as rb
 from rulebook.rules import _along
+from rulebook.rules._drawn import drawn
 from rulebook.rules._stacked import stacked
 from rulebook.rules.fft import _functions as fft
-from rulebook.rules.signal._cases import drawn
 from rulebook.rules.signal._recursion import sosfilt
 from rulebook.rules.signal._twice import sosfiltfilt
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -78,14 +79,14 @@ def eigenpairs(
         (w, v), of shapes (k,) and (k, n).
 
     Derivation:
-        With A v = w v and v^H v = 1, w_dot = v^H A_dot v and v_dot = -(A - w)^+ A_dot v, with the phase for which v^H v_dot = 0 (W. W.
-        Hager, 1989, and J. R. Magnus, On differentiating eigenvalues and eigenvectors, Econometric Theory 1, 1985, theorem 1).  The pseudo-inverse
-        needs no other eigenvector: u = (A - w)^+ r solves the bordered system [[A - w, v], [v^H, 0]] [u, m] = [r, 0], which is regular for a
-        simple w and sparse (R. B. Nelson, Simplified calculation of eigenvector derivatives, AIAA Journal 14, 1976).  Reverse:
+        With A v = w v and v^H v = 1, w_dot = v^H A_dot v and v_dot = -(A - w)^+ A_dot v, with the phase for which v^H v_dot = 0 (J. R.
+        Magnus, On differentiating eigenvalues and eigenvectors, Econometric Theory 1, 1985, theorem 1).  The pseudo-inverse needs no other
+        eigenvector: u = (A - w)^+ r solves the bordered system [[A - w, v], [v^H, 0]] [u, m] = [r, 0], which is regular for a simple w and
+        sparse (R. B. Nelson, Simplified calculation of eigenvector derivatives, AIAA Journal 14, 1976).  Reverse:
         A_bar = w_bar v v^H - ((A - w)^+ v_bar) v^H.
 
-        A_dot counts by its Hermitian part, as it is for Hermitian A alone that there are these eigenvalues.  Where one is not simple,
-        the bordered system is singular, and derivatives of its vector are NaN; those of eigenvalues do not need it.  For complex matrices
+        A_dot counts by its Hermitian part, as it is for Hermitian A alone that there are these eigenvalues.  Where one is not simple, the
+        bordered system is singular, and derivatives of its vector are NaN; those of eigenvalues do not need it.  For complex matrices
         only what does not depend on the phases of v has a derivative that means something.
 
     Example:
@@ -269,5 +270,5 @@ def svds(
 
 def _augmented(a: SparseMatrix) -> SparseMatrix:
     """[[0, A], [A^H, 0]]."""
-    empty = lambda n: SparseMatrix(a.data[:0], Pattern([], [], (n, n)))
+    empty: Callable[[int], SparseMatrix] = lambda n: SparseMatrix(a.data[:0], Pattern([], [], (n, n)))
     return block_array([[empty(a.shape[0]), a], [a.H, empty(a.shape[1])]])

@@ -60,7 +60,7 @@ def factor_of(data: Any, pattern: Pattern, permc_spec: str | None = None) -> Fac
     Raises:
         RuntimeError: the matrix is exactly singular (the error of SciPy).
     """
-    digest = hashlib.blake2b(np.ascontiguousarray(data), digest_size=16).digest()
+    digest = hashlib.blake2b(data.tobytes(), digest_size=16).digest()
     key = pattern, data.dtype.str, permc_spec, digest
     with _lock:
         found = _kept.get(key)

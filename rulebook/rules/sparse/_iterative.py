@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -85,8 +86,8 @@ def iterated(data: Any, b: Any, *, pattern: Pattern, adjoint: bool, settings: Se
         NotConvergedError: the solver stopped early on the way to a derivative.
 
     Derivation:
-        That of x = A^-1 b (M. Giles, 2008, section 2.3.1): A x_dot = b_dot - A_dot x; A^H w = x_bar, b_bar = w, A_bar = -w x^H at the entries.
-        The derivative is that of the exact solution, solved for to the same relative tolerance.
+        That of x = A^-1 b (M. Giles, 2008, section 2.3.1): A x_dot = b_dot - A_dot x; A^H w = x_bar, b_bar = w, A_bar = -w x^H at the
+        entries.  The derivative is that of the exact solution, solved for to the same relative tolerance.
 
     Example:
         >>> settings = Settings("cg", (("rtol", 1e-12), ("atol", 0.0)))
@@ -115,7 +116,7 @@ def iterated(data: Any, b: Any, *, pattern: Pattern, adjoint: bool, settings: Se
 def _again(matrix: Any, b: Any, x: Any, method: str, options: dict[str, Any]) -> Any:
     """What a derivative needs where its solver broke down: that x, if it is as good as was asked for, or that of gmres."""
     linalg = importlib.import_module("scipy.sparse.linalg")
-    good = lambda x: np.linalg.norm(b - matrix @ x) <= 10 * max(options["rtol"], 1e-13) * np.linalg.norm(b)
+    good: Callable[[Any], Any] = lambda x: np.linalg.norm(b - matrix @ x) <= 10 * max(options["rtol"], 1e-13) * np.linalg.norm(b)
     if not good(x) and method != "gmres":
         x = linalg.gmres(matrix, b, **{k: v for k, v in options.items() if k != "x0"})[0]
     if not good(x):

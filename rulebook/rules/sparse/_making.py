@@ -41,7 +41,8 @@ def _parsed(name: str, arg: Any, shape: Any, by_rows: bool) -> SparseMatrix:
         major = np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))
         known = (len(indptr) - 1, _above(indices))
         shape = shape or (known if by_rows else known[::-1])
-        return assembled(*((major, indices) if by_rows else (indices, major)), _along.array(data), shape)
+        rows, cols = (major, indices) if by_rows else (indices, major)
+        return assembled(rows, cols, _along.array(data), shape)
     return _from_dense(name, arg)
 
 
@@ -155,7 +156,8 @@ def diags_array(diagonals: Any, /, *, offsets: Any = 0, shape: Any = None, forma
     """A sparse matrix from its diagonals.
 
     Args:
-        diagonals: arrays, one for each offset, or one for a single offset; a number or one element fills its diagonal where `shape` is given.
+        diagonals: arrays, one for each offset, or one for a single offset; a number or one element fills its diagonal where `shape` is
+            given.
         offsets: which diagonals, above the main one where positive.
         shape: of the matrix; square, as large as the diagonals need, by default.
         format, dtype: as they follow.

@@ -281,7 +281,7 @@ def _entrywise(a: SparseMatrix, b: SparseMatrix) -> SparseMatrix:
     if a.shape != b.shape:
         raise ValueError(f"inconsistent shapes {a.shape} and {b.shape}")
     places = [m.pattern.rows * m.shape[1] + m.pattern.cols for m in (a, b)]
-    both, left, right = np.intersect1d(*places, assume_unique=True, return_indices=True)
+    both, left, right = np.intersect1d(places[0], places[1], assume_unique=True, return_indices=True)
     pattern = Pattern(both // max(a.shape[1], 1), both % max(a.shape[1], 1), a.shape)
     return SparseMatrix(contracted(a.data, b.data, plan=Triples(np.arange(len(both)), left, right, (len(both), a.nnz, b.nnz))), pattern)
 

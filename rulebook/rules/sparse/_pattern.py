@@ -36,7 +36,7 @@ class _Static:
         return self._hash
 
     def __eq__(self, other: object) -> bool:
-        return self is other or (type(other) is type(self) and other._digest == self._digest)  # type: ignore[attr-defined]
+        return self is other or (type(other) is type(self) and other._digest == self._digest)
 
     def __getstate__(self) -> dict[str, Any]:
         return {k: v for k, v in self.__dict__.items() if k != "_hash"}

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 import rulebook as rb
+from rulebook.rules._drawn import drawn
 from rulebook.rules._stacked import linear, stacked
 from rulebook.rules.sparse._pattern import Moves, Triples
 
@@ -21,26 +22,14 @@ _MOVES = Moves([0, 1, 2, 2], [1, 1, 0, 3], 3, 5)
 _TRIPLES = Triples([0, 1, 1, 3], [0, 1, 2, 2], [1, 0, 0, 1], (4, 3, 2))
 
 
-def _draw(*shapes: tuple[int, ...], dtypes: Any = None, **static: Any) -> Any:
-    kinds = dtypes or [float] * len(shapes)
-
-    def case(rng: np.random.Generator) -> Any:
-        made = [
-            rng.normal(size=s) + (1j * rng.normal(size=s) if np.dtype(d).kind == "c" else 0.0) for s, d in zip(shapes, kinds, strict=True)
-        ]
-        return rb.case(*[x.astype(d) for x, d in zip(made, kinds, strict=True)], **static)
-
-    return case
-
-
 @rb.primitive(
     host=True,
     vectorized=True,
     result=lambda x, *, moves: rb.ShapeDtype((*x.shape[:-1], moves.size), x.dtype),
     cases=[
-        _draw((3,), moves=_MOVES),
-        _draw((2, 3), dtypes=[complex], moves=_MOVES),
-        _draw((5,), dtypes=[np.float32], moves=_MOVES.back),
+        drawn([(3,)], moves=_MOVES),
+        drawn([(2, 3)], [complex], moves=_MOVES),
+        drawn([(5,)], [np.float32], moves=_MOVES.back),
     ],
     native={"jax": lambda x, *, moves: _moved_by_jax(x, moves), "torch": lambda x, *, moves: _moved_by_torch(x, moves)},
 )
@@ -65,7 +54,7 @@ def moved(x: Any, *, moves: Moves) -> Any:
     if moves.gathers:
         return x[..., moves.source]
     y = np.zeros((*x.shape[:-1], moves.size), x.dtype)
-    np.add.at(y, (..., moves.target), x[..., moves.source])
+    np.add.at(y, (..., moves.target), x[..., moves.source])  # type: ignore[arg-type]  # an ellipsis is an index
     return y
 
 
@@ -109,10 +98,10 @@ def _result(u: Any, v: Any, *, plan: Triples) -> Any:
     vectorized=True,
     result=_result,
     cases=[
-        _draw((3,), (2,), plan=_TRIPLES),
-        _draw((1, 3), (2, 2), dtypes=[complex, float], plan=_TRIPLES),
-        _draw((2, 3), (2, 2), dtypes=[np.float32, np.float32], plan=_TRIPLES),
-        _draw((2, 4), (1, 2), plan=_TRIPLES.for_left),
+        drawn([(3,), (2,)], plan=_TRIPLES),
+        drawn([(1, 3), (2, 2)], [complex, float], plan=_TRIPLES),
+        drawn([(2, 3), (2, 2)], [np.float32, np.float32], plan=_TRIPLES),
+        drawn([(2, 4), (1, 2)], plan=_TRIPLES.for_left),
     ],
     native={"jax": lambda u, v, *, plan: _contracted_by_jax(u, v, plan), "torch": lambda u, v, *, plan: _contracted_by_torch(u, v, plan)},
 )

@@ -61,9 +61,9 @@ def solved(data: Any, b: Any, *, pattern: Pattern, adjoint: bool, permc_spec: st
         RuntimeError: A is exactly singular.
 
     Derivation:
-        A x_dot = b_dot - A_dot x.  With A^H w = x_bar, b_bar = w and A_bar = -w x^H (M. Giles, Collected matrix derivative results for forward
-        and reverse mode algorithmic differentiation, 2008, section 2.3.1), of which the entries of A are all that is computed.  For the
-        adjoint system, A^H x_dot = b_dot - A_dot^H x, A w = x_bar and A_bar = -x w^H.
+        A x_dot = b_dot - A_dot x.  With A^H w = x_bar, b_bar = w and A_bar = -w x^H (M. Giles, Collected matrix derivative results for
+        forward and reverse mode algorithmic differentiation, 2008, section 2.3.1), of which the entries of A are all that is computed.
+        For the adjoint system, A^H x_dot = b_dot - A_dot^H x, A w = x_bar and A_bar = -x w^H.
 
     Example:
         >>> solved(np.array([2.0, 4.0]), np.ones(2), pattern=Pattern([0, 1], [0, 1], (2, 2)), adjoint=False, permc_spec=None)
@@ -177,7 +177,7 @@ def _solve(a: SparseMatrix, b: Any, adjoint: bool, permc_spec: str | None) -> An
     options = {"pattern": a.pattern, "adjoint": adjoint, "permc_spec": permc_spec}
     if b.ndim == 1:
         return solved(a.data, b, **options)
-    turned = lambda x: rb.xp(x).moveaxis(x, -1, -2)
+    turned: Callable[[Any], Any] = lambda x: rb.xp(x).moveaxis(x, -1, -2)
     return turned(solved(a.data, turned(b), **options))
 
 
