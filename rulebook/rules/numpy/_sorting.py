@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 import rulebook as rb
+from rulebook.engines import TracedValueError
 from rulebook.primitive import Primitive
 from rulebook.rules.numpy._cases import normal
 from rulebook.rules.numpy._rearranging import gather, scatter
@@ -32,7 +33,7 @@ __all__ = [
 
 def _put_back(x_like: Any, y_bar: Any, at: Any, axis: int) -> Any:
     """The adjoint of `take_along_axis` where the indices are a permutation."""
-    return take_along_axis(y_bar, np.argsort(at, axis=axis), axis=axis)
+    return take_along_axis(y_bar, rb.xp(at).argsort(at, axis=axis), axis=axis)
 
 
 def _permutation(f: Primitive, order: Any) -> None:
@@ -53,7 +54,11 @@ def _permutation(f: Primitive, order: Any) -> None:
 
 
 def _order(order: Any, x: Any, axis: int | None, options: Any) -> Any:
-    values = plain(x)
+    try:
+        values = plain(x)
+    except TracedValueError:  # sorted elements are partitioned as well
+        xp = rb.xp(x)
+        return xp.argsort(xp.reshape(x, (-1,)) if axis is None else x, axis=0 if axis is None else axis)
     return order(np.ravel(values), 0, **options) if axis is None else order(values, axis, **options)
 
 

@@ -178,10 +178,10 @@ pdtri: Primitive = elementwise(
 )
 pdtrik: Primitive = elementwise(
     sp.pdtrik,
-    lambda xp, k, p, m: -1 / _p_a(k + 1.0, m),
-    lambda xp, k, p, m: -_p(k + 1.0, m) / _p_a(k + 1.0, m),
+    lambda xp, k, p, m: xp.where(k == 0, 0.0, -1 / _p_a(k + 1.0, m)),
+    lambda xp, k, p, m: xp.where(k == 0, 0.0, -_p(k + 1.0, m) / _p_a(k + 1.0, m)),
     names="p m",
-    doc="k with 1 - P(k + 1, m) = p, continuous in k.  Derivation: inverse function.",
+    doc="k with 1 - P(k + 1, m) = p, continuous in k; 0, and constant, where no k has it.  Derivation: inverse function.",
     cases=uniform((0.3, 0.8), (2, 5)),
 )
 
@@ -267,12 +267,13 @@ stdtrit: Primitive = elementwise(
     doc="t with stdtr(df, t) = p.  Derivation: inverse function.",
     cases=uniform((1, 6), (0.6, 0.9)),
 )
+_MOST = 0.99e10  # where, to rounding, SciPy's search for the degrees of freedom ends
 stdtridf: Primitive = elementwise(
     sp.stdtridf,
-    lambda xp, df, p, t: 1 / _student_df(xp, df, t),
-    lambda xp, df, p, t: -_student(xp, df, t) / _student_df(xp, df, t),
+    lambda xp, df, p, t: xp.where(df >= _MOST, 0.0, 1 / _student_df(xp, df, t)),
+    lambda xp, df, p, t: xp.where(df >= _MOST, 0.0, -_student(xp, df, t) / _student_df(xp, df, t)),
     names="p t",
-    doc="df with stdtr(df, t) = p.  Derivation: inverse function.",
+    doc="df with stdtr(df, t) = p; SciPy's limit, 1e10, and constant, where no df has it.  Derivation: inverse function.",
     cases=uniform((0.76, 0.8), (0.9, 1.0)),
 )
 _TRIALS = "the number of trials is an integer"
