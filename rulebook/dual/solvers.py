@@ -31,7 +31,7 @@ def _turn(a: Any, trans: int) -> Any:
 def _linear_solve(a: Any, b: Any, solver: Any, read: Any) -> Any:
     """The solution for a matrix or factor a; solver(a, b) runs on plain or outer values, read(t) is what it sees of a tangent of a."""
     if np.ndim(b) == 1:
-        return _linear_solve(a, np.reshape(b, (-1, 1)), solver, read)[:, 0]
+        return _linear_solve(a, np.reshape(b, (-1, 1)), solver, read)[..., 0]
     tag = max(tag_of(a), tag_of(b))
     if not tag:
         return solver(a, b)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
 import numpy as np
 
 import rulebook as rb
+from rulebook.dual.parts import is_dual
 from rulebook.rules._matrices import adjoint, matrices, tangents_of
 from rulebook.rules.linalg import _cases
 from rulebook.rules.linalg._columns import Columns, solution
@@ -208,7 +210,32 @@ def _factors_and_b(core: int, in_batched: Any, factors: Any, b: Any) -> Any:
     return (c, other), b, vector
 
 
-@rb.primitive(host=True, result=lambda lu_and_piv, b, **_: solution(lu_and_piv[0], b), cases=_cases.LU_SOLVE)
+def _on_duals(name: str) -> Any:
+    """Solvers with factors that have no tangents: one call for all tangents of b."""
+    return getattr(importlib.import_module("rulebook.dual.solvers"), name)
+
+
+def _lu_solve_of_duals(lu_and_piv: Any, b: Any, *, trans: Any, **_: Any) -> Any:
+    """Two triangular systems, which take all tangents at once."""
+    factors, piv = lu_and_piv
+    if not is_dual(factors):
+        return _on_duals("lu_solve")((factors, piv), b, trans)
+    columns, p = Columns(b), permutation(piv, rows=factors.shape[-2], like=factors)
+    x = columns.matrix(b)
+    if not int(trans):
+        return columns.back(under(factors, under(factors, transpose(p) @ x, lower=True, unit=True), lower=False))
+    half = solve_triangular(factors, x, trans=trans, lower=False)
+    return columns.back(p @ solve_triangular(factors, half, trans=trans, lower=True, unit_diagonal=True))
+
+
+def _cho_solve_of_duals(c_and_lower: Any, b: Any, **_: Any) -> Any:
+    """The same with a Cholesky factor."""
+    return _on_duals("cho_solve")((c_and_lower[0], bool(c_and_lower[1])), b)
+
+
+@rb.primitive(
+    host=True, result=lambda lu_and_piv, b, **_: solution(lu_and_piv[0], b), cases=_cases.LU_SOLVE, native={"dual": _lu_solve_of_duals}
+)
 def lu_solve(lu_and_piv: Any, b: Any, *, trans: Any = 0, overwrite_b: bool = False, check_finite: bool = True) -> Any:
     """x with A x = b, A^T x = b or A^H x = b, from the factors of A.
 
@@ -411,7 +438,9 @@ def _(axis_size: int, in_batched: Any, a: Any, **static: Any) -> Any:
     return cho_factor(a, **static), (True, False)
 
 
-@rb.primitive(host=True, result=lambda c_and_lower, b, **_: solution(c_and_lower[0], b), cases=_cases.CHO_SOLVE)
+@rb.primitive(
+    host=True, result=lambda c_and_lower, b, **_: solution(c_and_lower[0], b), cases=_cases.CHO_SOLVE, native={"dual": _cho_solve_of_duals}
+)
 def cho_solve(c_and_lower: Any, b: Any, *, overwrite_b: bool = False, check_finite: bool = True) -> Any:
     """x with A x = b, from the Cholesky factor of A.
 
