@@ -216,6 +216,17 @@ def test_equal_eigenvalues():
     assert np.isnan(forward).any()
 
 
+def test_eigenvalues_that_are_equal_to_rounding():
+    """Quotients of rounding errors would be finite numbers that mean nothing."""
+    q = np.linalg.qr(A)[0]
+    a = q @ SAME_EIGENVALUES @ q.T
+    for fn in (lambda a: ln.eigh(a).eigenvectors, lambda a: ln.svd(a).U, lambda a: rn.real(ln.eig(a).eigenvectors)):
+        for found in gradients(fn, a):
+            assert np.isnan(found).any()
+    for found in gradients(ln.eigvalsh, a):
+        np.testing.assert_allclose(found + found.T, 2 * np.eye(3), atol=1e-12)
+
+
 def test_vectors_that_do_not_count_leave_no_nan():
     """A function of the eigenvector of a simple eigenvalue, beside two that are equal."""
     found = rb.grad(lambda a: rn.sum(ln.eigh(a).eigenvectors[:, 2] ** 4), engine="autograd")(np.diag([2.0, 2.0, 5.0]))

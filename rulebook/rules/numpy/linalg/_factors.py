@@ -18,6 +18,7 @@ from rulebook.rules.numpy.linalg._hermitian import (
     mirror_adjoint,
     on_diagonal,
     real_first,
+    rounding,
     row_zero,
     to_diagonal,
     unused,
@@ -242,7 +243,7 @@ def _(y: Any, primals: Any, tangents: Any, *, full_matrices: bool, compute_uv: b
     s_dot = rb.xp(p).real(diagonal(p))
     if not compute_uv:
         return s_dot
-    f, row, column = gaps(s * s), s[..., None, :], s[..., :, None]
+    f, row, column = gaps(s, squares=True), s[..., None, :], s[..., :, None]
     turn_u, turn_v = f * (p * row + column * adjoint(p)), f * (column * p + adjoint(p) * row)
     if is_complex(p):
         turn_u, turn_v = _phases(u, v, p, s, turn_u, turn_v)
@@ -255,7 +256,7 @@ def _outside(u: Any, moved: Any, s: Any) -> Any:
     """What turns the vectors out of the space they span: zero for a square matrix."""
     if u.shape[-1] == u.shape[-2]:
         return rb.xp(moved).zeros_like(moved)
-    return (moved - u @ (adjoint(u) @ moved)) / rb.xp(s).where(s == 0, np.nan, s)
+    return (moved - u @ (adjoint(u) @ moved)) / rb.xp(s).where(s <= rounding(s), np.nan, s)
 
 
 def _fixed(u: Any, v: Any) -> Any:
@@ -304,7 +305,7 @@ def _turned(u: Any, s: Any, v: Any, u_bar: Any, v_bar: Any) -> tuple[Any, Any]:
     """What the cotangents of the vectors add to that of P, and to that of A outside their space."""
     xp = rb.xp(u, u_bar, v_bar)
     row, column = s[..., None, :], s[..., :, None]
-    f = xp.where(unused(u_bar) & unused(v_bar), 0.0, gaps(s * s))
+    f = xp.where(unused(u_bar) & unused(v_bar), 0.0, gaps(s, squares=True))
     outside = _outside(u, u_bar, row) @ adjoint(v) + u @ adjoint(_outside(v, v_bar, row)) if u.shape[-2] != v.shape[-2] else 0.0
     u_bar, v_bar, phase = _phase_adjoint(u, v, s, u_bar, v_bar) if is_complex(u) else (u_bar, v_bar, 0.0)
     g, h = f * (adjoint(u) @ u_bar), f * (adjoint(v) @ v_bar)

@@ -9,7 +9,19 @@ import numpy as np
 import rulebook as rb
 from rulebook.rules._matrices import adjoint
 
-__all__ = ["diagonal", "gaps", "half_lower", "mirror", "mirror_adjoint", "on_diagonal", "real_first", "row_zero", "to_diagonal", "unused"]
+__all__ = [
+    "diagonal",
+    "gaps",
+    "half_lower",
+    "mirror",
+    "mirror_adjoint",
+    "on_diagonal",
+    "real_first",
+    "rounding",
+    "row_zero",
+    "to_diagonal",
+    "unused",
+]
 
 
 def on_diagonal(x: Any) -> Any:
@@ -47,13 +59,26 @@ def half_lower(x: Any) -> Any:
     return rb.xp(x).tril(x, -1) + on_diagonal(x) / 2
 
 
-def gaps(w: Any) -> Any:
-    """1 / (w_j - w_i), zero on the diagonal and NaN where two are equal."""
+def rounding(w: Any) -> Any:
+    """Below which values of a matrix with these eigenvalues or singular values are zero: LAPACK's error."""
+    xp = rb.xp(w)
+    n = w.shape[-1]
+    single = str(w.dtype).endswith(("float32", "complex64"))
+    largest = xp.max(xp.abs(w), axis=-1, keepdims=True) if n else w
+    return rb.stop_gradient(largest) * (10 * n * float(np.finfo(np.float32 if single else np.float64).eps))
+
+
+def gaps(w: Any, *, squares: bool = False) -> Any:
+    """1 / (w_j - w_i), or of their squares; zero on the diagonal, and NaN where two are equal to rounding.
+
+    A quotient of rounding errors would be a finite number that means nothing.
+    """
     xp = rb.xp(w)
     eye = np.eye(w.shape[-1], dtype=bool)
-    gap = w[..., None, :] - w[..., :, None]
-    gap = xp.where(gap == 0, np.nan, gap)  # NaN instead of a division by zero
-    return xp.where(eye, 0.0, 1 / xp.where(eye, 1.0, gap))
+    row, column = w[..., None, :], w[..., :, None]
+    equal = xp.abs(row - column) <= rounding(w)[..., None]
+    gap = (row - column) * (row + column) if squares else row - column
+    return xp.where(eye, 0.0, xp.where(equal, np.nan, 1 / xp.where(equal, 1.0, gap)))
 
 
 def unused(v_bar: Any) -> Any:
