@@ -22,6 +22,7 @@ from rulebook.dual import (
     mapping as mapping,
     norms as norms,
     padding as padding,
+    pinv as pinv,
     polynomials as polynomials,
     predicates as predicates,
     products as products,
@@ -35,3 +36,4 @@ from rulebook.dual import (
 )
 from rulebook.dual.array import DualArray as DualArray
 from rulebook.dual.scalar import Dual as Dual
+from rulebook.dual.third_party import passing as passing

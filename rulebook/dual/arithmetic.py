@@ -199,10 +199,14 @@ def _modulo(ufunc: Any, quotient: Any) -> None:
     def apply(x: Any, z: Any) -> Any:
         tag = max(tag_of(x), tag_of(z))
         a, b = operand(x, tag), operand(z, tag)
-        terms = [(None, x)] if tag_of(x) == tag else []
+        y = ufunc(a, b)
+        unknown = np.isnan(y)
+        terms: list[tuple[Any, Any]] = []
+        if tag_of(x) == tag:
+            terms.append((np.where(unknown, np.nan, 1.0) if np.any(unknown) else None, x))
         if tag_of(z) == tag:
             terms.append((-quotient(a, b), z))
-        return combine(tag, ufunc(a, b), terms)
+        return combine(tag, y, terms)
 
 
 _modulo(np.remainder, np.floor_divide)

@@ -94,7 +94,10 @@ def _interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, perio
     if np.size(knots) == 1:
         return np.where(np.less(at, knots[0]), low, np.where(np.greater(at, knots[0]), high, fp[0]))
     i = np.clip(np.searchsorted(knots, at, side="right") - 1, 0, len(knots) - 2)
-    inner = fp[i] + (fp[i + 1] - fp[i]) / (xp[i + 1] - xp[i]) * (x - xp[i])
+    slope = (fp[i + 1] - fp[i]) / (xp[i + 1] - xp[i])
+    inner = fp[i] + slope * (x - xp[i])
+    if np.any(np.isnan(inner)):  # from the knot to the right, where the one to the left is infinite
+        inner = np.where(np.isnan(inner), fp[i + 1] + slope * (x - xp[i + 1]), inner)
     return np.where(np.less(at, knots[0]), low, np.where(np.greater(at, knots[-1]), high, inner))
 
 
@@ -112,4 +115,5 @@ def _periodic(x: Any, xp: Any, fp: Any, period: Any) -> tuple[Any, Any, Any]:
 @rule(np.unwrap)
 def _unwrap(p: Any, discont: Any = None, axis: int = -1, *, period: Any = 2 * np.pi) -> Any:
     """Whole periods are added, which do not move with p."""
-    return join(np.unwrap(p.p, discont, axis, period=period), tangent(p, p.tag), p.tag)
+    y, t = np.unwrap(p.p, discont, axis, period=period), tangent(p, p.tag)
+    return join(y, np.where(np.isnan(y), np.nan, t) if np.any(np.isnan(y)) else t, p.tag)

@@ -145,6 +145,14 @@ def _complex(y: Any) -> bool:
     return type(y) is complex or (type(y) is not float and y.dtype.kind == "c")
 
 
+def _inside(y: Any, factor: Any) -> Any:
+    """A derivative, which is NaN where the function is not defined."""
+    if type(y) is float:
+        return factor if y == y else np.nan
+    outside = np.isnan(y)
+    return np.where(outside, np.nan, factor) if np.any(outside) else factor
+
+
 _LN2, _LN10 = float(np.log(2.0)), float(np.log(10.0))
 
 unary(np.sin, lambda x, y: np.cos(x))
@@ -158,14 +166,14 @@ unary(np.cosh, lambda x, y: np.sinh(x))
 unary(np.tanh, lambda x, y: 1 - y * y)
 unary(np.arcsinh, lambda x, y: 1 / (np.cosh(y) if _complex(y) else np.sqrt(x * x + 1)))
 unary(np.arccosh, lambda x, y: 1 / (np.sqrt(x - 1) * np.sqrt(x + 1)))
-unary(np.arctanh, lambda x, y: 1 / (1 - x * x))
+unary(np.arctanh, lambda x, y: _inside(y, 1 / (1 - x * x)))
 unary(np.exp, lambda x, y: +y)  # a copy: coefficients are never memory that can be written to
 unary(np.exp2, lambda x, y: y * _LN2)
 unary(np.expm1, lambda x, y: y + 1)
-unary(np.log, lambda x, y: np.reciprocal(x))
-unary(np.log2, lambda x, y: np.reciprocal(x * _LN2))
-unary(np.log10, lambda x, y: np.reciprocal(x * _LN10))
-unary(np.log1p, lambda x, y: np.reciprocal(1 + x))
+unary(np.log, lambda x, y: _inside(y, np.reciprocal(x)))
+unary(np.log2, lambda x, y: _inside(y, np.reciprocal(x * _LN2)))
+unary(np.log10, lambda x, y: _inside(y, np.reciprocal(x * _LN10)))
+unary(np.log1p, lambda x, y: _inside(y, np.reciprocal(1 + x)))
 unary(np.sqrt, lambda x, y: np.true_divide(0.5, y))
 unary(np.cbrt, lambda x, y: np.reciprocal(3 * y * y))
 unary(np.square, lambda x, y: 2 * x)

@@ -34,6 +34,15 @@ def _vector(x: Any, ord: Any, axis: Any, keepdims: bool) -> Any:
     return np.where(zero, np.zeros((), total.dtype)[()], np.where(zero, np.ones((), total.dtype)[()], total) ** (1.0 / ord))
 
 
+def _singular_values(x: Any) -> Any:
+    """Those of a matrix with something in it that is not finite are NaN: LAPACK may not return from one."""
+    finite = np.all(np.isfinite(x), axis=(-2, -1), keepdims=True)
+    if np.all(finite):
+        return np.linalg.svdvals(x)
+    s = np.linalg.svdvals(np.where(finite, x, np.eye(*x.shape[-2:], dtype=x.dtype)))
+    return np.where(finite[..., 0], s, np.nan * s)
+
+
 def _matrix(x: Any, ord: Any, axes: tuple[int, int], keepdims: bool) -> Any:
     row, col = (a % x.ndim for a in axes)
     if row == col:
@@ -45,7 +54,7 @@ def _matrix(x: Any, ord: Any, axes: tuple[int, int], keepdims: bool) -> Any:
         sums = np.sum(np.absolute(x), axis=first, keepdims=True)
         y = (np.max if ord > 0 else np.min)(sums, axis=second, keepdims=True)
     elif ord in (2, -2, "nuc"):
-        s = np.linalg.svdvals(np.moveaxis(x, (row, col), (-2, -1)))
+        s = _singular_values(np.moveaxis(x, (row, col), (-2, -1)))
         y = np.sum(s, axis=-1) if ord == "nuc" else np.max(s, axis=-1) if ord == 2 else np.min(s, axis=-1)
         y = np.expand_dims(y, (row, col))
     else:
@@ -83,7 +92,7 @@ def _matrix_norm(x: Any, /, *, keepdims: bool = False, ord: Any = "fro") -> Any:
 @rule(np.linalg.cond)
 def _cond(x: Any, p: Any = None) -> Any:
     if p in (None, 2, -2):
-        s = np.linalg.svdvals(x)
+        s = _singular_values(x)
         return s[..., -1] / s[..., 0] if p == -2 else s[..., 0] / s[..., -1]
     if not np.all(np.isfinite(np.linalg.cond(plain(x, "np.linalg.cond()"), p))):
         return np.linalg.cond(plain(x, "np.linalg.cond()"), p) * np.sum(x, axis=(-2, -1)) * np.nan

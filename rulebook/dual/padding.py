@@ -61,8 +61,9 @@ def _widths(pad_width: Any, ndim: int) -> list[tuple[Any, Any]]:
 
 def _odd(a: Any, width: tuple[int, int], mode: str) -> Any:
     """A linear map along the first axis: its matrix is what NumPy makes of the identity."""
-    matrix = np.pad(np.eye(len(a), dtype=a.dtype), (width, (0, 0)), mode, reflect_type="odd")  # type: ignore[call-overload]
-    return np.tensordot(matrix, a, 1)
+    matrix: Any = np.pad(np.eye(len(a), dtype=a.dtype), (width, (0, 0)), mode, reflect_type="odd")  # type: ignore[call-overload]
+    matrix = np.reshape(matrix, (*matrix.shape, *(1,) * (a.ndim - 1)))
+    return np.sum(np.where(matrix != 0, matrix * a, 0.0), axis=1)  # no product: what is not finite stays where it is
 
 
 def _side(a: Any, side: int, width: int, mode: str, value: Any) -> Any:

@@ -111,9 +111,15 @@ def _poly(seq_of_zeros: Any) -> Any:
         a = np.convolve(a, np.stack([np.ones((), zeros.dtype), -zeros[i]]))
     if zeros.dtype.kind == "c":
         values = np.sort(plain(zeros, "np.poly()"))
-        if np.all(values == np.sort(np.conjugate(values))):
+        if np.all(values == np.sort(np.conjugate(values))) and _real(a):
             return np.real(a)
     return a
+
+
+def _real(a: Any) -> bool:
+    """Whether the tangents too have no imaginary part."""
+    t = plain(tangent(a, a.tag), "np.poly()")
+    return bool(np.all(np.abs(t.imag) <= 1e-10 * np.max(np.abs(t), initial=1e-300)))
 
 
 @rule(np.roots)

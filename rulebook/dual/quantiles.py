@@ -83,7 +83,8 @@ def _quantile(name: str, function: Any, skip: bool, per: float) -> Any:
         more = {} if weights is None else {"weights": weights}
         y = function(below[0], below[1], axis, None, False, method, flag(keepdims), **more)
         t = _tangents(name, a, q, tag, (axis, method, weights, skip, per))
-        return join(y, np.reshape(t, (t.shape[0], *np.shape(y))).astype(np.result_type(y)), tag)
+        t = np.reshape(t, (t.shape[0], *np.shape(y))).astype(np.result_type(y))
+        return join(y, np.where(np.isnan(y), np.nan, t) if np.any(np.isnan(y)) else t, tag)
 
     return apply
 

@@ -56,6 +56,8 @@ def _average(a: Any, axis: Any = None, weights: Any = None, returned: bool = Fal
         weights = _beside(weights, a, axis)
     weights = np.broadcast_to(weights, np.shape(a))
     total = np.sum(weights, axis=axis, keepdims=flag(keepdims))
+    if np.any(np.equal(total, 0)):
+        raise ZeroDivisionError("Weights sum to zero, can't be normalized")
     y = np.sum(a * weights, axis=axis, keepdims=flag(keepdims)) / total
     return (y, total) if returned else y
 

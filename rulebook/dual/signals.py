@@ -62,6 +62,8 @@ def _cov(
             w = lift(weights) * 1.0 if w is None else w * lift(weights)
     ddof = (0 if bias else 1) if ddof is None else ddof
     total = x.shape[1] if w is None else np.sum(w)
+    if np.any(np.equal(total, 0)) and w is not None:
+        raise ZeroDivisionError("Weights sum to zero, can't be normalized")
     mean = np.mean(x, axis=1, keepdims=True) if w is None else np.sum(x * w, axis=1, keepdims=True) / total
     unweighted = w is None or ddof == 0 or aweights is None
     freedom = total - ddof if unweighted else total - ddof * np.sum(w * lift(aweights)) / total

@@ -133,24 +133,28 @@ def _setdiff1d(ar1: Any, ar2: Any, assume_unique: bool = False) -> Any:
     return first[np.isin(first, ar2, assume_unique=True, invert=True)]
 
 
+def _both(ar1: Any, ar2: Any, assume_unique: bool) -> tuple[Any, Any]:
+    """The elements of both, sorted, and where each begins that is not equal to the one before."""
+    some = [np.reshape(lift(v), (-1,)) for v in (ar1, ar2)]
+    both = np.sort(np.concatenate(some if assume_unique else [np.unique(v) for v in some]))
+    values = plain(both, "sets of numpy")
+    return both, np.concatenate([[True], values[1:] != values[:-1], [True]])
+
+
 @rule(np.setxor1d)
 def _setxor1d(ar1: Any, ar2: Any, assume_unique: bool = False) -> Any:
-    some = [np.reshape(lift(v), (-1,)) for v in (ar1, ar2)]
-    both = np.concatenate(some if assume_unique else [np.unique(v) for v in some])
-    values, counts = np.unique(both, return_counts=True)
-    return values[counts == 1]
+    both, new = _both(ar1, ar2, assume_unique)
+    return both[new[1:] & new[:-1]] if both.size else both
 
 
 @rule(np.intersect1d)
 def _intersect1d(ar1: Any, ar2: Any, assume_unique: bool = False, return_indices: bool = False) -> Any:
-    first, second = (np.reshape(lift(v), (-1,)) for v in (ar1, ar2))
-    both = np.concatenate([first, second] if assume_unique else [np.unique(first), np.unique(second)])
-    values, counts = np.unique(both, return_counts=True)
-    common = values[counts > 1]
+    both, new = _both(ar1, ar2, assume_unique)
+    common = both[np.logical_not(new[1:])]
     if not return_indices:
         return common
-    _, *where = np.intersect1d(plain(first, "np.intersect1d()"), plain(second, "np.intersect1d()"), assume_unique, True)
-    return (common, *where)
+    values = [plain(np.reshape(lift(v), (-1,)), "np.intersect1d()") for v in (ar1, ar2)]
+    return (common, *np.intersect1d(values[0], values[1], assume_unique, True)[1:])
 
 
 def _positions_of(function: Any) -> None:
