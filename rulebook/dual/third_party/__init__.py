@@ -48,7 +48,12 @@ class _Mode:
         """One more wants it."""
         with self._lock:
             if not self._users:
-                self._made().replace()
+                places = self._made()
+                try:
+                    places.replace()
+                except BaseException:
+                    places.restore()
+                    raise
             self._users += 1
 
     def leave(self) -> None:

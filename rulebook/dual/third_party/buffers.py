@@ -40,6 +40,8 @@ def _receiving(values: Any, duals: tuple[Any, ...]) -> Any:
         return values
     *outer, x = duals
     k = tangent(x, x.tag).shape[0]
+    if not outer:  # of no memory, until something is written
+        return DualArray(values, None, np.broadcast_to(np.zeros((), values.dtype), (k, *values.shape)), x.tag)
     zeros = np.zeros((k, *values.shape), values.dtype)
     return DualArray(_receiving(values, tuple(outer)), None, _receiving(zeros, tuple(outer)), x.tag)
 
