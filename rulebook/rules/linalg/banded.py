@@ -76,7 +76,7 @@ def _(y: Any, primals: Any, tangents: Any, *, l_and_u: Any, **_: Any) -> Any:
     y = columns.matrix(y)
     ab, _ = matrices(y, (primals[0], y))
     ab_dot, b_dot = tangents_of(y, (primals[0], y), (tangents[0], columns.matrix(tangents[1])))
-    return columns.back(banded(ab, b_dot - _product(ab_dot, y, l_and_u[1]), l_and_u=l_and_u))
+    return columns.back(banded(ab, b_dot - _product(ab_dot, y, l_and_u[1]), l_and_u=l_and_u, check_finite=False))
 
 
 @rb.pullback(banded)
@@ -84,7 +84,7 @@ def _(y: Any, primals: Any, y_bar: Any, *, l_and_u: Any, **_: Any) -> Any:
     columns = Columns(primals[1])
     y, y_bar = columns.matrix(y), columns.matrix(y_bar)
     ab, _ = matrices(y, (primals[0], y))
-    w = banded(_adjoint(ab, l_and_u[1]), y_bar, l_and_u=l_and_u[::-1])
+    w = banded(_adjoint(ab, l_and_u[1]), y_bar, l_and_u=l_and_u[::-1], check_finite=False)
     return columns.cotangents(primals, lambda: -_outer(w, y, l_and_u[1], ab.shape[-2]), lambda: w)
 
 
@@ -179,7 +179,7 @@ def _(y: Any, primals: Any, tangents: Any, *, lower: bool, **_: Any) -> Any:
     ab, _ = matrices(y, (primals[0], y))
     ab_dot, b_dot = tangents_of(y, (primals[0], y), (tangents[0], columns.matrix(tangents[1])))
     change = _product(_full(ab_dot, lower), y, ab.shape[-2] - 1)
-    return columns.back(solveh_banded(ab, b_dot - change, lower=lower))
+    return columns.back(solveh_banded(ab, b_dot - change, lower=lower, check_finite=False))
 
 
 @rb.pullback(solveh_banded)
@@ -187,7 +187,7 @@ def _(y: Any, primals: Any, y_bar: Any, *, lower: bool, **_: Any) -> Any:
     columns = Columns(primals[1])
     y, y_bar = columns.matrix(y), columns.matrix(y_bar)
     ab, _ = matrices(y, (primals[0], y))
-    w, u = solveh_banded(ab, y_bar, lower=lower), ab.shape[-2] - 1
+    w, u = solveh_banded(ab, y_bar, lower=lower, check_finite=False), ab.shape[-2] - 1
     return columns.cotangents(primals, lambda: _stored(-_outer(w, y, u, 2 * u + 1), lower), lambda: w)
 
 

@@ -22,12 +22,12 @@ __all__ = ["cho_factor", "cho_solve", "cholesky", "lu", "lu_factor", "lu_solve"]
 
 def over(x: Any, t: Any, lower: bool, unit: bool = False) -> Any:
     """X T^-1 for a triangular T."""
-    return transpose(solve_triangular(t, transpose(x), trans=1, lower=lower, unit_diagonal=unit))
+    return transpose(solve_triangular(t, transpose(x), trans=1, lower=lower, unit_diagonal=unit, check_finite=False))
 
 
 def under(t: Any, x: Any, lower: bool, unit: bool = False) -> Any:
     """T^-1 X for a triangular T."""
-    return solve_triangular(t, x, lower=lower, unit_diagonal=unit)
+    return solve_triangular(t, x, lower=lower, unit_diagonal=unit, check_finite=False)
 
 
 # -- LU ------------------------------------------------------------------------------------------
@@ -169,7 +169,8 @@ def lu(a: Any, *, permute_l: bool = False, overwrite_a: bool = False, check_fini
 
     def run(m: Any) -> Any:
         found = scipy_linalg().lu(m, permute_l=permute_l, p_indices=p_indices, check_finite=check_finite)
-        return tuple(np.asarray(x).astype(o.dtype, copy=False) for x, o in zip(found, out, strict=True))
+        exchanges = () if permute_l else (np.real(found[0]).astype(out[0].dtype, copy=False),)  # SciPy gives a complex one at times
+        return *exchanges, *found[-2:]
 
     return stacked(run, out, a)
 
@@ -290,7 +291,7 @@ def _(y: Any, primals: Any, tangents: Any, *, trans: Any, **_: Any) -> Any:
     lu_dot, b_dot = tangents_of(y, (primals[0][0], y), (tangents[0][0], columns.matrix(tangents[1])))
     (low, up), p = _unpacked(lu_), permutation(piv, rows=lu_.shape[-2], like=y)
     a_dot = triangle(lu_dot, True, strict=True) @ up + low @ triangle(lu_dot, False)
-    return columns.back(lu_solve((lu_, piv), b_dot - _rows(a_dot, p, trans) @ y, trans=trans))
+    return columns.back(lu_solve((lu_, piv), b_dot - _rows(a_dot, p, trans) @ y, trans=trans, check_finite=False))
 
 
 @rb.pullback(lu_solve)
@@ -299,7 +300,7 @@ def _(y: Any, primals: Any, y_bar: Any, *, trans: Any, **_: Any) -> Any:
     columns = Columns(b)
     y, y_bar = columns.matrix(y), columns.matrix(y_bar)
     (lu_,) = matrices(y, (lu_,))
-    w = against(lambda f, q, t: lu_solve(f, q, trans=t), trans, (lu_, piv), y_bar)
+    w = against(lambda f, q, t: lu_solve(f, q, trans=t, check_finite=False), trans, (lu_, piv), y_bar)
 
     def lu_bar() -> Any:
         (low, up), p = _unpacked(lu_), permutation(piv, rows=lu_.shape[-2], like=y)
@@ -483,7 +484,7 @@ def _(y: Any, primals: Any, tangents: Any, **_: Any) -> Any:
     (c,) = matrices(y, (c,))
     c_dot, b_dot = tangents_of(y, (primals[0][0], y), (tangents[0][0], columns.matrix(tangents[1])))
     half = _as_lower(c_dot, lower) @ adjoint(_as_lower(c, lower))
-    return columns.back(cho_solve((c, lower), b_dot - (half + adjoint(half)) @ y))
+    return columns.back(cho_solve((c, lower), b_dot - (half + adjoint(half)) @ y, check_finite=False))
 
 
 @rb.pullback(cho_solve)
@@ -492,7 +493,7 @@ def _(y: Any, primals: Any, y_bar: Any, **_: Any) -> Any:
     columns = Columns(b)
     y, y_bar = columns.matrix(y), columns.matrix(y_bar)
     (c,) = matrices(y, (c,))
-    w = cho_solve((c, lower), y_bar)
+    w = cho_solve((c, lower), y_bar, check_finite=False)
 
     def c_bar() -> Any:
         a_bar = -w @ adjoint(y)

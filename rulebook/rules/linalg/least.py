@@ -129,7 +129,7 @@ def _lstsq_spec(a: Any, b: Any, *, lapack_driver: str | None, **_: Any) -> Any:
     vector = len(b.shape) == 1
     lead = lead_of(a) if vector else lead_of(a, b)
     k = () if vector else b.shape[-1:]
-    left = spec(lead, k if m > n else (0,), real_dtype(dtype))
+    left = spec(lead, k if m > n and lapack_driver != "gelsy" else (0,), real_dtype(dtype))
     s = None if lapack_driver == "gelsy" else spec(lead, (min(m, n),), real_dtype(dtype))
     return spec(lead, (n, *k), dtype), left, spec(lead, (), np.int32), s
 
@@ -153,7 +153,7 @@ def lstsq(
         cond: singular values below this times the largest count as zero.
         overwrite_a, overwrite_b: change nothing.
         check_finite: whether NaN and infinity raise.
-        lapack_driver: "gelsd", "gelsy" (no singular values) or "gelss".
+        lapack_driver: "gelsd", "gelsy" (no residues and no singular values) or "gelss".
 
     Returns:
         (x, residues, rank, s).  The residues are empty for m <= n; a matrix with m > n has to be of rank n in a compiled program.
@@ -182,7 +182,7 @@ def lstsq(
 
 def _one(found: Any, out: Any) -> Any:
     x, left, rank, s = found
-    left = np.asarray(left, out[1].dtype)
+    left = np.real(np.asarray(left)).astype(out[1].dtype)
     kept = x.astype(out[0].dtype, copy=False), left, np.asarray(rank, np.int32)
     return kept if out[3] is None else (*kept, s)
 
@@ -242,5 +242,5 @@ def _(axis_size: int, in_batched: Any, a: Any, b: Any, **static: Any) -> Any:
     vector = b.ndim - bool(in_batched[1]) == 1
     x, left, rank, s = lstsq(*aligned(in_batched, (a, b[..., None] if vector else b), (2, 2)), **static)
     if vector:
-        x, left = x[..., 0], left[..., 0] if a.shape[-2] > a.shape[-1] else left
+        x, left = x[..., 0], left[..., 0] if left.shape[-1] == 1 else left
     return (x, left, rank, s), True

@@ -428,7 +428,7 @@ def _(y: Any, primals: Any, tangents: Any, *, trans: Any, lower: bool, unit_diag
     a, _ = matrices(y, (primals[0], y))
     a_dot, b_dot = tangents_of(y, (primals[0], y), (tangents[0], columns.matrix(tangents[1])))
     change = b_dot - turned(_seen(a_dot, lower, unit_diagonal), trans) @ y
-    return columns.back(solve_triangular(a, change, trans=trans, lower=lower, unit_diagonal=unit_diagonal))
+    return columns.back(solve_triangular(a, change, trans=trans, lower=lower, unit_diagonal=unit_diagonal, check_finite=False))
 
 
 @rb.pullback(solve_triangular)
@@ -436,7 +436,7 @@ def _(y: Any, primals: Any, y_bar: Any, *, trans: Any, lower: bool, unit_diagona
     columns = Columns(primals[1])
     y, y_bar = columns.matrix(y), columns.matrix(y_bar)
     a, _ = matrices(y, (primals[0], y))
-    run = lambda p, q, t: solve_triangular(p, q, trans=t, lower=lower, unit_diagonal=unit_diagonal)
+    run = lambda p, q, t: solve_triangular(p, q, trans=t, lower=lower, unit_diagonal=unit_diagonal, check_finite=False)
     w = against(run, trans, a, y_bar)
     return columns.cotangents(primals, lambda: _seen(turned(-w @ adjoint(y), trans), lower, unit_diagonal), lambda: w)
 

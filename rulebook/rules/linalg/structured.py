@@ -328,14 +328,14 @@ def _(y: Any, primals: Any, tangents: Any, **_: Any) -> Any:
     (c_or_cr, b), (pair_dot, b_dot) = primals, tangents
     columns = Columns(b)
     moved = columns.back(_matrix(pair_dot) @ columns.matrix(y))
-    return solve_toeplitz(c_or_cr, b_dot - moved)
+    return solve_toeplitz(c_or_cr, b_dot - moved, check_finite=False)
 
 
 @rb.pullback(solve_toeplitz)
 def _(y: Any, primals: Any, y_bar: Any, **_: Any) -> Any:
     c_or_cr, b = primals
     columns = Columns(b)
-    w = solve_toeplitz(_adjoint_pair(c_or_cr), y_bar)
+    w = solve_toeplitz(_adjoint_pair(c_or_cr), y_bar, check_finite=False)
     return _bar(c_or_cr, -columns.matrix(w) @ adjoint(columns.matrix(y))), rb.thunk(lambda: rb.project(b, w))
 
 
