@@ -29,6 +29,7 @@ class Results:
         self._known: dict[Any, tuple[list[ShapeDtype], Structure]] = {}
         self._first: dict[None, Structure] = {}  # one entry at most; no two threads can both be the first
         self._several = False
+        self.real = True  # as far as is known
 
     @property
     def one(self) -> Structure | None:
@@ -37,6 +38,7 @@ class Results:
 
     def _keep(self, key: Any, ys: list[ShapeDtype], structure: Structure) -> None:
         self._known[key] = ys, structure
+        self.real = self.real and all(s.dtype.kind != "c" for s in ys)
         if self._first.setdefault(None, structure) != structure:
             self._several = True
 

@@ -337,12 +337,15 @@ def _single(y: Any) -> Any:
     return y if dtype is None else np.asarray(y).astype(dtype)[()]
 
 
-def uniform(*ranges: tuple[float, float] | int, holomorphic: bool = False) -> list[Callable[[np.random.Generator], Any]]:
+def uniform(
+    *ranges: tuple[float, float] | int, holomorphic: bool = False, slow: bool = False
+) -> list[Callable[[np.random.Generator], Any]]:
     """Cases of an elementwise function: vectors, single precision, and with several arguments a broadcast of a number.
 
     Args:
         ranges: one per argument: where it is drawn from, or an integer that it is.
         holomorphic: a complex case as well, with real parts from the ranges.
+        slow: one element each, and no broadcast.
     """
 
     def drawn(rng: np.random.Generator, size: tuple[int, ...], dtype: Any) -> tuple[Any, ...]:
@@ -355,7 +358,11 @@ def uniform(*ranges: tuple[float, float] | int, holomorphic: bool = False) -> li
     def moved(rng: np.random.Generator) -> tuple[Any, ...]:
         return tuple(a if isinstance(a, int) else a + 1j * rng.uniform(-0.7, 0.7, 2) for a in drawn(rng, (2,), float))
 
-    found: list[Callable[[np.random.Generator], Any]] = [lambda rng: drawn(rng, (3,), float), lambda rng: drawn(rng, (2,), np.float32)]
-    if len(ranges) > 1 and not isinstance(ranges[0], int):
+    sizes = (1, 1) if slow else (3, 2)
+    found: list[Callable[[np.random.Generator], Any]] = [
+        lambda rng: drawn(rng, sizes[:1], float),
+        lambda rng: drawn(rng, sizes[1:], np.float32),
+    ]
+    if not slow and len(ranges) > 1 and not isinstance(ranges[0], int):
         found.append(broadcast)
     return [*found, moved] if holomorphic else found

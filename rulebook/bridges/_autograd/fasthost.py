@@ -105,7 +105,7 @@ class HostReverse(FastReverse):
 
     def __call__(self, leaves: list[Any], at: list[int], nodes: list[Any], top: int) -> Any:
         """The result in a box of the trace."""
-        if self.plain and (self.traceable or self.host.results.one is LEAF):
+        if self.plain and self.host.results.real and (self.traceable or self.host.results.one is LEAF):
             try:
                 return super().__call__(leaves, at, nodes, top)
             except NotPlainError:
@@ -149,7 +149,7 @@ class HostForward(FastForward):
 
     def __call__(self, leaves: list[Any], at: list[int], nodes: list[Any], top: int) -> Any:
         """The result in a box of the trace."""
-        if self.plain and (self.traceable or self.host.results.one is LEAF):
+        if self.plain and self.host.results.real and (self.traceable or self.host.results.one is LEAF):
             try:
                 return super().__call__(leaves, at, nodes, top)
             except NotPlainError:

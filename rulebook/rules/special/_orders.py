@@ -154,7 +154,10 @@ def _y(v: Any, x: Any, n: int, nodes: int) -> tuple[Table, Any]:
         return -1j * theta, value
 
     bounded = [np.imag(part) for part in _sum(arc, np.zeros_like(x), np.full_like(x, math.pi), n, nodes)]
-    exponent = lambda t: x * np.sinh(t) - v * t
+
+    def exponent(t: Any) -> Any:
+        return x * np.sinh(t) - v * t
+
     low = t0 - _reach(lambda s: exponent(t0 - s) + top, t0)
     high = t0 + _reach(lambda s: exponent(t0 + s) + top, np.full_like(x, _OVERFLOW))
 

@@ -89,15 +89,15 @@ keip: Primitive = elementwise(
 _ORDER = "the derivative of a Struve function with respect to the order has no closed form"
 
 
-def _inhomogeneity(v: Any, x: Any) -> Any:
+def _inhomogeneity(xp: Any, v: Any, x: Any) -> Any:
     """(x / 2)^v / (sqrt(pi) Gamma(v + 3/2))."""
-    return (x / 2) ** v * rgamma(v + 1.5) / math.sqrt(math.pi)
+    return (x / 2) ** v * rgamma(v + 1.5 * xp.ones_like(x)) / math.sqrt(math.pi)
 
 
 struve: Primitive = elementwise(
     sp.struve,
     _ORDER,
-    lambda xp, y, v, x: (struve(v - 1, x) - struve(v + 1, x) + _inhomogeneity(v, x)) / 2,
+    lambda xp, y, v, x: (struve(v - 1, x) - struve(v + 1, x) + _inhomogeneity(xp, v, x)) / 2,
     names="v x",
     doc="Struve's H_v(x).  Derivation: (H_(v-1) - H_(v+1) + (x / 2)^v / (sqrt(pi) Gamma(v + 3/2))) / 2 (DLMF 11.4.24).",
     cases=uniform(1, (0.5, 4)),
@@ -105,7 +105,7 @@ struve: Primitive = elementwise(
 modstruve: Primitive = elementwise(
     sp.modstruve,
     _ORDER,
-    lambda xp, y, v, x: (modstruve(v - 1, x) + modstruve(v + 1, x) + _inhomogeneity(v, x)) / 2,
+    lambda xp, y, v, x: (modstruve(v - 1, x) + modstruve(v + 1, x) + _inhomogeneity(xp, v, x)) / 2,
     names="v x",
     doc="Struve's L_v(x).  Derivation: (L_(v-1) + L_(v+1) + (x / 2)^v / (sqrt(pi) Gamma(v + 3/2))) / 2 (DLMF 11.4.29).",
     cases=uniform(1, (0.5, 4)),

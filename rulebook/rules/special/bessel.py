@@ -64,7 +64,7 @@ def _order_primitive(name: str, function: Any, slope: Any, **options: Any) -> Pr
         lambda xp, y, v, z, n, **kind: globals()[name](v, z, n=n + 1, **kind),
         slope,
         name=name,
-        cases=[lambda rng: rb.case(rng.uniform(-1, 3, 2), rng.uniform(0.5, 6, 2), n=1, **options.get("static", {}))],
+        cases=[lambda rng: rb.case(rng.uniform(-1, 3, 1), rng.uniform(0.5, 6, 1), n=1, **options.get("static", {}))],
         out=options.get("out", float),
     )
 
@@ -102,7 +102,7 @@ jv: Primitive = elementwise(
     lambda xp, y, v, z: (jv(v - 1, z) - jv(v + 1, z)) / 2,
     names="v z",
     doc=_DOC.format("J_v(z)", "(J_(v-1) - J_(v+1)) / 2"),
-    cases=[*uniform((-1, 3), (0.5, 6)), lambda rng: (2, rng.uniform(0.5, 3, 2) + 0.5j)],
+    cases=[*uniform((-1, 3), (0.5, 6), slow=True), lambda rng: (2, rng.uniform(0.5, 3, 2) + 0.5j)],
 )
 yv: Primitive = elementwise(
     sp.yv,
@@ -110,7 +110,7 @@ yv: Primitive = elementwise(
     lambda xp, y, v, z: (yv(v - 1, z) - yv(v + 1, z)) / 2,
     names="v z",
     doc=_DOC.format("Y_v(z)", "(Y_(v-1) - Y_(v+1)) / 2"),
-    cases=[*uniform((-1, 3), (0.5, 6)), lambda rng: (2, rng.uniform(0.5, 3, 2) + 0.5j)],
+    cases=[*uniform((-1, 3), (0.5, 6), slow=True), lambda rng: (2, rng.uniform(0.5, 3, 2) + 0.5j)],
 )
 iv: Primitive = elementwise(
     sp.iv,
@@ -118,7 +118,7 @@ iv: Primitive = elementwise(
     lambda xp, y, v, z: (iv(v - 1, z) + iv(v + 1, z)) / 2,
     names="v z",
     doc=_DOC.format("I_v(z)", "(I_(v-1) + I_(v+1)) / 2"),
-    cases=[*uniform((-1, 3), (0.5, 6)), lambda rng: (2, rng.uniform(0.5, 3, 2) + 0.5j)],
+    cases=[*uniform((-1, 3), (0.5, 6), slow=True), lambda rng: (2, rng.uniform(0.5, 3, 2) + 0.5j)],
 )
 kv: Primitive = elementwise(
     sp.kv,
@@ -126,7 +126,7 @@ kv: Primitive = elementwise(
     lambda xp, y, v, z: -(kv(v - 1, z) + kv(v + 1, z)) / 2,
     names="v z",
     doc=_DOC.format("K_v(z)", "-(K_(v-1) + K_(v+1)) / 2"),
-    cases=[*uniform((-1, 3), (0.5, 6)), lambda rng: (2, rng.uniform(0.5, 3, 2) + 0.5j)],
+    cases=[*uniform((-1, 3), (0.5, 6), slow=True), lambda rng: (2, rng.uniform(0.5, 3, 2) + 0.5j)],
 )
 jve: Primitive = elementwise(
     sp.jve,
@@ -134,7 +134,7 @@ jve: Primitive = elementwise(
     _real_only("jve", "z", _MODULUS, lambda xp, y, v, z: (jve(v - 1, z) - jve(v + 1, z)) / 2),
     names="v z",
     doc="J_v(z) exp(-|Im z|).  Derivation: as jv for real z; for complex z the scaling has no derivative that a rule could give.",
-    cases=uniform((-1, 3), (0.5, 6)),
+    cases=uniform((-1, 3), (0.5, 6), slow=True),
 )
 yve: Primitive = elementwise(
     sp.yve,
@@ -142,7 +142,7 @@ yve: Primitive = elementwise(
     _real_only("yve", "z", _MODULUS, lambda xp, y, v, z: (yve(v - 1, z) - yve(v + 1, z)) / 2),
     names="v z",
     doc="Y_v(z) exp(-|Im z|).  Derivation: as yv for real z.",
-    cases=uniform((-1, 3), (0.5, 6)),
+    cases=uniform((-1, 3), (0.5, 6), slow=True),
 )
 ive: Primitive = elementwise(
     sp.ive,
@@ -150,7 +150,7 @@ ive: Primitive = elementwise(
     _real_only("ive", "z", _MODULUS, lambda xp, y, v, z: (ive(v - 1, z) + ive(v + 1, z)) / 2 - xp.sign(z) * y),
     names="v z",
     doc="I_v(z) exp(-|Re z|).  Derivation: as iv for real z, less sign(z) times the value.",
-    cases=uniform((-1, 3), (0.5, 6)),
+    cases=uniform((-1, 3), (0.5, 6), slow=True),
 )
 kve: Primitive = elementwise(
     sp.kve,
@@ -158,7 +158,7 @@ kve: Primitive = elementwise(
     lambda xp, y, v, z: y - (kve(v - 1, z) + kve(v + 1, z)) / 2,
     names="v z",
     doc="K_v(z) exp(z).  Derivation: as kv, plus the value.",
-    cases=[*uniform((-1, 3), (0.5, 6)), lambda rng: (2, rng.uniform(0.5, 3, 2) + 0.5j)],
+    cases=[*uniform((-1, 3), (0.5, 6), slow=True), lambda rng: (2, rng.uniform(0.5, 3, 2) + 0.5j)],
 )
 
 
@@ -182,7 +182,7 @@ def _hankel(name: str, kind: int, scaled: bool) -> Primitive:
         names="v z",
         name=name,
         doc=_DOC.format(f"The Hankel function of kind {kind}" + " scaled by an exponential" * scaled, "(H_(v-1) - H_(v+1)) / 2"),
-        cases=[*uniform((-1, 3), (0.5, 6)), lambda rng: (2, rng.uniform(0.5, 3, 2) + 0.5j)],
+        cases=[*uniform((-1, 3), (0.5, 6), slow=True), lambda rng: (2, rng.uniform(0.5, 3, 2) + 0.5j)],
     )
 
 

@@ -80,7 +80,7 @@ chdtr: Primitive = elementwise(
     lambda xp, y, v, x: _p(v / 2, x / 2) / 2,
     names="v x",
     doc="The chi-square distribution function P(v / 2, x / 2).  Derivation: chain rule.",
-    cases=uniform((1, 6), (0.5, 6)),
+    cases=uniform((1, 6), (0.5, 6), slow=True),
 )
 chdtrc: Primitive = elementwise(
     sp.chdtrc,
@@ -88,7 +88,7 @@ chdtrc: Primitive = elementwise(
     lambda xp, y, v, x: -_p(v / 2, x / 2) / 2,
     names="v x",
     doc="1 - chdtr(v, x).  Derivation: as chdtr.",
-    cases=uniform((1, 6), (0.5, 6)),
+    cases=uniform((1, 6), (0.5, 6), slow=True),
 )
 chdtri: Primitive = elementwise(
     sp.chdtri,
@@ -96,7 +96,7 @@ chdtri: Primitive = elementwise(
     lambda xp, x, v, p: -2 / _p(v / 2, x / 2),
     names="v p",
     doc="x with chdtrc(v, x) = p.  Derivation: inverse function.",
-    cases=uniform((1, 6), (0.1, 0.9)),
+    cases=uniform((1, 6), (0.1, 0.9), slow=True),
 )
 chdtriv: Primitive = elementwise(
     sp.chdtriv,
@@ -104,7 +104,7 @@ chdtriv: Primitive = elementwise(
     lambda xp, v, p, x: -_p(v / 2, x / 2) / _p_a(v / 2, x / 2),
     names="p x",
     doc="v with chdtr(v, x) = p.  Derivation: inverse function.",
-    cases=uniform((0.2, 0.8), (1, 6)),
+    cases=uniform((0.2, 0.8), (1, 6), slow=True),
 )
 gdtr: Primitive = elementwise(
     sp.gdtr,
@@ -113,7 +113,7 @@ gdtr: Primitive = elementwise(
     lambda xp, y, a, b, x: a * _p(b, a * x),
     names="a b x",
     doc="The gamma distribution function P(b, a x).  Derivation: chain rule.",
-    cases=uniform((0.5, 2), (0.5, 3), (0.5, 3)),
+    cases=uniform((0.5, 2), (0.5, 3), (0.5, 3), slow=True),
 )
 gdtrc: Primitive = elementwise(
     sp.gdtrc,
@@ -122,7 +122,7 @@ gdtrc: Primitive = elementwise(
     lambda xp, y, a, b, x: -a * _p(b, a * x),
     names="a b x",
     doc="1 - gdtr(a, b, x).  Derivation: as gdtr.",
-    cases=uniform((0.5, 2), (0.5, 3), (0.5, 3)),
+    cases=uniform((0.5, 2), (0.5, 3), (0.5, 3), slow=True),
 )
 gdtrix: Primitive = elementwise(
     sp.gdtrix,
@@ -131,7 +131,7 @@ gdtrix: Primitive = elementwise(
     lambda xp, x, a, b, p: 1 / (a * _p(b, a * x)),
     names="a b p",
     doc="x with gdtr(a, b, x) = p.  Derivation: inverse function.",
-    cases=uniform((0.5, 2), (0.5, 3), (0.1, 0.9)),
+    cases=uniform((0.5, 2), (0.5, 3), (0.1, 0.9), slow=True),
 )
 gdtria: Primitive = elementwise(
     sp.gdtria,
@@ -140,7 +140,7 @@ gdtria: Primitive = elementwise(
     lambda xp, a, p, b, x: -a / x,
     names="p b x",
     doc="a with gdtr(a, b, x) = p.  Derivation: inverse function.",
-    cases=uniform((0.1, 0.9), (0.5, 3), (0.5, 3)),
+    cases=uniform((0.1, 0.9), (0.5, 3), (0.5, 3), slow=True),
 )
 gdtrib: Primitive = elementwise(
     sp.gdtrib,
@@ -149,7 +149,7 @@ gdtrib: Primitive = elementwise(
     lambda xp, b, a, p, x: -a * _p(b, a * x) / _p_a(b, a * x),
     names="a p x",
     doc="b with gdtr(a, b, x) = p.  Derivation: inverse function.",
-    cases=uniform((0.5, 2), (0.2, 0.8), (0.5, 3)),
+    cases=uniform((0.5, 2), (0.2, 0.8), (0.5, 3), slow=True),
 )
 _STEPS = "of a distribution on the integers: its parameter is rounded down, so the derivative with respect to it is zero"
 pdtr: Primitive = elementwise(
@@ -182,7 +182,7 @@ pdtrik: Primitive = elementwise(
     lambda xp, k, p, m: xp.where(k == 0, 0.0, -_p(k + 1.0, m) / _p_a(k + 1.0, m)),
     names="p m",
     doc="k with 1 - P(k + 1, m) = p, continuous in k; 0, and constant, where no k has it.  Derivation: inverse function.",
-    cases=uniform((0.3, 0.8), (2, 5)),
+    cases=uniform((0.3, 0.8), (2, 5), slow=True),
 )
 
 
@@ -214,7 +214,7 @@ fdtr: Primitive = elementwise(
     lambda xp, y, dfn, dfd, x: _fdtr_x(dfn, dfd, x),
     names="dfn dfd x",
     doc="The F distribution function I_w(dfn / 2, dfd / 2), w = dfn x / (dfd + dfn x).  Derivation: chain rule.",
-    cases=uniform((1, 6), (1, 6), (0.3, 3)),
+    cases=uniform((1, 6), (1, 6), (0.3, 3), slow=True),
 )
 fdtrc: Primitive = elementwise(
     sp.fdtrc,
@@ -223,7 +223,7 @@ fdtrc: Primitive = elementwise(
     lambda xp, y, dfn, dfd, x: -_fdtr_x(dfn, dfd, x),
     names="dfn dfd x",
     doc="1 - fdtr(dfn, dfd, x).  Derivation: as fdtr.",
-    cases=uniform((1, 6), (1, 6), (0.3, 3)),
+    cases=uniform((1, 6), (1, 6), (0.3, 3), slow=True),
 )
 fdtri: Primitive = elementwise(
     sp.fdtri,
@@ -232,7 +232,7 @@ fdtri: Primitive = elementwise(
     lambda xp, x, dfn, dfd, p: 1 / _fdtr_x(dfn, dfd, x),
     names="dfn dfd p",
     doc="x with fdtr(dfn, dfd, x) = p.  Derivation: inverse function.",
-    cases=uniform((1, 6), (1, 6), (0.1, 0.9)),
+    cases=uniform((1, 6), (1, 6), (0.1, 0.9), slow=True),
 )
 
 
@@ -257,7 +257,7 @@ stdtr: Primitive = elementwise(
     lambda xp, y, df, t: _student(xp, df, t),
     names="df t",
     doc="Student's distribution function 1/2 + sign(t) I_z(1/2, df / 2) / 2, z = t^2 / (df + t^2).  Derivation: chain rule.",
-    cases=uniform((1, 6), (0.3, 3)),
+    cases=uniform((1, 6), (0.3, 3), slow=True),
 )
 stdtrit: Primitive = elementwise(
     sp.stdtrit,
@@ -265,7 +265,7 @@ stdtrit: Primitive = elementwise(
     lambda xp, t, df, p: 1 / _student(xp, df, t),
     names="df p",
     doc="t with stdtr(df, t) = p.  Derivation: inverse function.",
-    cases=uniform((1, 6), (0.6, 0.9)),
+    cases=uniform((1, 6), (0.6, 0.9), slow=True),
 )
 _MOST = 0.99e10  # where, to rounding, SciPy's search for the degrees of freedom ends
 stdtridf: Primitive = elementwise(
@@ -274,7 +274,7 @@ stdtridf: Primitive = elementwise(
     lambda xp, df, p, t: xp.where(df >= _MOST, 0.0, -_student(xp, df, t) / _student_df(xp, df, t)),
     names="p t",
     doc="df with stdtr(df, t) = p; SciPy's limit, 1e10, and constant, where no df has it.  Derivation: inverse function.",
-    cases=uniform((0.76, 0.8), (0.9, 1.0)),
+    cases=uniform((0.76, 0.8), (0.9, 1.0), slow=True),
 )
 _TRIALS = "the number of trials is an integer"
 bdtr: Primitive = elementwise(
@@ -338,7 +338,7 @@ btdtria: Primitive = elementwise(
     lambda xp, a, p, b, x: -_i(a, b, x) / _i_a(a, b, x),
     names="p b x",
     doc="a with I_x(a, b) = p.  Derivation: inverse function.",
-    cases=uniform((0.2, 0.8), (0.5, 3), (0.3, 0.7)),
+    cases=uniform((0.2, 0.8), (0.5, 3), (0.3, 0.7), slow=True),
 )
 btdtrib: Primitive = elementwise(
     sp.btdtrib,
@@ -347,7 +347,7 @@ btdtrib: Primitive = elementwise(
     lambda xp, b, a, p, x: -_i(a, b, x) / _i_b(a, b, x),
     names="a p x",
     doc="b with I_x(a, b) = p.  Derivation: inverse function.",
-    cases=uniform((0.5, 3), (0.2, 0.8), (0.3, 0.7)),
+    cases=uniform((0.5, 3), (0.2, 0.8), (0.3, 0.7), slow=True),
 )
 
 

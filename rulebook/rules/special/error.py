@@ -73,6 +73,7 @@ faddeeva_order: Primitive = elementwise(
     _faddeeva.faddeeva,
     lambda xp, y, z, n: faddeeva_order(z, n=n + 1),
     name="faddeeva_order",
+    out=complex,
     cases=[lambda rng: _faddeeva.case(rng.uniform(-2, 2, 3) + 1j * rng.uniform(-1, 2, 3))],
 )
 erfcx_order: Primitive = elementwise(

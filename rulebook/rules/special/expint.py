@@ -30,7 +30,7 @@ expi: Primitive = elementwise(
 expn: Primitive = elementwise(
     sp.expn,
     "the order is an integer",
-    lambda xp, y, n, x: xp.where(xp.equal(n, 0), -y * (1 + 1 / x), -expn(n - xp.greater(n, 0), x)),
+    lambda xp, y, n, x: xp.where(xp.equal(n, 0), -y * (1 + 1 / x), -expn(xp.where(xp.equal(n, 0), n, n - 1), x)),
     names="n x",
     doc="E_n, n >= 0.  Derivation: E_n' = -E_(n-1) (DLMF 8.19.13), E_0 = exp(-x) / x.",
     cases=[*uniform(3, (0.3, 3)), lambda rng: (np.array([0, 1, 4]), rng.uniform(0.3, 3, 3))],

@@ -59,7 +59,7 @@ def _polynomial(name: str, names: str, slope: Any, text: str, *parameters: int, 
 eval_jacobi: Primitive = _polynomial(
     "eval_jacobi",
     "n alpha beta x",
-    lambda n, k, a, b, x: (n + a + b + 1) / 2 * eval_jacobi(k, a + 1, b + 1, x),
+    lambda n, k, a, b, x: (n + a + b + 1) * eval_jacobi(k, a + 1, b + 1, x) / 2,
     "(n + alpha + beta + 1) / 2 P_(n-1)^(alpha+1, beta+1) (DLMF 18.9.15)",
     1,
     2,
@@ -81,24 +81,24 @@ eval_gegenbauer: Primitive = _polynomial(
 )
 eval_chebyt: Primitive = _polynomial("eval_chebyt", "n x", lambda n, k, x: n * eval_chebyu(k, x), "n U_(n-1) (DLMF 18.9.21)")
 eval_chebyu: Primitive = _polynomial(
-    "eval_chebyu", "n x", lambda n, k, x: 2 * eval_gegenbauer(k, 2.0, x), "2 C_(n-1)^(2) (DLMF 18.7.4, 18.9.19)"
+    "eval_chebyu", "n x", lambda n, k, x: 2 * eval_gegenbauer(k, 2, x), "2 C_(n-1)^(2) (DLMF 18.7.4, 18.9.19)"
 )
 eval_chebyc: Primitive = _polynomial("eval_chebyc", "n x", lambda n, k, x: n * eval_chebys(k, x), "n S_(n-1)")
-eval_chebys: Primitive = _polynomial("eval_chebys", "n x", lambda n, k, x: eval_gegenbauer(k, 2.0, x / 2), "C_(n-1)^(2)(x / 2)")
+eval_chebys: Primitive = _polynomial("eval_chebys", "n x", lambda n, k, x: eval_gegenbauer(k, 2, x / 2), "C_(n-1)^(2)(x / 2)")
 eval_sh_chebyt: Primitive = _polynomial("eval_sh_chebyt", "n x", lambda n, k, x: 2 * n * eval_chebyu(k, 2 * x - 1), "2 n U_(n-1)(2 x - 1)")
 eval_sh_chebyu: Primitive = _polynomial(
-    "eval_sh_chebyu", "n x", lambda n, k, x: 4 * eval_gegenbauer(k, 2.0, 2 * x - 1), "4 C_(n-1)^(2)(2 x - 1)"
+    "eval_sh_chebyu", "n x", lambda n, k, x: 4 * eval_gegenbauer(k, 2, 2 * x - 1), "4 C_(n-1)^(2)(2 x - 1)"
 )
 eval_legendre: Primitive = _polynomial(
-    "eval_legendre", "n x", lambda n, k, x: (n + 1) / 2 * eval_jacobi(k, 1.0, 1.0, x), "(n + 1) / 2 P_(n-1)^(1, 1) (DLMF 18.9.15)"
+    "eval_legendre", "n x", lambda n, k, x: (n + 1) * eval_jacobi(k, 1, 1, x) / 2, "(n + 1) / 2 P_(n-1)^(1, 1) (DLMF 18.9.15)"
 )
 eval_sh_legendre: Primitive = _polynomial(
-    "eval_sh_legendre", "n x", lambda n, k, x: (n + 1) * eval_jacobi(k, 1.0, 1.0, 2 * x - 1), "(n + 1) P_(n-1)^(1, 1)(2 x - 1)"
+    "eval_sh_legendre", "n x", lambda n, k, x: (n + 1) * eval_jacobi(k, 1, 1, 2 * x - 1), "(n + 1) P_(n-1)^(1, 1)(2 x - 1)"
 )
 eval_genlaguerre: Primitive = _polynomial(
     "eval_genlaguerre", "n alpha x", lambda n, k, a, x: -eval_genlaguerre(k, a + 1, x), "-L_(n-1)^(alpha+1) (DLMF 18.9.23)", 1
 )
-eval_laguerre: Primitive = _polynomial("eval_laguerre", "n x", lambda n, k, x: -eval_genlaguerre(k, 1.0, x), "-L_(n-1)^(1) (DLMF 18.9.23)")
+eval_laguerre: Primitive = _polynomial("eval_laguerre", "n x", lambda n, k, x: -eval_genlaguerre(k, 1, x), "-L_(n-1)^(1) (DLMF 18.9.23)")
 eval_hermite: Primitive = _polynomial(
     "eval_hermite", "n x", lambda n, k, x: 2 * n * eval_hermite(k, x), "2 n H_(n-1) (DLMF 18.9.25)", integer=True
 )
