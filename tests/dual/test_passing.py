@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import copy
 import functools
 import importlib
 import math
@@ -16,12 +17,17 @@ import numpy as np
 import pytest
 
 import rulebook as rb
+from rulebook import trees
 from rulebook.dual import Dual, DualArray, live
 from rulebook.dual.drivers import seed
 from rulebook.dual.errors import DroppedTangentError
 from rulebook.dual.tags import new_tag
 from rulebook.dual.third_party import passing
 from rulebook.dual.third_party.code import calls_float
+from rulebook.dual.third_party.coercions import coercions
+from rulebook.dual.third_party.lists import dispatching
+from rulebook.dual.third_party.scalars import functions_of_math
+from tests.dual.test_no_silent_drop import STEPS, _calls, _drops, _try, _wrong
 
 X = np.array([0.4, 0.7, 1.2])
 
@@ -86,8 +92,8 @@ def test_coercions(name):
     x, s = _dual(X), _dual(0.5)
     with passing():
         coerce = getattr(np, name)
-        for value, shape in ((x, (3,)), (s, ()), (X, (3,))):
-            assert np.shape(coerce(value)) == shape
+        for value, plain in ((x, X), (s, 0.5), (X, X)):
+            assert np.shape(coerce(value)) == coerce(plain).shape
         assert type(coerce(x)) is DualArray and type(coerce(X)) is np.ndarray
         assert coerce(x, np.float32).dtype == np.float32
         if name != "require":
@@ -451,3 +457,41 @@ def test_writes_into_a_buffer_without_axes(write):
 
     with passing():
         assert rb.derivative(fill, engine="dual")(0.5) == 1.0
+
+
+def _in_the_mode(home, name):
+    fn = getattr(home, name)
+
+    def call(*args):
+        with live.turned_on():
+            return fn(*args)
+
+    call.__name__ = name
+    return call
+
+
+def _replaced(numpy):
+    """Module and name of each function that the mode replaces, and the calls to try."""
+    of_lists = [args for args in _calls() if any(isinstance(a, (list, tuple)) for a in args)]
+    of_one = [args for args in _calls() if len(args) == 1 or not isinstance(args[1], np.ndarray)]
+    for fn in (*coercions(), numpy.full, numpy.full_like):
+        yield np, fn.__name__, list(_calls())
+    for fn in dispatching(numpy):
+        yield np, fn.__name__, of_lists
+    for fn in functions_of_math():
+        yield math, fn.__name__, of_one
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_no_plain_float_comes_out_of_what_is_replaced():
+    tried = 0
+    with passing(), live.suspended():
+        for home, name, calls in _replaced(sys.modules["numpy"]):
+            fn = _in_the_mode(home, name)
+            for args in calls if name not in STEPS | {"trim_zeros"} else ():  # which gives a list for a list
+                if any(isinstance(v, (Dual, DualArray)) for v in trees.flatten(args)[0]):
+                    made, tried = _try(fn, copy.deepcopy(args))[1], tried + 1
+                    assert not (made and _drops(fn, args)), (name, args)
+                    wrong = made and _wrong(fn, args)
+                    assert not wrong, (name, args, wrong)
+    assert tried > 2000

@@ -16,6 +16,8 @@ from rulebook.dual.scalar import Dual, stack
 
 __all__ = ["coercions", "gathered", "refused"]
 
+_WITH_AXES = (np.ascontiguousarray, np.asfortranarray)  # give a number an axis
+
 
 def refused(error: Exception) -> bool:
     """Whether an error is our refusal, or NumPy's that it caused: "setting an array element with a sequence"."""
@@ -64,7 +66,7 @@ def _coercion(original: Callable[..., Any], copies: bool) -> Callable[..., Any]:
         else:
             x, copies_now = args[0], kwargs.get("copy", copies)
         dtype = args[1] if len(args) > 1 else kwargs.get("dtype")
-        return _through(x, dtype, copies_now, kwargs.get("ndmin", 0))
+        return _through(x, dtype, copies_now, kwargs.get("ndmin", 1 if original in _WITH_AXES else 0))
 
     return coerce
 
