@@ -182,6 +182,11 @@ def test_a_product_with_zeros():
     both_are(rn.prod, [0.0, 0.0, 3.0], [0, 0, 0])
     both_are(rn.cumprod, [2.0, 0.0, 3.0], [1, 2 + 6, 0])
     assert rb.hessian(rn.prod, engine="autograd")(np.array([0.0, 0.0, 3.0]))[0, 1] == 3
+    assert rb.hessian(lambda x: rn.cumprod(x)[2], engine="autograd")(np.array([2.0, 0.0, 0.0])).tolist() == [
+        [0, 0, 0],
+        [0, 0, 2],
+        [0, 2, 0],
+    ]
 
 
 def test_powers_at_zero():
@@ -272,6 +277,20 @@ def test_numpys_own_functions_meet_duals():
     np.testing.assert_allclose(d(lambda a, b: np.linalg.lstsq(a, b)[0], B.T, V), 0, atol=1e-12)
     with pytest.raises(rb.RuleMissingError, match="hermitian=True"):
         d(lambda a: np.linalg.svd(a, hermitian=True), A)
+
+
+@pytest.mark.parametrize("engine", ["jax", "torch"])
+def test_policies_where_other_engines_have_others(engine):
+    pytest.importorskip(engine)
+    slope = lambda f, *args, i=0: np.asarray(rb.grad(lambda *x: rn.sum(f(*x)), engine=engine, argnums=i)(*map(np.asarray, args)))
+    assert slope(rn.abs, [0.0]) == 0
+    assert slope(rn.fabs, [0.0]) == 0
+    assert slope(rn.hypot, [0.0], [0.0]) == 0
+    assert slope(rn.power, [0.0], [0.0]) == 0
+    assert slope(rn.logaddexp, [-np.inf], [-np.inf], i=1) == 1
+    assert slope(rn.std, [2.0, 2.0]).tolist() == [0, 0]
+    assert slope(rn.prod, [2.0, 0.0]).tolist() == [0, 2]
+    assert slope(rn.max, [2.0, 2.0]).tolist() == [0.5, 0.5]
 
 
 def test_on_tensors_and_traced_arrays():

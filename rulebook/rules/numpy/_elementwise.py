@@ -168,7 +168,8 @@ rad2deg = _one(np.rad2deg, "Radians as degrees.", lambda xp, y, x: 180 / math.pi
 radians = _one(np.radians, "Degrees as radians.", lambda xp, y, x: math.pi / 180, _REAL, ("jax", "autograd"))
 degrees = _one(np.degrees, "Radians as degrees.", lambda xp, y, x: 180 / math.pi, _REAL, ("jax", "autograd"))
 radians.native["torch"], degrees.native["torch"] = "deg2rad", "rad2deg"
-fabs = _one(np.fabs, "The absolute value; its slope at 0 is 0.", lambda xp, y, x: xp.sign(x), (*_REAL, normal((3,))))
+# JAX's abs has slope 1 at 0; autograd has no JVP of cbrt, positive, fmod, hypot and copysign, and its sinc is NaN at 0.
+fabs = _one(np.fabs, "The absolute value; its slope at 0 is 0.", lambda xp, y, x: xp.sign(x), (*_REAL, normal((3,))), ("torch", "autograd"))
 
 add = _two(np.add, "a + b.", lambda xp, y, a, b: 1.0, lambda xp, y, a, b: 1.0, _PAIRS)
 subtract = _two(np.subtract, "a - b.", lambda xp, y, a, b: 1.0, lambda xp, y, a, b: -1.0, _PAIRS)
@@ -179,7 +180,7 @@ divide = true_divide = _two(np.divide, "a / b.", lambda xp, y, a, b: 1 / b, lamb
 def _base(xp: Any, y: Any, a: Any, b: Any) -> Any:
     """b a^(b - 1); 0 where b is."""
     zero = b == 0
-    return xp.where(zero, 0.0, b * a ** xp.where(zero, 1.0, b - 1))
+    return xp.where(zero, 0.0, b * power(a, xp.where(zero, 1.0, b - 1)))
 
 
 def _exponent(xp: Any, y: Any, a: Any, b: Any) -> Any:
@@ -188,8 +189,9 @@ def _exponent(xp: Any, y: Any, a: Any, b: Any) -> Any:
     return xp.where(zero, 0.0, y * xp.log(xp.where(zero, 1.0, a)))
 
 
-power = pow = _two(np.power, "a to the power b.", _base, _exponent, _PAIRS)  # NumPy's name
-float_power = _two(np.float_power, "a to the power b, in double precision.", _base, _exponent, _PAIR, ("jax",))
+# JAX's power has NaN at 0**0, and at 0**1 to second order.
+power = pow = _two(np.power, "a to the power b.", _base, _exponent, _PAIRS, ("torch", "autograd"))
+float_power = _two(np.float_power, "a to the power b, in double precision.", _base, _exponent, _PAIR, ())
 float_power.native["torch"] = "power"
 
 
@@ -227,19 +229,20 @@ fmin = _two(np.fmin, "The smaller; NaN counts only where both are.", _wins, _sec
 copysign = _two(
     np.copysign, "|a| with the sign of b.", lambda xp, y, a, b: xp.sign(a) * xp.sign(y), lambda xp, y, a, b: 0.0 * y, engines=("jax",)
 )
+# Those of the engines are NaN where both arguments are infinite.
 logaddexp = _two(
     np.logaddexp,
     "log(exp(a) + exp(b)).",
     lambda xp, y, a, b: _share(xp, y, a),
     lambda xp, y, a, b: _share(xp, y, b),
-    engines=("jax",),
+    engines=(),
 )
 logaddexp2 = _two(
     np.logaddexp2,
     "log2(2^a + 2^b).",
     lambda xp, y, a, b: _share(xp, y * _LN2, a * _LN2),
     lambda xp, y, a, b: _share(xp, y * _LN2, b * _LN2),
-    engines=("jax",),
+    engines=(),
 )
 
 
@@ -317,6 +320,7 @@ absolute = abs = _split(  # NumPy's name
     "The absolute value; its slope at 0 is 0.",
     lambda xp, y, x, x_dot: xp.real(xp.conj(_unit(xp, y, x)) * x_dot),
     lambda xp, y, x, y_bar: _unit(xp, y, x) * y_bar,
+    ("torch", "autograd"),
 )
 conjugate = conj = _split(
     np.conjugate, "The complex conjugate.", lambda xp, y, x, x_dot: xp.conj(x_dot), lambda xp, y, x, y_bar: xp.conj(y_bar)

@@ -195,7 +195,8 @@ def _without(x: Any) -> Any:
     """J[..., k, i] = dy_k / dx_i of running products along the last axis, in n^2 numbers."""
     xp, n = rb.xp(x), x.shape[-1]
     later = np.arange(n)[:, None] > np.arange(n)  # k > i
-    after = cumprod(xp.where(later, x[..., :, None], 1.0), axis=-2)
+    factors = x[..., :, None] + xp.zeros_like(x)[..., None, :]  # repeated first: autograd's where does not sum broadcast axes
+    after = cumprod(xp.where(later, factors, 1.0), axis=-2)
     return xp.where(np.tri(n, dtype=bool), after * _before(x)[..., None, :], 0.0)
 
 
