@@ -319,7 +319,7 @@ def _extended(x: Any, by: Sequence[int], boundary: str, fillvalue: Any) -> Any:
             x = _along.joined([edge, x, edge], axis)
         else:
             where = where % n if boundary in ("wrap", "circular") else np.minimum(where % (2 * n), 2 * n - 1 - where % (2 * n))
-            x = xp.take(x, xp.asarray(where), axis=axis)
+            x = x[xp.asarray(where)] if axis == 0 else x[:, xp.asarray(where)]
     return x
 
 

@@ -103,8 +103,7 @@ def tf2zpk(b: Any, a: Any) -> tuple[Any, Any, Any]:
         array([0.5+0.j])
     """
     b, a = (_along.rank_up(_along.floating(c), 1) for c in (b, a))
-    b, a = b / a[0], a / a[0]
-    return _roots(b / b[0]), _roots(a), b[0]
+    return _roots(b), _roots(a), b[0] / a[0]
 
 
 def _roots(c: Any) -> Any:
