@@ -156,7 +156,7 @@ def lstsq(
         lapack_driver: "gelsd", "gelsy" (no residues and no singular values) or "gelss".
 
     Returns:
-        (x, residues, rank, s).  The residues are empty for m <= n; a matrix with m > n has to be of rank n in a compiled program.
+        (x, residues, rank, s).  The residues are empty for m <= n; for m > n they are given for a deficient rank too.
 
     Raises:
         numpy.linalg.LinAlgError: in a rule, singular values are cut off that are not zero.
@@ -175,14 +175,16 @@ def lstsq(
     """
     out = _lstsq_spec(a, b, lapack_driver=lapack_driver)
     a, b = like(a, b)
-    run = lambda p, q: _one(scipy_linalg().lstsq(p, q, cond=cond, check_finite=check_finite, lapack_driver=lapack_driver), out)
+    run = lambda p, q: _one(p, q, scipy_linalg().lstsq(p, q, cond=cond, check_finite=check_finite, lapack_driver=lapack_driver), out)
     found = stacked(run, out[:3] if out[3] is None else out, a, b, core=(2, 1 if b.ndim == 1 else 2))
     return found if out[3] is not None else (*found, None)
 
 
-def _one(found: Any, out: Any) -> Any:
+def _one(a: Any, b: Any, found: Any, out: Any) -> Any:
     x, left, rank, s = found
     left = np.real(np.asarray(left)).astype(out[1].dtype)
+    if not left.size and len(a) > a.shape[-1] and s is not None:  # of deficient rank: SciPy gives none, and the shape would hang on values
+        left = np.sum(np.abs(b - a @ x) ** 2, axis=0).astype(out[1].dtype)
     kept = x.astype(out[0].dtype, copy=False), left, np.asarray(rank, np.int32)
     return kept if out[3] is None else (*kept, s)
 
@@ -195,10 +197,9 @@ def _parts(y: Any, primals: Any, cond: Any, columns: Columns) -> tuple[Any, Any,
     return cut_cleanly(a, rtol=cut), pinv(a, rtol=cut), x, b - a @ x
 
 
-def _has_residues(y: Any, columns: Columns) -> bool:
-    """There are none where the rank is lower than the number of columns, or the number of rows is not higher."""
-    vector_shape = y[0].shape[:-1]
-    return bool(y[1].shape == (vector_shape if columns.vector else y[0].shape[:-2] + y[0].shape[-1:]) and 0 not in y[1].shape)
+def _has_residues(y: Any, a: Any) -> bool:
+    """There are none where the number of rows is not higher, or from "gelsy"."""
+    return bool(a.shape[-2] > a.shape[-1] and y[3] is not None)
 
 
 @rb.pushforward(lstsq)
@@ -211,7 +212,7 @@ def _(y: Any, primals: Any, tangents: Any, *, cond: Any, **_: Any) -> Any:
     outside = turned @ (adjoint(inverse) @ x)
     x_dot = inverse @ (moved + adjoint(inverse) @ (turned @ r)) + outside - inverse @ (a @ outside)
     left_dot = xp.real(2 * xp.sum(xp.conj(r) * moved, axis=-2))
-    left_dot = columns.back(left_dot) if _has_residues(y, columns) else None
+    left_dot = columns.back(left_dot) if _has_residues(y, a) else None
     s_dot = None
     if y[3] is not None:
         u, _, vh = svd(a, full_matrices=False)
@@ -226,7 +227,7 @@ def _(y: Any, primals: Any, y_bar: Any, *, cond: Any, **_: Any) -> Any:
     x_bar, left_bar, s_bar = columns.matrix(y_bar[0]), y_bar[1], y_bar[3]
     b_bar = adjoint(inverse) @ x_bar
     a_bar = r @ adjoint(inverse @ b_bar) + adjoint(inverse) @ x @ adjoint(x_bar - inverse @ (a @ x_bar))
-    if _has_residues(y, columns):
+    if _has_residues(y, a):
         b_bar = b_bar + 2 * r * columns.matrix(left_bar)[..., None, :]
     a_bar = a_bar - b_bar @ adjoint(x)
     if s_bar is not None:
