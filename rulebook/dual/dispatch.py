@@ -69,13 +69,14 @@ def _with_options(ufunc: Any, found: Any, inputs: tuple[Any, ...], kwargs: dict[
         return give(name, ufunc(*inputs, **kwargs), out)
     where = kwargs.pop("where", True)
     dtype = kwargs.pop("dtype", None)
-    for option in ("casting", "order", "subok"):
+    casting = kwargs.pop("casting", "same_kind")
+    for option in ("order", "subok"):
         kwargs.pop(option, None)
     for option in ("signature", "sig"):
         if kwargs.get(option) is not None:
             raise unsupported(name, f"{option}=", "use dtype=")
     if dtype is not None and ufunc not in registry.STEPS:
-        inputs = tuple(_cast(x, np.dtype(dtype)) for x in inputs)
+        inputs = tuple(_cast(name, x, np.dtype(dtype), casting) for x in inputs)
     if where is True:
         return found(*inputs, **kwargs)
     with np.errstate(all="ignore"):  # of elements that are not asked for
@@ -83,7 +84,9 @@ def _with_options(ufunc: Any, found: Any, inputs: tuple[Any, ...], kwargs: dict[
     return _where(name, where, y, out)
 
 
-def _cast(x: Any, dtype: Any) -> Any:
+def _cast(name: str, x: Any, dtype: Any, casting: str) -> Any:
+    if hasattr(x, "dtype") and dtype.kind in "fc" and not np.can_cast(x.dtype, dtype, casting):  # type: ignore[arg-type]
+        raise TypeError(f"Cannot cast ufunc {name!r} input from {x.dtype!r} to {dtype!r} with casting rule {casting!r}")
     return x.astype(dtype) if hasattr(x, "astype") else np.asarray(x).astype(dtype)[()]
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from rulebook.dual.array import DualArray
-from rulebook.dual.errors import unsupported
+from rulebook.dual.errors import counts_differ, unsupported
 from rulebook.dual.identity import add_diagonal, is_identity
 from rulebook.dual.parts import check_kind, join, primal, tag_of, tangent
 from rulebook.dual.registry import UFUNCS
@@ -90,6 +90,8 @@ def _accumulate(total: Any, t: Any, fresh: bool, t_fresh: bool) -> tuple[Any, bo
     """total + t, in place where one is a temporary: above 128 KiB new memory costs a page fault per 4 KiB."""
     if type(total) is np.ndarray and type(t) is np.ndarray and total.shape == t.shape and total.dtype == t.dtype and (fresh or t_fresh):
         return np.add(total, t, out=total if fresh else t), True
+    if total.shape[0] != t.shape[0]:
+        raise counts_differ(total.shape[0], t.shape[0])
     return total + t, True
 
 
@@ -129,15 +131,24 @@ def operand(x: Any, tag: int) -> Any:
         return x.p if x.tag == tag else x
     if type(x) is list or type(x) is tuple:
         x = np.asarray(x)
-    if type(x) is np.ndarray and x.dtype.kind in "iubO":
+    if type(x) is np.ndarray and x.dtype.kind in "iubOmM":
         if x.dtype.kind == "O":
             raise unsupported("An operation with a dual", "an array of objects", "gather it with np.stack(list(x)), or .astype(float)")
+        _no_time(x)
         return x.astype(np.result_type(x.dtype, np.float16))  # exact, and promotes as the integers do
     check_kind(x)
+    if isinstance(x, (np.timedelta64, np.datetime64)):
+        _no_time(x)
     p = primal(x, tag)
     if p is not x and type(p) is float:  # a Python float would take the precision of a float32 operand
         return np.float64(p)
     return p
+
+
+def _no_time(x: Any) -> None:
+    """Refuse times, which are whole numbers of a unit and so have no tangents."""
+    if x.dtype.kind in "mM":
+        raise unsupported("An operation with a dual", f"times ({x.dtype})", "divide by a unit first, as in t / np.timedelta64(1, 's')")
 
 
 def _complex(y: Any) -> bool:

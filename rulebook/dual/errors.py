@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import sys
 import types
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NoReturn
+
+import numpy as np
 
 from rulebook.errors import RulebookError, RuleMissingError
 from rulebook.native import counterpart
 
-__all__ = ["DroppedTangentError", "describe", "dropped", "missing", "unsupported"]
+__all__ = ["DroppedTangentError", "counts_differ", "describe", "dropped", "missing", "refuse_subclasses", "unsupported"]
 
 
 class DroppedTangentError(RulebookError, TypeError):
@@ -71,3 +73,24 @@ def missing(name: str, method: str = "") -> RuleMissingError:
 def unsupported(name: str, option: str, do: str) -> RuleMissingError:
     """The error for an option of a NumPy function that the rule does not cover."""
     return RuleMissingError(f"{name} (engine dual), {option}.", "options that the rule covers", option, do)
+
+
+def counts_differ(k: int, other: int) -> DroppedTangentError:
+    """The error for duals of one derivative call with different numbers of tangents."""
+    return DroppedTangentError(
+        "An operation on duals of one derivative call (engine dual).",
+        "the same number of tangents in each",
+        f"{k} and {other}",
+        "make the duals of a call with as many tangents each",
+    )
+
+
+def refuse_subclasses(types: Iterable[type]) -> None:
+    """Refuse np.matrix, masked arrays and other subclasses of arrays, whose operators mean something else.
+
+    Raises:
+        RuleMissingError: one is among the types.
+    """
+    for kind in types:
+        if issubclass(kind, np.ndarray) and kind is not np.ndarray:
+            raise unsupported("An operation with a dual", f"a {kind.__name__}", "convert it with np.asarray first")

@@ -95,8 +95,8 @@ def _step(start: Any, stop: Any, num: int, endpoint: bool) -> tuple[Any, Any, An
         raise ValueError(f"Number of samples, {num}, must be non-negative.")
     start, stop = lift(start), lift(stop)
     n = int(num) - 1 if endpoint else int(num)
-    share = np.arange(int(num)) / n if n > 0 else np.zeros(int(num))
-    share = share.astype(np.zeros((), np.result_type(start, stop, 1.0)).real.dtype)
+    dtype = np.zeros((), np.result_type(start, stop, 1.0)).real.dtype
+    share = (np.arange(int(num)).astype(np.result_type(dtype, np.float64)) / max(n, 1)).astype(dtype)
     room = max(np.ndim(start), np.ndim(stop))
     return start, stop, np.reshape(share, (-1, *(1,) * room)), n
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from rulebook.dual.errors import DroppedTangentError, describe, dropped
+from rulebook.dual.errors import DroppedTangentError, describe, dropped, refuse_subclasses
 from rulebook.dual.methods import Methods
 from rulebook.dual.scalar import Dual, dual, number, stack
 
@@ -83,6 +83,8 @@ class Indexed(Methods):
 
             value = lift(value)
             tag = getattr(value, "tag", 0)
+        if isinstance(value, np.ndarray) and type(value) is not np.ndarray:
+            refuse_subclasses((type(value),))
         if tag and value.dtype.kind == "c" and self.dtype.kind != "c":
             dropped("A write of a complex value into a real array", value, "make the buffer complex, or write value.real")
         if tag > self.tag:

@@ -13,7 +13,7 @@ import numpy as np
 
 from rulebook.dual import registry
 from rulebook.dual.dispatch import run_function, run_ufunc
-from rulebook.dual.errors import DroppedTangentError, dropped
+from rulebook.dual.errors import DroppedTangentError, dropped, refuse_subclasses
 from rulebook.dual.tags import is_directional
 
 __all__ = ["Methods", "primal_only"]
@@ -82,6 +82,8 @@ class Methods:
         return run_ufunc(ufunc, method, inputs, kwargs)
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        if len(types) > 1:
+            refuse_subclasses(types)
         return run_function(self, func, args, kwargs)
 
     # -- refusals ----------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from rulebook.dual.array import DualArray
-from rulebook.dual.errors import unsupported
+from rulebook.dual.errors import refuse_subclasses
 from rulebook.dual.scalar import Dual, dual, number, stack
 
 __all__ = ["check_kind", "expand", "is_dual", "join", "peel", "primal", "stack", "tag_of", "tangent", "top", "values"]
@@ -100,7 +100,7 @@ def check_kind(y: Any) -> None:
         RuleMissingError: y is one.
     """
     if isinstance(y, np.ndarray) and type(y) is not np.ndarray:
-        raise unsupported("An operation with a dual", f"a {type(y).__name__}", "convert it with np.asarray first")
+        refuse_subclasses((type(y),))
 
 
 def _scalar_tangent(t: Any) -> Any:

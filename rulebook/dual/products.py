@@ -8,7 +8,7 @@ import numpy as np
 
 from rulebook.dual.array import DualArray
 from rulebook.dual.axes import lead
-from rulebook.dual.errors import unsupported
+from rulebook.dual.errors import counts_differ, unsupported
 from rulebook.dual.identity import is_identity
 from rulebook.dual.lifting import lift
 from rulebook.dual.parts import join, primal, tag_of, tangent
@@ -26,6 +26,8 @@ def bilinear(product: Any, x: Any, z: Any, on_left: Any, on_right: Any) -> Any:
         t = on_left(tangent(x, tag), b)
     if tag_of(z) == tag:
         right = on_right(a, tangent(z, tag))
+        if t is not None and t.shape[0] != right.shape[0]:
+            raise counts_differ(t.shape[0], right.shape[0])
         t = right if t is None else t + right
     return join(product(a, b), t, tag)
 

@@ -82,11 +82,14 @@ def _quantile(name: str, function: Any, skip: bool, per: float) -> Any:
         below = [v.p if tag_of(v) == tag else v for v in (a, q)]
         more = {} if weights is None else {"weights": weights}
         y = function(below[0], below[1], axis, None, False, method, flag(keepdims), **more)
-        t = _tangents(name, a, q, tag, (axis, method, weights, skip, per))
-        t = np.reshape(t, (t.shape[0], *np.shape(y))).astype(np.result_type(y))
-        return join(y, np.where(np.isnan(y), np.nan, t) if np.any(np.isnan(y)) else t, tag)
+        return _joined(y, _tangents(name, a, q, tag, (axis, method, weights, skip, per)), tag)
 
     return apply
+
+
+def _joined(y: Any, t: Any, tag: int) -> Any:
+    t = np.reshape(t, (t.shape[0], *np.shape(y))).astype(np.result_type(y))
+    return join(y, np.where(np.isnan(y), np.nan, t) if np.any(np.isnan(y)) else t, tag)
 
 
 def _tangents(name: str, a: Any, q: Any, tag: int, how: tuple[Any, ...]) -> Any:
@@ -151,8 +154,7 @@ rule(np.nanpercentile)(_quantile("np.nanpercentile", np.nanpercentile, True, 100
 def _median(name: str, function: Any, skip: bool) -> Any:
     def apply(a: Any, axis: Any = None, out: Any = None, overwrite_input: bool = False, keepdims: Any = False) -> Any:
         y = function(a.p, axis, None, False, flag(keepdims))
-        t = _tangents(name, a, 0.5, a.tag, (axis, "linear", None, skip, 1.0))
-        return join(y, np.reshape(t, (t.shape[0], *np.shape(y))).astype(np.result_type(y)), a.tag)
+        return _joined(y, _tangents(name, a, 0.5, a.tag, (axis, "linear", None, skip, 1.0)), a.tag)
 
     return apply
 

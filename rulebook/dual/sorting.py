@@ -72,7 +72,7 @@ def _unique(ar: Any, axis: Any, equal_nan: bool, sort: Any) -> tuple[Any, ...]:
     _, first, inverse, counts = found
     if axis is None:
         y = gather(ar, first)
-        moved = np.reshape(tangent(ar, ar.tag), (-1, ar.size))
+        moved = np.reshape(tangent(ar, ar.tag), (tangent(ar, ar.tag).shape[0], ar.size))
     else:
         y = np.take(ar, first, axis)
         moved = np.moveaxis(tangent(ar, ar.tag), axis % ar.ndim + 1, 1)
