@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 
 import rulebook as rb
-from rulebook.rules.numpy._products import convolve
+from rulebook.rules.numpy._convolution import convolve
 from rulebook.rules.numpy._reductions import sum
 from rulebook.rules.numpy._selection import where
 from rulebook.rules.numpy._support import plain
 from rulebook.rules.numpy.linalg._eigen import eigvals
-from rulebook.rules.numpy.linalg._solving import lstsq
+from rulebook.rules.numpy.linalg._least import lstsq
 
 __all__ = [
     "diff",

@@ -17,13 +17,12 @@ import numpy as np
 import rulebook as rb
 from rulebook.primitive import Primitive
 from rulebook.rules.numpy._cases import complex_normal, normal, uniform
-from rulebook.rules.numpy._support import is_complex, own, plain, stands
+from rulebook.rules.numpy._support import own, plain, stands
 
 __all__ = [
-    "abs",
-    "absolute",
+    "ALL",
+    "Partial",
     "add",
-    "angle",
     "arccos",
     "arccosh",
     "arcsin",
@@ -33,8 +32,6 @@ __all__ = [
     "arctanh",
     "cbrt",
     "clip",
-    "conj",
-    "conjugate",
     "copysign",
     "cos",
     "cosh",
@@ -50,7 +47,6 @@ __all__ = [
     "fmin",
     "fmod",
     "hypot",
-    "imag",
     "ldexp",
     "log",
     "log1p",
@@ -58,6 +54,7 @@ __all__ = [
     "log10",
     "logaddexp",
     "logaddexp2",
+    "make",
     "maximum",
     "minimum",
     "mod",
@@ -69,7 +66,6 @@ __all__ = [
     "power",
     "rad2deg",
     "radians",
-    "real",
     "reciprocal",
     "remainder",
     "sin",
@@ -84,16 +80,30 @@ __all__ = [
 ]
 
 Partial = Callable[..., Any]
-_ALL = ("jax", "torch", "autograd")
+
+
+ALL = ("jax", "torch", "autograd")
+
+
 _LN2, _LN10 = math.log(2.0), math.log(10.0)
+
+
 _REAL = (uniform(0.2, 0.8, (3,)), uniform(0.2, 0.8, ()), lambda rng: rb.case(rng.uniform(0.2, 0.8, size=3).astype(np.float32)))
+
+
 _BOTH = (*_REAL, complex_normal((2,)))
+
+
 _ABOVE = (uniform(1.2, 3.0, (3,)), complex_normal((2,)))
+
+
 _PAIR = (uniform(0.2, 3.0, (2, 3), (3,)), uniform(0.2, 3.0, (), (2,)))
+
+
 _PAIRS = (*_PAIR, complex_normal((2,), (2,)))
 
 
-def _make(function: Any, doc: str, cases: Sequence[Any], engines: Sequence[str], names: str) -> Primitive:
+def make(function: Any, doc: str, cases: Sequence[Any], engines: Sequence[str], names: str) -> Primitive:
     """The primitive of a ufunc; its name is that of the ufunc."""
     path = function.__name__
     other = _OTHER.get(path, path)
@@ -115,18 +125,16 @@ def _named(xp: Any, function: Any, name: str) -> Any:
     return function if xp.__name__ == "numpy" else getattr(xp, name)
 
 
-def _one(function: Any, doc: str, partial: Partial, cases: Sequence[Any] = _BOTH, engines: Sequence[str] = _ALL) -> Primitive:
+def _one(function: Any, doc: str, partial: Partial, cases: Sequence[Any] = _BOTH, engines: Sequence[str] = ALL) -> Primitive:
     """A function of one argument, real or holomorphic."""
-    f = _make(function, doc, cases, engines, "x")
+    f = make(function, doc, cases, engines, "x")
     rb.scalar_rule(f)(lambda y, x: (partial(rb.xp(y, x), y, x),))
     return f
 
 
-def _two(
-    function: Any, doc: str, first: Partial, second: Partial, cases: Sequence[Any] = _PAIR, engines: Sequence[str] = _ALL
-) -> Primitive:
+def _two(function: Any, doc: str, first: Partial, second: Partial, cases: Sequence[Any] = _PAIR, engines: Sequence[str] = ALL) -> Primitive:
     """A function of two arguments, real or holomorphic."""
-    f = _make(function, doc, cases, engines, "a b")
+    f = make(function, doc, cases, engines, "a b")
 
     def rule(y: Any, a: Any, b: Any) -> Any:
         xp = rb.xp(y, a, b)
@@ -137,43 +145,110 @@ def _two(
 
 
 sin = _one(np.sin, "The sine.", lambda xp, y, x: xp.cos(x))
+
+
 cos = _one(np.cos, "The cosine.", lambda xp, y, x: -xp.sin(x))
+
+
 tan = _one(np.tan, "The tangent.", lambda xp, y, x: 1 + y * y)
+
+
 arcsin = _one(np.arcsin, "The inverse sine.", lambda xp, y, x: 1 / xp.sqrt(1 - x * x))
+
+
 arccos = _one(np.arccos, "The inverse cosine.", lambda xp, y, x: -1 / xp.sqrt(1 - x * x))
+
+
 arctan = _one(np.arctan, "The inverse tangent.", lambda xp, y, x: 1 / (1 + x * x))
+
+
 sinh = _one(np.sinh, "The hyperbolic sine.", lambda xp, y, x: xp.cosh(x))
+
+
 cosh = _one(np.cosh, "The hyperbolic cosine.", lambda xp, y, x: xp.sinh(x))
+
+
 tanh = _one(np.tanh, "The hyperbolic tangent.", lambda xp, y, x: 1 - y * y)
+
+
 arcsinh = _one(np.arcsinh, "The inverse hyperbolic sine.", lambda xp, y, x: 1 / xp.sqrt(x * x + 1))
+
+
 arccosh = _one(
     np.arccosh, "The inverse hyperbolic cosine.", lambda xp, y, x: 1 / (xp.sqrt(x - 1) * xp.sqrt(x + 1)), _ABOVE, ("jax", "torch")
 )
+
+
 arctanh = _one(np.arctanh, "The inverse hyperbolic tangent.", lambda xp, y, x: 1 / (1 - x * x))
+
+
 exp = _one(np.exp, "The exponential.", lambda xp, y, x: y)
+
+
 exp2 = _one(np.exp2, "2 to the power x.", lambda xp, y, x: y * _LN2)
+
+
 expm1 = _one(np.expm1, "exp(x) - 1.", lambda xp, y, x: y + 1)
+
+
 log = _one(np.log, "The natural logarithm.", lambda xp, y, x: 1 / x)
+
+
 log2 = _one(np.log2, "The logarithm to base 2.", lambda xp, y, x: 1 / (x * _LN2))
+
+
 log10 = _one(np.log10, "The logarithm to base 10.", lambda xp, y, x: 1 / (x * _LN10))
+
+
 log1p = _one(np.log1p, "log(1 + x).", lambda xp, y, x: 1 / (1 + x))
+
+
 sqrt = _one(np.sqrt, "The square root.", lambda xp, y, x: 0.5 / y)
+
+
 cbrt = _one(np.cbrt, "The real cube root.", lambda xp, y, x: 1 / (3 * y * y), _REAL, ("jax",))
+
+
 square = _one(np.square, "x * x.", lambda xp, y, x: 2 * x)
+
+
 reciprocal = _one(np.reciprocal, "1 / x.", lambda xp, y, x: -y * y)
+
+
 negative = _one(np.negative, "-x.", lambda xp, y, x: -1.0)
+
+
 positive = _one(np.positive, "x.", lambda xp, y, x: 1.0, engines=("jax", "torch"))
+
+
 deg2rad = _one(np.deg2rad, "Degrees as radians.", lambda xp, y, x: math.pi / 180, _REAL)
+
+
 rad2deg = _one(np.rad2deg, "Radians as degrees.", lambda xp, y, x: 180 / math.pi, _REAL)
+
+
 radians = _one(np.radians, "Degrees as radians.", lambda xp, y, x: math.pi / 180, _REAL, ("jax", "autograd"))
+
+
 degrees = _one(np.degrees, "Radians as degrees.", lambda xp, y, x: 180 / math.pi, _REAL, ("jax", "autograd"))
+
+
 radians.native["torch"], degrees.native["torch"] = "deg2rad", "rad2deg"
+
+
 # JAX's abs has slope 1 at 0; autograd has no JVP of cbrt, positive, fmod, hypot and copysign, and its sinc is NaN at 0.
 fabs = _one(np.fabs, "The absolute value; its slope at 0 is 0.", lambda xp, y, x: xp.sign(x), (*_REAL, normal((3,))), ("torch", "autograd"))
 
+
 add = _two(np.add, "a + b.", lambda xp, y, a, b: 1.0, lambda xp, y, a, b: 1.0, _PAIRS)
+
+
 subtract = _two(np.subtract, "a - b.", lambda xp, y, a, b: 1.0, lambda xp, y, a, b: -1.0, _PAIRS)
+
+
 multiply = _two(np.multiply, "a * b.", lambda xp, y, a, b: b, lambda xp, y, a, b: a, _PAIRS)
+
+
 divide = true_divide = _two(np.divide, "a / b.", lambda xp, y, a, b: 1 / b, lambda xp, y, a, b: -y / b, _PAIRS)
 
 
@@ -191,7 +266,11 @@ def _exponent(xp: Any, y: Any, a: Any, b: Any) -> Any:
 
 # JAX's power has NaN at 0**0, and at 0**1 to second order.
 power = pow = _two(np.power, "a to the power b.", _base, _exponent, _PAIRS, ("torch", "autograd"))
+
+
 float_power = _two(np.float_power, "a to the power b, in double precision.", _base, _exponent, _PAIR, ())
+
+
 float_power.native["torch"] = "power"
 
 
@@ -206,10 +285,16 @@ hypot = _two(
     lambda xp, y, a, b: _hypot(xp, y, b),
     engines=(),
 )
+
+
 arctan2 = _two(np.arctan2, "The angle of (b, a).", lambda xp, y, a, b: b / (a * a + b * b), lambda xp, y, a, b: -a / (a * a + b * b), _PAIR)
+
+
 fmod = _two(
     np.fmod, "The remainder with the sign of a.", lambda xp, y, a, b: 1.0, lambda xp, y, a, b: -xp.trunc(a / b), _PAIR, ("jax", "torch")
 )
+
+
 remainder = mod = _two(np.remainder, "The remainder with the sign of b.", lambda xp, y, a, b: 1.0, lambda xp, y, a, b: -xp.floor(a / b))
 
 
@@ -223,12 +308,22 @@ def _second(xp: Any, y: Any, a: Any, b: Any) -> Any:
 
 
 maximum = _two(np.maximum, "The larger; a tie is shared.", _wins, _second)
+
+
 minimum = _two(np.minimum, "The smaller; a tie is shared.", _wins, _second)
+
+
 fmax = _two(np.fmax, "The larger; NaN counts only where both are.", _wins, _second, engines=())
+
+
 fmin = _two(np.fmin, "The smaller; NaN counts only where both are.", _wins, _second, engines=())
+
+
 copysign = _two(
     np.copysign, "|a| with the sign of b.", lambda xp, y, a, b: xp.sign(a) * xp.sign(y), lambda xp, y, a, b: 0.0 * y, engines=("jax",)
 )
+
+
 # Those of the engines are NaN where both arguments are infinite.
 logaddexp = _two(
     np.logaddexp,
@@ -237,6 +332,8 @@ logaddexp = _two(
     lambda xp, y, a, b: _share(xp, y, b),
     engines=(),
 )
+
+
 logaddexp2 = _two(
     np.logaddexp2,
     "log2(2^a + 2^b).",
@@ -297,57 +394,6 @@ def _sinc(x: Any) -> Any:
 
 
 rb.scalar_rule(sinc)(lambda y, x: (_sinc_slope(x),))
-
-
-# Functions of complex numbers that are not holomorphic, and linear ones over the real numbers.
-
-
-def _split(function: Any, doc: str, push: Partial, pull: Partial, engines: Sequence[str] = _ALL) -> Primitive:
-    """A function with a real-linear derivative: push(xp, y, x, x_dot) and its adjoint pull(xp, y, x, y_bar)."""
-    f = _make(function, doc, (normal((3,)), complex_normal((2,))), engines, "x")
-    rb.pushforward(f)(lambda y, primals, tangents: push(rb.xp(y, *primals, *tangents), y, primals[0], tangents[0]))
-    rb.pullback(f)(lambda y, primals, y_bar: (pull(rb.xp(y, *primals, y_bar), y, primals[0], y_bar),))
-    return stands(function)(f)
-
-
-def _unit(xp: Any, y: Any, x: Any) -> Any:
-    """x / |x|, 0 at 0."""
-    return x / xp.where(y == 0, 1.0, y)
-
-
-absolute = abs = _split(  # NumPy's name
-    np.absolute,
-    "The absolute value; its slope at 0 is 0.",
-    lambda xp, y, x, x_dot: xp.real(xp.conj(_unit(xp, y, x)) * x_dot),
-    lambda xp, y, x, y_bar: _unit(xp, y, x) * y_bar,
-    ("torch", "autograd"),
-)
-conjugate = conj = _split(
-    np.conjugate, "The complex conjugate.", lambda xp, y, x, x_dot: xp.conj(x_dot), lambda xp, y, x, y_bar: xp.conj(y_bar)
-)
-real = _split(np.real, "The real part.", lambda xp, y, x, x_dot: xp.real(x_dot), lambda xp, y, x, y_bar: y_bar + xp.zeros_like(x))
-imag = _split(
-    np.imag,
-    "The imaginary part.",
-    lambda xp, y, x, x_dot: xp.imag(x_dot),
-    lambda xp, y, x, y_bar: 1j * y_bar if is_complex(x) else xp.zeros_like(x),
-    ("jax", "torch"),
-)
-
-
-def _turn(xp: Any, x: Any) -> Any:
-    """i x / |x|^2, 0 at 0: Re(conj(i x / |x|^2) x_dot) = Im(x_dot / x) is the derivative of the angle."""
-    size = xp.real(x * xp.conj(x))
-    return 1j * x / xp.where(size == 0, 1.0, size)
-
-
-angle = _split(
-    np.angle,
-    "The angle of a complex number; of a real one it is constant.",
-    lambda xp, y, x, x_dot: xp.real(xp.conj(_turn(xp, x)) * x_dot) if is_complex(x) else xp.zeros_like(x_dot),
-    lambda xp, y, x, y_bar: _turn(xp, x) * y_bar if is_complex(x) else xp.zeros_like(x),
-    ("jax",),
-)
 
 
 def clip(a: Any, a_min: Any = None, a_max: Any = None) -> Any:

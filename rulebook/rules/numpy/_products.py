@@ -17,17 +17,15 @@ import numpy as np
 import rulebook as rb
 from rulebook.primitive import Primitive
 from rulebook.rules.numpy._cases import complex_normal, normal
-from rulebook.rules.numpy._rearranging import gather, scatter
+from rulebook.rules.numpy._einsum import Letters, cotangent, lazily, leibniz
 from rulebook.rules.numpy._selection import diagonal
 from rulebook.rules.numpy._support import is_complex, own, stands
 from rulebook.rules.numpy.linalg._solving import inv
 
 __all__ = [
-    "convolve",
-    "correlate",
+    "_",
     "cross",
     "dot",
-    "einsum",
     "inner",
     "kron",
     "matmul",
@@ -41,117 +39,6 @@ __all__ = [
     "vecdot",
     "vecmat",
 ]
-
-Letters = tuple[list[str], str]
-
-
-def _parsed(subscripts: str, shapes: Sequence[Sequence[int]]) -> Letters:
-    """The letters of each factor and of the result; those of "..." are capitals, aligned at the last."""
-    left, arrow, right = subscripts.replace(" ", "").partition("->")
-    terms = left.split(",")
-    ranks = [len(s) - len(t.replace("...", "")) for s, t in zip(shapes, terms, strict=True)]
-    most = max((r for r, t in zip(ranks, terms, strict=True) if "..." in t), default=0)
-    spare = [c for c in string.ascii_uppercase + string.ascii_lowercase if c not in subscripts][:most]
-    filled = ["".join(spare[most - r :]) if "..." in t else "" for r, t in zip(ranks, terms, strict=True)]
-    if not arrow:
-        joined = left.replace("...", "").replace(",", "")
-        right = "..." * ("..." in left) + "".join(sorted(c for c in set(joined) if joined.count(c) == 1))
-    return [t.replace("...", f) for t, f in zip(terms, filled, strict=True)], right.replace("...", "".join(spare))
-
-
-def _cotangent(i: int, letters: Letters, operands: Sequence[Any], y_bar: Any) -> Any:
-    """That of factor i, letters that it has twice on their diagonal, and axes of length one that were broadcast summed."""
-    terms, result = letters
-    term, x = terms[i], operands[i]
-    others = [k for k in range(len(terms)) if k != i]
-    sizes = {c: n for t, o in zip(terms, operands, strict=True) for c, n in zip(t, o.shape, strict=True) if n != 1}
-    unique = "".join(dict.fromkeys(term))
-    xp = rb.xp(y_bar, *operands)
-    known = set(result).union(*(terms[k] for k in others))
-    present = "".join(c for c in unique if c in known)
-    factors = [xp.conj(operands[k]) if is_complex(operands[k]) else operands[k] for k in others]
-    single = [_squeezed(xp, f, terms[k], sizes) for f, k in zip(factors, others, strict=True)]
-    bar, result = _squeezed(xp, y_bar, result, sizes)
-    present = "".join(c for c in present if c in sizes)
-    found = einsum(f"{','.join([result, *(t for _, t in single)])}->{present}", bar, *(f for f, _ in single))
-    wide = tuple(sizes.get(c, 1) if c in present else 1 for c in unique)
-    found = xp.reshape(found, wide) + xp.zeros(tuple(sizes.get(c, 1) for c in unique), dtype=found.dtype)
-    if len(unique) < len(term):
-        found = _on_diagonals(found, unique, term, sizes)
-    return rb.project(x, found)
-
-
-def _squeezed(xp: Any, x: Any, term: str, sizes: dict[str, int]) -> tuple[Any, str]:
-    """A factor without its axes of length one."""
-    keep = [(c, n) for c, n in zip(term, x.shape, strict=True) if n != 1]
-    return xp.reshape(x, tuple(n for _, n in keep)), "".join(c for c, _ in keep)
-
-
-def _on_diagonals(x: Any, unique: str, term: str, sizes: dict[str, int]) -> Any:
-    """An array on the diagonals of axes of one letter."""
-    xp = rb.xp(x)
-    index = np.indices(tuple(sizes.get(c, 1) for c in term))
-    mask = functools.reduce(np.logical_and, (index[k] == index[term.index(c)] for k, c in enumerate(term)), np.array(True))
-    wide = xp.reshape(x, tuple(sizes.get(c, 1) if term.index(c) == k else 1 for k, c in enumerate(term)))
-    return xp.where(mask, wide + xp.zeros(mask.shape, dtype=x.dtype), 0.0)
-
-
-def _einsum_cases() -> list[Any]:
-    specs: list[Any] = [
-        ("ij,jk->ik", (2, 3), (3, 2)),
-        ("i,j", (2,), (3,)),
-        ("...ij,...j->...i", (2, 1, 2, 3), (3, 3)),
-        ("ii->i", (3, 3)),
-        ("ij,jk,kl->", (2, 2), (2, 2), (2, 1)),
-        ("ij->", (2, 3)),
-    ]
-    return [normal(*shapes, subscripts=s) for s, *shapes in specs] + [complex_normal((2, 3), (3,), subscripts="ij,j->i")]
-
-
-@rb.primitive(
-    name="rulebook.rules.numpy.einsum_of",
-    cases=_einsum_cases(),
-    native={e: (lambda *operands, subscripts: rb.xp(*operands).einsum(subscripts, *operands)) for e in ("jax", "torch", "dual")},
-)
-def einsum_of(*operands: Any, subscripts: str) -> Any:
-    """Einstein's summation convention, the factors first."""
-    return np.einsum(subscripts, *operands, optimize=len(operands) > 2)
-
-
-@rb.pushforward(einsum_of, symbolic_zeros=True)
-def _(y: Any, primals: Any, tangents: Any, *, subscripts: str) -> Any:
-    return _leibniz(lambda *xs: einsum_of(*xs, subscripts=subscripts), primals, tangents)
-
-
-def _leibniz(product: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
-    """The sum over factors of the product with the tangent in the place of one."""
-    total: Any = None
-    for i, t in enumerate(tangents):
-        if t is not None:
-            term = product(*primals[:i], t, *primals[i + 1 :])
-            total = term if total is None else total + term
-    return total
-
-
-@rb.pullback(einsum_of)
-def _(y: Any, primals: Any, y_bar: Any, *, subscripts: str) -> Any:
-    letters = _parsed(subscripts, [x.shape for x in primals])
-    return tuple(_thunk(i, letters, primals, y_bar) for i in range(len(primals)))
-
-
-def _thunk(i: int, letters: Letters, operands: Sequence[Any], y_bar: Any) -> Any:
-    return rb.thunk(lambda: _cotangent(i, letters, operands, y_bar))
-
-
-@stands(np.einsum)
-def einsum(subscripts: str, *operands: Any) -> Any:
-    """Einstein's summation convention.
-
-    Example:
-        >>> einsum("ij,j->i", np.array([[1.0, 2.0]]), np.ones(2))
-        array([3.])
-    """
-    return einsum_of(*operands, subscripts=subscripts)
 
 
 def _product(
@@ -171,12 +58,12 @@ def _product(
         f = Primitive(fn, name=f"rulebook.rules.numpy.{fn.__name__}", cases=cases, native=own(path, *engines))
 
         def push(y: Any, primals: Any, tangents: Any, **options: Any) -> Any:
-            return _leibniz(lambda *xs: f(*xs, **options), primals, tangents)
+            return leibniz(lambda *xs: f(*xs, **options), primals, tangents)
 
         def pull(y: Any, primals: Any, y_bar: Any, **options: Any) -> Any:
             spec = letters(*(x.ndim for x in primals), **options)
             xs = [rb.xp(primals[0]).conj(primals[0]), *primals[1:]] if conjugated and is_complex(primals[0]) else list(primals)
-            bars = [_thunk(i, spec, xs, y_bar) for i in range(len(xs))]
+            bars = [lazily(i, spec, xs, y_bar) for i in range(len(xs))]
             if conjugated and is_complex(primals[0]):
                 first = bars[0]
                 bars[0] = rb.thunk(lambda: rb.xp(y_bar, *xs).conj(first.fn()))
@@ -298,14 +185,14 @@ def _raveled(f: Primitive, letters: Letters, conjugated: bool) -> None:
     """Rules of a product of flattened arrays."""
 
     def push(y: Any, primals: Any, tangents: Any) -> Any:
-        return _leibniz(f, primals, tangents)
+        return leibniz(f, primals, tangents)
 
     def pull(y: Any, primals: Any, y_bar: Any) -> Any:
         xp = rb.xp(y_bar, *primals)
         a, b = (xp.reshape(x, (-1,)) for x in primals)
         first = xp.conj(a) if conjugated and is_complex(a) else a
-        a_bar = rb.thunk(lambda: _shaped(_cotangent(0, letters, [first, b], y_bar), primals[0], conjugated))
-        return a_bar, rb.thunk(lambda: _shaped(_cotangent(1, letters, [first, b], y_bar), primals[1], False))
+        a_bar = rb.thunk(lambda: _shaped(cotangent(0, letters, [first, b], y_bar), primals[0], conjugated))
+        return a_bar, rb.thunk(lambda: _shaped(cotangent(1, letters, [first, b], y_bar), primals[1], False))
 
     rb.pushforward(f, symbolic_zeros=True)(push)
     rb.pullback(f)(pull)
@@ -354,7 +241,7 @@ def kron(a: Any, b: Any) -> Any:
 
 @rb.pushforward(kron, symbolic_zeros=True)
 def _(y: Any, primals: Any, tangents: Any) -> Any:
-    return _leibniz(kron, primals, tangents)
+    return leibniz(kron, primals, tangents)
 
 
 @rb.pullback(kron)
@@ -365,8 +252,8 @@ def _(y: Any, primals: Any, y_bar: Any) -> Any:
     letters = ([_A[:rank], _B[:rank]], "".join(i + j for i, j in zip(_A[:rank], _B[:rank], strict=True)))
     pairs = [n for pair in zip(a.shape, b.shape, strict=True) for n in pair]
     bar = xp.reshape(y_bar, tuple(pairs))
-    first = rb.thunk(lambda: xp.reshape(_cotangent(0, letters, [a, b], bar), tuple(primals[0].shape)))
-    return first, rb.thunk(lambda: xp.reshape(_cotangent(1, letters, [a, b], bar), tuple(primals[1].shape)))
+    first = rb.thunk(lambda: xp.reshape(cotangent(0, letters, [a, b], bar), tuple(primals[0].shape)))
+    return first, rb.thunk(lambda: xp.reshape(cotangent(1, letters, [a, b], bar), tuple(primals[1].shape)))
 
 
 @stands(np.cross)
@@ -386,7 +273,7 @@ def cross(a: Any, b: Any, *, axis: int = -1) -> Any:
 
 @rb.pushforward(cross, symbolic_zeros=True)
 def _(y: Any, primals: Any, tangents: Any, *, axis: int) -> Any:
-    return _leibniz(lambda a, b: cross(a, b, axis=axis), primals, tangents)
+    return leibniz(lambda a, b: cross(a, b, axis=axis), primals, tangents)
 
 
 @rb.pullback(cross)
@@ -395,66 +282,6 @@ def _(y: Any, primals: Any, y_bar: Any, *, axis: int) -> Any:
     xp = rb.xp(y_bar, *primals)
     a_bar = rb.thunk(lambda: rb.project(a, cross(xp.conj(b), y_bar, axis=axis)))
     return a_bar, rb.thunk(lambda: rb.project(b, cross(y_bar, xp.conj(a), axis=axis)))
-
-
-@stands(np.convolve)
-@rb.primitive(
-    name="rulebook.rules.numpy.convolve",
-    cases=[normal((4,), (2,)), normal((2,), (3,), mode="valid"), normal((4,), (3,), mode="same"), complex_normal((3,), (2,), mode="valid")],
-    native={"jax": "convolve"},
-)
-def convolve(a: Any, v: Any, *, mode: str = "full") -> Any:
-    """The convolution of two vectors: c_k = sum_n a_(k-n) v_n."""
-    if type(a) is np.ndarray and type(v) is np.ndarray:
-        return np.convolve(a, v, mode)  # type: ignore[call-overload]  # one of three
-    a, v = (a, v) if a.shape[0] >= v.shape[0] else (v, a)
-    at = _shifts(a, v, mode)
-    return gather(a, np.ravel(at)).reshape(at.shape) @ v
-
-
-def _shifts(a: Any, v: Any, mode: str) -> Any:
-    """The number of the entry of a, the longer, that entry n of v meets in entry k of the result; 0 beyond its ends."""
-    m, n = a.shape[0], v.shape[0]
-    start, length = {"full": (0, m + n - 1), "same": ((n - 1) // 2, m), "valid": (n - 1, m - n + 1)}[mode]
-    at = np.arange(start, start + length)[:, None] - np.arange(n)
-    return np.where((at >= 0) & (at < m), at + 1, 0)
-
-
-@rb.pushforward(convolve, symbolic_zeros=True)
-def _(y: Any, primals: Any, tangents: Any, *, mode: str) -> Any:
-    return _leibniz(lambda a, v: convolve(a, v, mode=mode), primals, tangents)
-
-
-@rb.pullback(convolve)
-def _(y: Any, primals: Any, y_bar: Any, *, mode: str) -> Any:
-    first = primals[0].shape[0] >= primals[1].shape[0]
-    a, v = primals if first else primals[::-1]
-    at = _shifts(a, v, mode)
-    xp = rb.xp(y_bar, *primals)
-    met = y_bar[:, None] * xp.conj(v)
-    bars = (
-        rb.thunk(lambda: scatter(xp.reshape(met, (-1,)), np.ravel(at), size=a.shape[0])),
-        rb.thunk(lambda: y_bar @ xp.conj(xp.reshape(gather(a, np.ravel(at)), at.shape))),
-    )
-    return bars if first else bars[::-1]
-
-
-@stands(np.correlate)
-def correlate(a: Any, v: Any, mode: str = "valid") -> Any:
-    """Products of a vector with another, conjugated, at every shift: c_k = sum_n a_(n+k) conj(v_n).
-
-    Example:
-        >>> correlate(np.array([1.0, 2.0, 3.0]), np.array([0.0, 1.0]))
-        array([2., 3.])
-    """
-    if a.shape[0] < v.shape[0]:
-        return _reversed(correlate(v, a, mode))
-    return convolve(a, _reversed(v), mode=mode)
-
-
-def _reversed(x: Any) -> Any:
-    """A vector from its end, conjugated."""
-    return rb.xp(x).conj(x[np.arange(x.shape[0] - 1, -1, -1)])
 
 
 def matrix_power(a: Any, n: int) -> Any:

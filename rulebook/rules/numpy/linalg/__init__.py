@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from rulebook.rules.numpy.linalg._eigen import eig, eigh, eigvals, eigvalsh
-from rulebook.rules.numpy.linalg._factors import cholesky, qr, svd, svdvals
+from rulebook.rules.numpy.linalg._factors import cholesky, qr
+from rulebook.rules.numpy.linalg._least import lstsq, matrix_rank, pinv
 from rulebook.rules.numpy.linalg._norms import cond, matrix_norm, norm, vector_norm
 from rulebook.rules.numpy.linalg._products import (
     cross,
@@ -17,7 +18,8 @@ from rulebook.rules.numpy.linalg._products import (
     trace,
     vecdot,
 )
-from rulebook.rules.numpy.linalg._solving import det, inv, lstsq, matrix_rank, pinv, slogdet, solve, tensorinv, tensorsolve
+from rulebook.rules.numpy.linalg._singular import svd, svdvals
+from rulebook.rules.numpy.linalg._solving import det, inv, slogdet, solve, tensorinv, tensorsolve
 
 __all__ = [
     "cholesky",

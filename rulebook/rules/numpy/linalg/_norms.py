@@ -11,7 +11,7 @@ import rulebook as rb
 from rulebook.rules.numpy._cases import complex_normal, normal
 from rulebook.rules.numpy._reductions import max as _max, min as _min, sum as _sum
 from rulebook.rules.numpy._support import stands
-from rulebook.rules.numpy.linalg._factors import svdvals
+from rulebook.rules.numpy.linalg._singular import svdvals
 from rulebook.rules.numpy.linalg._solving import inv
 
 __all__ = ["cond", "matrix_norm", "norm", "vector_norm"]
