@@ -52,12 +52,13 @@ _like("full_like", lambda shape, fill, dtype: np.full(shape, fill, dtype))
 def _create(function: Any) -> None:
     def apply(like: Any, *args: Any, **kwargs: Any) -> Any:
         values = function(*args, **kwargs)
-        return constant(values, like) if _floating(values.dtype) else values
+        return values if is_dual(values) or not _floating(values.dtype) else constant(values, like)
 
     CREATORS[function] = apply
 
 
-for _function in (np.zeros, np.ones, np.empty, np.eye, np.identity, np.arange):
+_MADE: tuple[Any, ...] = (np.zeros, np.ones, np.empty, np.eye, np.identity, np.arange, np.tri, np.fromfunction, np.fromiter, np.frombuffer)
+for _function in (*_MADE, np.fromstring, np.fromfile, np.loadtxt, np.genfromtxt):
     _create(_function)
 
 
@@ -90,4 +91,6 @@ def _gather(values: Any) -> Any:
 CREATORS[np.full] = _full
 CREATORS[np.array] = _array
 CREATORS[np.asarray] = lambda like, values, dtype=None, **options: _array(like, values, dtype, copy=False)
-CREATORS[np.asanyarray] = CREATORS[np.ascontiguousarray] = CREATORS[np.asarray]
+CREATORS[np.require] = lambda like, values, dtype=None, requirements=None: _array(like, values, dtype, copy=False)
+for _function in (np.asanyarray, np.ascontiguousarray, np.asfortranarray):
+    CREATORS[_function] = CREATORS[np.asarray]

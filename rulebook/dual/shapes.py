@@ -209,8 +209,3 @@ def _copy(a: Any, order: Any = "K", subok: bool = False) -> Any:
     if type(a) is DualArray and not a.ndim:  # one without axes stays what can be written to
         return DualArray(np.copy(a.p), None, np.copy(a.tangent), a.tag)
     return a if type(a) is Dual else join(np.copy(a.p), np.copy(a.tangent), a.tag)
-
-
-@rule(np.tri)
-def _tri_refused(*args: Any, **kwargs: Any) -> Any:
-    raise unsupported("np.tri", "like=", "leave like= away")

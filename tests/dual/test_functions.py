@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from rulebook.dual import registry
 from tests.dual.tools import check
 
 _rng = np.random.default_rng(7)
@@ -254,6 +255,14 @@ SHAPES = {
         np.logspace(0, x[0, 0], 3, base=2.0),
         np.geomspace(x[0, 0], 8.0, 4),
         np.geomspace(-x[0, 0, 0], -3.0, 4, endpoint=False),
+    ),
+    "like": lambda x: (
+        np.tri(3, 4, like=x) * x,
+        np.fromfunction(lambda i, j: i * x[0, 0, 0] + j, (3, 4), like=x),
+        np.fromiter([1.0, 2.0, 3.0, 4.0], float, like=x) * x,
+        np.asfortranarray([[x[0, 0, 0], 1.0]], like=x),
+        np.require([x[0, 0, 0], 1.0], requirements="C", like=x),
+        np.identity(4, like=x) @ x[0, 0],
     ),
     "stacking": lambda x: (
         np.concatenate([x, np.ones((2, 3, 1))], 2, dtype=complex),
@@ -685,3 +694,23 @@ def test_quantiles(method):
 def test_algebra(name):
     check(ALGEBRA[name], A, B, tol=1e-4)
     check(ALGEBRA[name], A, B, k=1, second=False, tol=1e-4)
+
+
+# Of files, text, dates, records, and the bits and positions of integers.
+WITHOUT_RULE = {
+    *("busday_count", "busday_offset", "is_busday", "datetime_as_string", "packbits", "unpackbits"),
+    *("save", "savetxt", "savez", "savez_compressed", "ix_", "ravel_multi_index", "unravel_index"),
+}
+
+
+def test_every_function_has_a_rule():
+    overrides = pytest.importorskip("numpy.testing.overrides")
+    for function in overrides.get_overridable_numpy_array_functions():
+        if function.__module__ in ("numpy", "numpy.linalg", "numpy.fft", "numpy.lib.scimath", "numpy.lib.stride_tricks"):
+            found = (
+                function in registry.FUNCTIONS or getattr(np, function.__name__, None) in registry.CREATORS or registry.find({}, function)
+            )
+            assert bool(found) != (function.__name__ in WITHOUT_RULE), function
+    for ufunc in overrides.get_overridable_numpy_ufuncs():
+        if any(set(loop) & set("dD") for loop in ufunc.types) and not ufunc.__name__.startswith("_"):
+            assert ufunc in registry.UFUNCS, ufunc
