@@ -247,7 +247,8 @@ class Row:
     def cells(self) -> tuple[str, str, str, str]:
         """As they are printed."""
         said = {"derivative": self.how, "zero": "zero derivative"}.get(self.on_duals.kind, self.on_duals.text or self.on_duals.kind)
-        return f"`{self.name}`", f"`{self.call}`" if self.call else "", said.replace("|", "\\|"), self.library
+        checked = "checked: " if self.in_library is not None and self.in_library.kind in ("derivative", "zero") else ""
+        return f"`{self.name}`", f"`{self.call}`", said.replace("|", "\\|"), checked + self.library
 
 
 def _home(call: str) -> tuple[str, str]:
@@ -366,8 +367,15 @@ writes this page: each call below is made on dual numbers, and each tangent comp
 
 *On dual numbers*: "rule" stands for a rule of the dual engine, "rule of the library" for a primitive that stands for the function, "works by composition" for code of NumPy's or SciPy's that runs as it is, "zero derivative" for a
 result that does not depend on small changes. Otherwise the error is quoted; nothing loses a tangent silently. *Rule library*: the kinds of the rules (`docs/design/library.md`), and the engines whose own function is called instead.
-The engines of the library are jax, torch, autograd and dual.
+The engines of the library are jax, torch, autograd and dual. "checked": the same call of the library's function was compared with differences as well.
 """
+
+
+def versions() -> str:
+    """Those that the page is about: others have other functions."""
+    import scipy
+
+    return f"Made with NumPy {np.__version__} and SciPy {scipy.__version__}.\n"
 
 
 def _table(rows: list[Row]) -> str:
@@ -382,6 +390,7 @@ def page() -> str:
     counts = Counter(r.kind for r in every.values())
     parts = [
         _HEAD,
+        versions(),
         f"Of the {len(every)} functions in the groups, {counts['derivative']} have a derivative here, {counts['zero']} have none by nature, and"
         f" {counts['error']} raise an error that says so.\n",
     ]
