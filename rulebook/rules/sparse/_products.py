@@ -144,7 +144,7 @@ def _multiplied(u: Any, v: Any, plan: Triples, made: Any) -> Any:
     left, right, starts = plan.by_rows
     sparse = importlib.import_module("scipy.sparse")
     matrix = sparse.csr_array((u[left], right, starts), shape=(plan.sizes[0], plan.sizes[2]))
-    rows = v.reshape((-1, v.shape[-1]))
+    rows = v.reshape((int(np.prod(v.shape[:-1])), v.shape[-1]))
     y = matrix @ rows[0] if len(rows) == 1 else (matrix @ rows.T).T
     return np.asarray(y, made.dtype).reshape(made.shape)
 
