@@ -60,6 +60,7 @@ erfinv: Primitive = elementwise(
     lambda xp, y, x: xp.exp(y * y) / _C,
     doc="The inverse of erf.  Derivation: inverse function, y' = sqrt(pi) / 2 exp(y^2).",
     cases=uniform((-0.9, 0.9)),
+    native={"jax": "special.erfinv", "torch": "special.erfinv"},
 )
 erfcinv: Primitive = elementwise(
     sp.erfcinv,
@@ -126,6 +127,7 @@ ndtri: Primitive = elementwise(
     names="y",
     doc="The inverse of ndtr.  Derivation: inverse function, sqrt(2 pi) exp(x^2 / 2).",
     cases=uniform((0.05, 0.95)),
+    native={"jax": "special.ndtri", "torch": "special.ndtri"},
 )
 ndtri_exp: Primitive = elementwise(
     sp.ndtri_exp,
