@@ -68,6 +68,12 @@ _case("scipy.stats", "norm.logpdf of a number", lambda st: lambda x: st.norm.log
 _case("scipy.stats", "norm.nnlf", lambda st: lambda x: st.norm.nnlf((x[0], x[1]), V), W, NOTHING)
 _case("scipy.stats", "dirichlet.logpdf", lambda st: lambda x: st.dirichlet.logpdf(np.array([0.3, 0.7]), x), W)
 _case("scipy.stats", "multivariate_normal.logpdf", lambda st: lambda x: st.multivariate_normal.logpdf(T, x, STIFF), W)
+_case(
+    "scipy.stats",
+    "multivariate_normal.logpdf, covariance",
+    lambda st: lambda x: st.multivariate_normal.logpdf(T, W, STIFF * x[0] + x[1]),
+    W,
+)
 _case("scipy.stats", "Normal.logpdf", lambda st: lambda x: st.Normal(mu=x[0], sigma=x[1]).logpdf(V), W)
 _case("scipy.stats", "boxcox_llf", lambda st: lambda x: st.boxcox_llf(x, V), 0.4)
 for _name in ("gmean", "hmean", "skew", "kurtosis", "zscore", "sem", "entropy"):
@@ -87,8 +93,13 @@ _case("scipy.signal", "butter, to sections", lambda ss: lambda x: ss.butter(4, x
 _case("scipy.signal", "convolve", lambda ss: lambda x: ss.convolve(x, x[:3]), SIGNAL)
 _case("scipy.signal", "butter and freqz", lambda ss: lambda x: np.abs(ss.freqz(*ss.butter(3, x), worN=[0.2, 0.9])[1]), 0.3)
 _case("scipy.signal", "welch", lambda ss: lambda x: ss.welch(x, nperseg=8)[1], SIGNAL)
+_case("scipy.signal", "stft", lambda ss: lambda x: np.abs(ss.stft(x, nperseg=8)[2]), SIGNAL)
 _case("scipy.signal", "detrend", lambda ss: lambda x: ss.detrend(x), SIGNAL)
 _case("scipy.signal", "windows.gaussian", lambda ss: lambda x: ss.windows.gaussian(8, x), 2.0, NOTHING)
+
+# scipy.fft
+_case("scipy.fft", "rfft", lambda sf: lambda x: np.abs(sf.rfft(x, n=8)), SIGNAL)
+_case("scipy.fft", "dct", lambda sf: lambda x: sf.dct(x) ** 2, SIGNAL)
 
 # scipy.special: helpers in Python
 for _name in ("logsumexp", "softmax", "log_softmax"):
@@ -141,6 +152,14 @@ _case("sklearn.metrics", "brier_score_loss", lambda sk: lambda x: sk.brier_score
 for _name in ("rbf_kernel", "polynomial_kernel", "sigmoid_kernel", "cosine_similarity"):
     _case("sklearn.metrics.pairwise", _name, lambda sk, n=_name: lambda x: getattr(sk, n)(POINTS * x, POINTS[::-1]), W)
 _case("sklearn.gaussian_process.kernels", "RBF", lambda gk: lambda x: gk.RBF(0.7)(POINTS * x, POINTS), W)
+
+
+def _likelihood(gp: Any) -> Callable[[Any], Any]:
+    model = gp.GaussianProcessRegressor(gp.kernels.RBF(), alpha=0.1, optimizer=None)
+    return model.fit(POINTS, POINTS[:, 0] ** 2).log_marginal_likelihood
+
+
+_case("sklearn.gaussian_process", "GaussianProcessRegressor.log_marginal_likelihood", _likelihood, np.array([0.1]))
 _case("sklearn.preprocessing", "StandardScaler.fit_transform", lambda sk: lambda x: sk.StandardScaler().fit_transform(POINTS * x), W)
 
 

@@ -15,6 +15,7 @@ from rulebook import native
 from rulebook.dual import live
 from rulebook.dual.errors import DroppedTangentError
 from rulebook.dual.parts import is_dual, top
+from rulebook.dual.scalar import Dual
 from rulebook.dual.third_party.coercions import gathered
 from rulebook.dual.third_party.watching import holds_dual, watched
 
@@ -46,7 +47,7 @@ def _public(package: str) -> Iterator[Any]:
     module = sys.modules.get(package)
     for name in getattr(module, "__all__", ()):
         fn = getattr(module, name, None)
-        if inspect.isfunction(fn):
+        if hasattr(fn, "__module__") and callable(fn) and not isinstance(fn, (type, np.ufunc)):  # those of scipy.fft are objects
             yield fn
 
 
@@ -101,7 +102,7 @@ def _fitted(theirs: inspect.Signature, ours: inspect.Signature, args: Any, kwarg
 
 def _array(value: Any) -> Any:
     """A list, or a tuple of numbers, which SciPy takes for an array, as one."""
-    numbers = isinstance(value, tuple) and value and all(is_dual(v) or isinstance(v, (int, float, complex)) for v in value)
+    numbers = isinstance(value, tuple) and value and all(isinstance(v, (Dual, int, float, complex)) for v in value)
     if isinstance(value, list) or numbers:
         value = gathered(value)
     return value if is_dual(value) or not (isinstance(value, list) or numbers) else np.asarray(value)
