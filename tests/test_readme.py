@@ -97,3 +97,25 @@ def test_the_example_of_implicit_rules() -> None:
     first, second = uses.strip().split("\n")
     np.testing.assert_allclose(eval(first, {**names, "a": jax.numpy.asarray(a)}), expected, atol=1e-4)
     np.testing.assert_allclose(eval(second, {**names, "a": torch.tensor(a)}), expected, atol=1e-6)
+
+
+def test_the_functions_of_numpy_and_scipy() -> None:
+    stats = pytest.importorskip("scipy.stats")
+    jax = pytest.importorskip("jax")
+    torch = pytest.importorskip("torch")
+    code = re.findall(r"```python\n(.*?)```", README, re.DOTALL)[4]
+    names = {"rb": rb, "np": np, "scipy": SimpleNamespace(stats=stats), "jax": jax, "torch": torch}
+    *statements, hessian = re.split(r"\n(?=rb|with|jax|torch)", code)
+    values = []
+    for statement in statements:
+        exec(re.sub(r"^(\s*)(rb\.|jax\.)", r"\1found = \2", statement, flags=re.MULTILINE), names)
+        values.append(names.get("found"))
+    np.testing.assert_allclose(values[1][:, 0, 0], [2.0, 0.0])
+    np.testing.assert_allclose(values[2], [np.log(3.0) - 1 + np.euler_gamma, 2.0], rtol=1e-12)
+    assert abs(float(values[3]) - _order_slope()) < 1e-6
+    assert eval(hessian, names).shape == (2, 2, 2, 2)
+
+
+def _order_slope() -> float:
+    special = pytest.importorskip("scipy.special")
+    return float(special.jv(0.5 + 1e-5, 2.0) - special.jv(0.5 - 1e-5, 2.0)) / 2e-5
