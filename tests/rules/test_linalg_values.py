@@ -17,11 +17,59 @@ from rulebook.primitive import Case, Primitive
 from rulebook.rules import blas, linalg
 from rulebook.rules.linalg import _cases
 
-NAMES = """inv det solve solve_triangular solve_banded solveh_banded lu lu_factor lu_solve cholesky cho_factor cho_solve ldl qr schur
-hessenberg polar svd svdvals eig eigvals eigh eigvalsh pinv lstsq expm expm_frechet logm sqrtm sinm cosm tanm sinhm coshm tanhm signm funm
-fractional_matrix_power solve_sylvester solve_continuous_lyapunov solve_discrete_lyapunov solve_continuous_are solve_discrete_are
-block_diag toeplitz circulant hankel solve_toeplitz matmul_toeplitz companion""".split()
-BLAS = "ddot dnrm2 dasum dgemv dgemm dsymm dsyrk dtrsm zdotc dznrm2 dtrsyl dgetrf dpotrf".split()
+NAMES = [
+    "inv",
+    "det",
+    "solve",
+    "solve_triangular",
+    "solve_banded",
+    "solveh_banded",
+    "lu",
+    "lu_factor",
+    "lu_solve",
+    "cholesky",
+    "cho_factor",
+    "cho_solve",
+    "ldl",
+    "qr",
+    "schur",
+    "hessenberg",
+    "polar",
+    "svd",
+    "svdvals",
+    "eig",
+    "eigvals",
+    "eigh",
+    "eigvalsh",
+    "pinv",
+    "lstsq",
+    "expm",
+    "expm_frechet",
+    "logm",
+    "sqrtm",
+    "sinm",
+    "cosm",
+    "tanm",
+    "sinhm",
+    "coshm",
+    "tanhm",
+    "signm",
+    "funm",
+    "fractional_matrix_power",
+    "solve_sylvester",
+    "solve_continuous_lyapunov",
+    "solve_discrete_lyapunov",
+    "solve_continuous_are",
+    "solve_discrete_are",
+    "block_diag",
+    "toeplitz",
+    "circulant",
+    "hankel",
+    "solve_toeplitz",
+    "matmul_toeplitz",
+    "companion",
+]
+BLAS = ["ddot", "dnrm2", "dasum", "dgemv", "dgemm", "dsymm", "dsyrk", "dtrsm", "zdotc", "dznrm2", "dtrsyl", "dgetrf", "dpotrf"]
 OWN = [name for name in NAMES if isinstance(getattr(linalg, name), Primitive) and not name.startswith(("solve_c", "solve_d", "solve_s"))]
 
 
@@ -72,7 +120,9 @@ def test_shapes_and_dtypes_are_those_told_to_tracers(name):
         args, static = drawn(f, number)
         missing = [None] * (len(f.signature.positional) - len(args))
         told = f.result(*specs(args), *missing, **{**f.signature.default_statics, **static})
-        for x, spec in zip(leaves(f(*args, **static)), [t for t in (told if isinstance(told, tuple) else (told,)) if t is not None], strict=True):
+        for x, spec in zip(
+            leaves(f(*args, **static)), [t for t in (told if isinstance(told, tuple) else (told,)) if t is not None], strict=True
+        ):
             assert (x.shape, x.dtype) == (spec.shape, spec.dtype)
 
 
@@ -131,7 +181,11 @@ def test_systems_of_every_form():
     rng = np.random.default_rng(2)
     a, b = _cases.regular(rng, 3, 3), rng.normal(size=(4, 3, 2))
     factors, c = linalg.lu_factor(a), linalg.cho_factor(a @ a.T)
-    for solver, full in ((lambda b: linalg.solve(a, b), a), (lambda b: linalg.lu_solve(factors, b), a), (lambda b: linalg.cho_solve(c, b), a @ a.T)):
+    for solver, full in (
+        (lambda b: linalg.solve(a, b), a),
+        (lambda b: linalg.lu_solve(factors, b), a),
+        (lambda b: linalg.cho_solve(c, b), a @ a.T),
+    ):
         np.testing.assert_allclose(full @ solver(b), b, atol=1e-12)
         np.testing.assert_allclose(full @ solver(b[0, :, 0]), b[0, :, 0], atol=1e-12)
         assert solver(b[:, :, :0]).shape == (4, 3, 0)
@@ -142,7 +196,7 @@ def test_systems_of_every_form():
 
 def test_what_is_not_there_is_refused():
     a = np.eye(2)
-    with pytest.raises(ValueError, match="assume_a has to be None or one of 'gen'.*and is 'fast'"):
+    with pytest.raises(ValueError, match=r"assume_a has to be None or one of 'gen'.*and is 'fast'"):
         linalg.solve(a, a, assume_a="fast")
     with pytest.raises(TypeError, match="LAPACK has no routines for float16"):
         linalg.inv(a.astype(np.float16))
@@ -199,9 +253,11 @@ def test_blas_is_that_of_scipy_and_of_every_engine():
     }
     for name, (args, options) in calls.items():
         f, own = getattr(blas, name), getattr(scipy.linalg.blas, name, None) or getattr(scipy.linalg.lapack, name)
-        theirs = own(*args[:3], **({"beta": args[3], "y" if name == "dgemv" else "c": args[4]} if len(args) == 5 else {}), **options) if (
-            len(args) != 4
-        ) else own(*args[:2], beta=args[2], c=args[3], **options)
+        theirs = (
+            own(*args[:3], **({"beta": args[3], "y" if name == "dgemv" else "c": args[4]} if len(args) == 5 else {}), **options)
+            if (len(args) != 4)
+            else own(*args[:2], beta=args[2], c=args[3], **options)
+        )
         close(f(*args, **options), theirs)
         # Along a tangent the derivative of all results, on duals, is what differences give.
         dots = [rng.normal(size=np.shape(v)) if isinstance(v, np.ndarray) else 0.0 for v in args]

@@ -89,7 +89,16 @@ def _lu_factor_spec(a: Any, **_: Any) -> Any:
     return spec(lead, (m, n), dtype_of(a)), spec(lead, (min(m, n),), np.int32)
 
 
-@rb.primitive(host=True, result=_lu_factor_spec, cases=_cases.LU)
+def _own_lu_factor(a: Any, **_: Any) -> Any:
+    return tuple(rb.xp(a).linalg.lu_factor(a))
+
+
+def _own_lu_solve(lu_and_piv: Any, b: Any, *, trans: Any, **_: Any) -> Any:
+    columns = Columns(b)
+    return columns.back(rb.xp(lu_and_piv[0], b).linalg.lu_solve(tuple(lu_and_piv), columns.matrix(b), trans=int(trans)))
+
+
+@rb.primitive(host=True, result=_lu_factor_spec, cases=_cases.LU, native={"jax": _own_lu_factor, "torch": _own_lu_factor})
 def lu_factor(a: Any, *, overwrite_a: bool = False, check_finite: bool = True) -> Any:
     """L and U, with rows exchanged, in one matrix, and the pivots: for `lu_solve`.
 
@@ -235,7 +244,10 @@ def _cho_solve_of_duals(c_and_lower: Any, b: Any, **_: Any) -> Any:
 
 
 @rb.primitive(
-    host=True, result=lambda lu_and_piv, b, **_: solution(lu_and_piv[0], b), cases=_cases.LU_SOLVE, native={"dual": _lu_solve_of_duals}
+    host=True,
+    result=lambda lu_and_piv, b, **_: solution(lu_and_piv[0], b),
+    cases=_cases.LU_SOLVE,
+    native={"dual": _lu_solve_of_duals, "jax": _own_lu_solve, "torch": _own_lu_solve},
 )
 def lu_solve(lu_and_piv: Any, b: Any, *, trans: Any = 0, overwrite_b: bool = False, check_finite: bool = True) -> Any:
     """x with A x = b, A^T x = b or A^H x = b, from the factors of A.
@@ -342,7 +354,12 @@ def _same(a: Any, **_: Any) -> Any:
     return spec(a.shape[:-2], a.shape[-2:], dtype_of(a))
 
 
-@rb.primitive(host=True, result=_same, cases=_cases.CHOLESKY)
+def _own_cholesky(a: Any, *, lower: bool, **_: Any) -> Any:
+    low = rb.xp(a).linalg.cholesky(matrix(a, "hermitian", lower))
+    return low if lower else adjoint(low)
+
+
+@rb.primitive(host=True, result=_same, cases=_cases.CHOLESKY, native={"jax": _own_cholesky, "torch": _own_cholesky})
 def cholesky(a: Any, *, lower: bool = False, overwrite_a: bool = False, check_finite: bool = True) -> Any:
     """The Cholesky factor: A = R^H R with R upper triangular, or A = L L^H.
 

@@ -90,6 +90,7 @@ def _expm(a: Any) -> Any:
     return rb.xp(a).linalg.expm(a)
 
 
+# JAX's own is not used: it gives NaN for large matrices, and takes ten seconds to compile.
 @rb.primitive(host=True, result=_same, cases=_cases.FUNCTION, native={"torch": _expm})
 def expm(A: Any) -> Any:
     """The exponential of a matrix.

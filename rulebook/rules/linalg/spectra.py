@@ -91,6 +91,7 @@ def _(y: Any, primals: Any, y_bar: Any, *, full_matrices: bool, compute_uv: bool
 batches(svd)
 
 
+# No engine's own: at equal or zero singular values their second derivatives are finite numbers that mean nothing.
 @rb.primitive(host=True, result=lambda a, **_: _svd_spec(a, full_matrices=False, compute_uv=False), cases=_cases.SVDVALS)
 def svdvals(a: Any, *, overwrite_a: bool = False, check_finite: bool = True) -> Any:
     """The singular values, descending.
