@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from rulebook.dual.array import DualArray
 from rulebook.dual.axes import lead
 from rulebook.dual.lifting import lift, plain
 from rulebook.dual.parts import join, primal, tag_of, tangent, top
@@ -48,6 +49,21 @@ def _triu(m: Any, k: int = 0) -> Any:
     return np.where(np.tri(m.shape[-2] if m.ndim > 1 else m.shape[-1], m.shape[-1], k - 1, bool), 0.0, m)
 
 
+_MANY = 8  # tangents from which the sum that shows whether all are finite pays
+
+
+def _by_coefficient(condition: Any, x: Any, y: Any, tag: int, p: Any) -> Any:
+    """The same for one dual branch, by its coefficient alone; None where that does not do, as 0 * inf is NaN."""
+    branch, pick = (x, (condition, 1.0, 0.0)) if tag_of(x) == tag else (y, (condition, 0.0, 1.0))
+    if type(branch) is not DualArray or branch.p.shape != p.shape or (tag_of(x) == tag and tag_of(y) == tag):
+        return None
+    c, b = branch.parts()
+    if type(b) is not np.ndarray or b.shape[0] < _MANY or tag_of(c) or not np.isfinite(b.sum()):
+        return None
+    factor = np.where(pick[0], *(v if c is None or not v else c for v in pick[1:]))
+    return DualArray(p, factor.astype(b.real.dtype) if b.dtype.char in "efF" else factor, b, tag)
+
+
 @rule(np.where)
 def _where(condition: Any, x: Any = None, y: Any = None, /) -> Any:
     while tag_of(condition):
@@ -60,6 +76,9 @@ def _where(condition: Any, x: Any = None, y: Any = None, /) -> Any:
         return np.where(condition, x, y)
     p = np.where(condition, primal(x, tag), primal(y, tag))
     shape = np.shape(p)
+    lazy = _by_coefficient(condition, x, y, tag, p)
+    if lazy is not None:
+        return lazy
     tx, ty = tangent(x, tag, len(shape)), tangent(y, tag, len(shape))
     t = np.where(condition, 0.0 if tx is None else tx, 0.0 if ty is None else ty)
     if t.shape[1:] != shape:

@@ -367,3 +367,20 @@ def test_methods_like_those_of_arrays():
     np.testing.assert_array_equal(np.stack(cells.tolist()).tangent, X.tangent)
     with pytest.raises(ValueError, match="cpu"):
         X.to_device("gpu")
+
+
+def test_where_picks_tangents():
+    """With few tangents and many; of the first branch or the second; beside one that is not finite."""
+    x = np.array([0.0, 1.0, 2.0, 4.0])
+    for k in (1, 3, 8, 20):
+        dots = np.random.default_rng(k).normal(size=(k, 4))
+        roots = 0.5 / np.sqrt(x[1:]) * dots[:, 1:]
+        with np.errstate(all="ignore"):
+            for fn in (lambda x: np.where(x > 0, np.sqrt(x) * 1.0, 5.0), lambda x: np.where(x <= 0, 5.0, np.sqrt(x) + 0 * x)):
+                _, (t,) = push(fn, (x,), (dots,))
+                np.testing.assert_allclose(t[:, 1:], roots, rtol=1e-12)
+                np.testing.assert_array_equal(t[:, 0], 0.0)
+        for dtype in (np.float32, np.complex64):
+            (y,), (t,) = push(lambda x: np.sin(np.where(V > 1, x, 0.0)), (V.astype(dtype),), (dots[:, :3].astype(dtype),))
+            assert y.dtype == t.dtype == dtype
+            np.testing.assert_allclose(t, np.where(V > 1, np.cos(V), 0.0) * dots[:, :3], rtol=1e-5)
