@@ -16,7 +16,7 @@ from rulebook import checking, cli, testing
 from rulebook.cli import pool, progress
 from rulebook.cli.timing import calls_of, interleaved
 from rulebook.testing import Finding, Report, laws
-from tests.targets_tools import NO_CASE, RIGHT, WRONG, package
+from tests.targets_tools import NO_CASE, RIGHT, WRONG, few_points, package
 
 _numbers = itertools.count()
 
@@ -66,7 +66,7 @@ def write(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def run(capsys):
+def run_in_full(capsys):
     """Runs the command; gives its status and what it printed."""
 
     def called(*arguments: str) -> tuple[int, str, str]:
@@ -77,6 +77,13 @@ def run(capsys):
         return status, *capsys.readouterr()
 
     return called
+
+
+@pytest.fixture
+def run(run_in_full, monkeypatch):
+    """The same, with few points where it checks in this process."""
+    few_points(monkeypatch)
+    return run_in_full
 
 
 # -- check -------------------------------------------------------------------------------------
@@ -249,11 +256,11 @@ def test_a_checker_that_fails_is_told_and_the_others_are_checked(write, run, mon
     assert "4 primitives: 1 hold, 1 wrong, 1 not checked, 1 skipped" in out
 
 
-def test_processes_give_the_same_report_in_the_same_order(write, run):
+def test_processes_give_the_same_report_in_the_same_order(write, run_in_full):
     name = write(a=RIGHT, b=WRONG, c=PRINTS)
 
     def stable(jobs: str) -> tuple[int, str]:
-        status, out, _ = run("check", name, "--jobs", jobs, "--format", "json")
+        status, out, _ = run_in_full("check", name, "--jobs", jobs, "--format", "json")
         read = json.loads(out)
         for each in (read, *read["primitives"]):
             each.pop("seconds")

@@ -8,7 +8,7 @@ import pytest
 
 import rulebook.pytest_plugin  # noqa: F401 (what an inner run imports anew would otherwise be dropped after it)
 from rulebook.testing import engine_laws, laws
-from tests.targets_tools import NO_CASE, RIGHT, WRONG, package
+from tests.targets_tools import NO_CASE, RIGHT, WRONG, few_points, package
 
 pytest_plugins = ["pytester"]
 
@@ -34,7 +34,8 @@ def _(y, x):
 
 
 @pytest.fixture(autouse=True)
-def _fewer_plugins(pytester, monkeypatch):
+def _quick(pytester, monkeypatch):
+    few_points(monkeypatch)
     monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:hypothesispytest")  # which takes seconds in every inner run
 
 
