@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import pickle
 import tracemalloc
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -371,7 +372,9 @@ def test_derivatives_of_exponentials(engine):
     assert_derivatives(moving(value, as_sparse(SQUARE * 0.3)), engine, rel=1e-5)
 
 
-def test_the_numbers_of_expm_multiply():
+@pytest.mark.parametrize("small", [0, 50])
+def test_the_numbers_of_expm_multiply(small, monkeypatch):
+    monkeypatch.setattr(_exponential, "_SMALL", small)
     for options in ({}, {"start": 0.1, "stop": 0.7, "num": 4}, {"start": 0.0, "stop": 1.0, "num": 3, "endpoint": False}):
         np.testing.assert_allclose(sparse.expm_multiply(SQUARE, X_SIX, **options), sl.expm_multiply(SQUARE, X_SIX, **options), rtol=1e-10)
 
@@ -438,3 +441,9 @@ def test_a_pattern_cannot_be_traced():
 
     with pytest.raises(TypeError, match=r"csr_array of an array\.[\s\S]*make the pattern outside of what is traced"):
         jax.jit(lambda m: sparse.csr_array(m).sum())(np.eye(2))
+
+
+def test_the_example_of_the_page_runs(capsys):
+    page = (Path(__file__).parents[2] / "docs" / "fft_sparse_signal.md").read_text(encoding="utf-8")
+    exec(compile(page.split("```python\n")[1].split("```")[0], "fft_sparse_signal.md", "exec"), {})
+    assert capsys.readouterr().out.splitlines()[1] == "(4, 4)"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import operator
 from collections.abc import Callable
@@ -11,7 +12,7 @@ import numpy as np
 
 import rulebook as rb
 from rulebook.rules import _along
-from rulebook.rules.sparse._matrix import SparseMatrix, as_sparse, assembled, scipy_matrix
+from rulebook.rules.sparse._matrix import SparseMatrix, as_sparse, scipy_matrix
 from rulebook.rules.sparse._pattern import Moves, Pattern, canonical
 from rulebook.rules.sparse._products import moved
 
@@ -61,22 +62,32 @@ def action(data: Any, b: Any, *, pattern: Pattern) -> Any:
         return np.zeros(b.shape, dtype)
     rows = b.reshape((-1, b.shape[-1])).T.astype(dtype)
     matrix = scipy_matrix(data.astype(dtype if data.dtype.kind == "c" else np.zeros((), dtype).real.dtype), pattern)
-    y = importlib.import_module("scipy.sparse.linalg").expm_multiply(matrix, rows, traceA=matrix.trace())
+    if pattern.shape[0] <= _SMALL:  # a small exponential costs a twentieth of SciPy's choice of steps
+        y = importlib.import_module("scipy.linalg").expm(matrix.toarray()) @ rows
+    else:
+        y = importlib.import_module("scipy.sparse.linalg").expm_multiply(matrix, rows, traceA=matrix.trace())
     return np.asarray(y.T.reshape(b.shape), dtype)
+
+
+@functools.lru_cache(maxsize=32)
+def _doubled(pattern: Pattern) -> tuple[Pattern, Moves, Moves]:
+    """The pattern of the doubled matrix, how (A, E, A) move to it, and how its diagonal blocks are summed."""
+    n, nnz = pattern.shape[0], pattern.nnz
+    rows = np.concatenate([pattern.rows, pattern.rows, pattern.rows + n])
+    cols = np.concatenate([pattern.cols, pattern.cols + n, pattern.cols + n])
+    whole, moves = canonical(rows, cols, (2 * n, 2 * n))
+    entries = np.arange(nnz)
+    diagonal = np.concatenate([moves.target[:nnz], moves.target[2 * nnz :]])
+    return whole, moves, Moves(diagonal, np.concatenate([entries, entries]), 3 * nnz, nnz)
 
 
 class _Doubled:
     """[[A, E], [0, A]] for entries E in the places of those of A."""
 
     def __init__(self, data: Any, other: Any, pattern: Pattern) -> None:
-        n, nnz = pattern.shape[0], pattern.nnz
-        rows = np.concatenate([pattern.rows, pattern.rows, pattern.rows + n])
-        cols = np.concatenate([pattern.cols, pattern.cols + n, pattern.cols + n])
-        slots = canonical(rows, cols, (2 * n, 2 * n))[1].target
-        self.matrix = assembled(rows, cols, _along.joined([data, other, data]), (2 * n, 2 * n))
-        self._n = n
-        entries = np.arange(nnz)
-        self._diagonal = Moves(np.concatenate([slots[:nnz], slots[2 * nnz :]]), np.concatenate([entries, entries]), 3 * nnz, nnz)
+        whole, moves, self._diagonal = _doubled(pattern)
+        self.matrix = SparseMatrix(moved(_along.joined([data, other, data]), moves=moves), whole)
+        self._n = pattern.shape[0]
 
     def above(self, b: Any) -> Any:
         """(b, 0)."""
@@ -186,7 +197,10 @@ def _balance(size: Any, pattern: Pattern) -> Any:
     for _ in range(30):
         now = size * (d[pattern.cols] / d[pattern.rows])
         rows, cols = (np.bincount(i, now, n) for i in (pattern.rows, pattern.cols))
-        d *= ((rows + 1) / (cols + 1)) ** 0.25
+        factor = ((rows + 1) / (cols + 1)) ** 0.25
+        if np.all(np.abs(factor - 1) < 0.5):
+            break
+        d *= factor
     return d
 
 
@@ -223,7 +237,7 @@ class _Flow:
 
 
 _LARGEST = 1e5
-_SMALL = 50
+_SMALL = 50  # rows up to which dense matrices are cheaper
 
 
 def _flow(matrix: Any, v: Any, h: float) -> Any:
