@@ -13,7 +13,7 @@ import numpy as np
 from rulebook.dual.array import DualArray
 from rulebook.dual.elementwise import combine, operand
 from rulebook.dual.parts import peel, tag_of
-from rulebook.dual.registry import ufunc_rule
+from rulebook.dual.registry import UFUNCS, ufunc_rule
 from rulebook.dual.scalar import Dual
 
 __all__: list[str] = []
@@ -161,6 +161,22 @@ def _choose(ufunc: Any) -> None:
 
 for _ufunc in (np.maximum, np.minimum, np.fmax, np.fmin):
     _choose(_ufunc)
+
+
+def _choose_known(ufunc: Any) -> None:
+    """The same, where the other one is the result in place of NaN, whose tangent then does not matter."""
+    apply = UFUNCS[ufunc]
+
+    @ufunc_rule(ufunc)
+    def known(x: Any, z: Any) -> Any:
+        first, second = np.isnan(x), np.isnan(z)
+        if not np.any(first) and not np.any(second):
+            return apply(x, z)
+        return apply(np.where(first, z, x), np.where(second, x, z))
+
+
+_choose_known(np.fmax)
+_choose_known(np.fmin)
 
 
 @ufunc_rule(np.arctan2)

@@ -193,6 +193,15 @@ def test_what_is_not_a_number_has_no_tangent():
         np.testing.assert_array_equal(np.isnan(t[0]), np.isnan(y))
 
 
+def test_known_numbers_beside_unknown():
+    x, z = np.array([1.0, np.nan, 3.0]), np.array([2.0, 5.0, np.nan])
+    dots = (np.array([[1.0, np.nan, 3.0]]), np.array([[4.0, 5.0, np.nan]]))
+    for fn, t in ((np.fmax, [4.0, 5.0, 3.0]), (np.fmin, [1.0, 5.0, 3.0])):
+        np.testing.assert_array_equal(push(fn, (x, z), dots)[1][0][0], t)
+        np.testing.assert_array_equal(push(fn, (x, 2.5), (dots[0], np.zeros(1)))[1][0][0], np.where(fn(x, 2.5) == x, [1.0, 0, 3.0], 0.0))
+    assert push(lambda x: np.fmax(x, 1.0), (np.nan,), (np.array([np.nan]),))[1][0][0] == 0.0
+
+
 def test_where_the_root_of_a_sum_is_zero():
     """The derivative of a norm or standard deviation at zero is taken as zero."""
     zero = np.zeros((3, 3))
