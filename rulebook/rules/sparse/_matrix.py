@@ -46,7 +46,7 @@ class SparseMatrix:
     __array_priority__ = 100.0
 
     def __post_init__(self) -> None:
-        if "jax" in sys.modules:
+        if "jax" in sys.modules and "jax" not in _told:
             _tell_jax()
 
     def __repr__(self) -> str:
@@ -183,13 +183,12 @@ class SparseMatrix:
         return self.with_data(self.data * xp.broadcast_to(other, self.shape)[self.pattern.rows, self.pattern.cols])
 
 
+_told: set[str] = set()  # no functools.cache, which torch.compile warns of
+
+
 def _tell_jax() -> None:
-    _register_with_jax()
-
-
-@functools.cache
-def _register_with_jax() -> None:
     """JAX's own transformations take a SparseMatrix as an argument and give one as a gradient."""
+    _told.add("jax")
     importlib.import_module("jax").tree_util.register_pytree_node(
         SparseMatrix, lambda a: ((a.data,), a.pattern), lambda pattern, leaves: _made(leaves[0], pattern)
     )
