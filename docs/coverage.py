@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import scipy
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -373,8 +374,6 @@ The engines of the library are jax, torch, autograd and dual. "checked": the sam
 
 def versions() -> str:
     """Those that the page is about: others have other functions."""
-    import scipy
-
     return f"Made with NumPy {np.__version__} and SciPy {scipy.__version__}.\n"
 
 

@@ -57,6 +57,7 @@ COMPOSED = {
     "diff": (lambda x: rn.diff(x, 2, axis=0), C[0]),
     "ediff1d": (lambda x: rn.ediff1d(x, to_end=x[0], to_begin=x[1]), V),
     "einsum": (lambda x, y: rn.einsum("ij,kj->ik", x, y), B, B),
+    "extract": (lambda x: rn.extract(np.array([True, False, True, True]), x), V),
     "full_like": (lambda x: rn.full_like(B, x[0]), V),
     "gradient": (lambda x: rn.gradient(x, axis=1), B),
     "gradient of places": (lambda x, h: rn.gradient(x, h + NODES, edge_order=2), V, W / 9),

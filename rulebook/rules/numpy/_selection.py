@@ -13,6 +13,7 @@ import numpy as np
 import rulebook as rb
 from rulebook.rules.numpy._cases import Rng, complex_normal, normal
 from rulebook.rules.numpy._rearranging import rearrangement
+from rulebook.rules.numpy._support import plain, stands
 
 __all__ = [
     "choose",
@@ -130,16 +131,30 @@ def fill_diagonal(a: Any, val: Any, *, wrap: bool = False) -> Any:
     return out
 
 
+# With indices and masks that JAX traces, its own functions.
+put_along_axis.native["jax"] = lambda arr, indices, values, *, axis: rb.xp(arr, values).put_along_axis(
+    arr, indices, values, axis, inplace=False
+)
+put.native["jax"] = lambda a, ind, v: rb.xp(a, v).put(a, ind, v, inplace=False)
+place.native["jax"] = lambda arr, mask, vals: rb.xp(arr, vals).place(arr, mask, vals, inplace=False)
+putmask.native["jax"] = lambda a, mask, values: rb.xp(a, values).where(mask, rb.xp(a, values).resize(values, a.shape), a)
+
+
 @rearrangement(np.compress, cases=[lambda rng: rb.case(_MASK, rng.normal(size=(4, 2)), axis=0)], engines=("jax",), wrt=(1,))
 def compress(condition: Any, a: Any, *, axis: int | None = None) -> Any:
     """What lies along an axis where the condition holds."""
     return np.compress(condition, a, axis)
 
 
-@rearrangement(np.extract, cases=[lambda rng: rb.case(_MASK, rng.normal(size=4))], engines=(), wrt=(1,))
+@stands(np.extract)
 def extract(condition: Any, arr: Any) -> Any:
-    """The elements where the condition holds."""
-    return np.extract(condition, arr)
+    """The elements where the condition holds, which has to be known: it decides how many there are.
+
+    Example:
+        >>> extract(np.array([True, False]), np.array([1.0, 2.0]))
+        array([1.])
+    """
+    return take(arr, np.flatnonzero(plain(condition)))
 
 
 @rearrangement(
