@@ -149,10 +149,10 @@ def _in_blocks(function: Callable[..., Any], good: Any, *args: Any) -> Any:
 
 
 def _reach(fall: Callable[[Any], Any], limit: Any) -> tuple[Any, Any]:
-    """The distances in which the weight falls by exp(-1) and by exp(-45), to some percent: by bisection of their logarithms."""
+    """The distances in which the weight falls by exp(-1) and by exp(-45), to a sixth: by bisection of their logarithms."""
     by = np.array([1.0, _FALL])
     low, high = np.full((limit.shape[0], 2), -_DECADES), np.zeros((limit.shape[0], 2))
-    for _ in range(12):
+    for _ in range(8):
         middle = (low + high) / 2
         past = fall(limit * np.exp(middle)) > by
         low, high = np.where(past, low, middle), np.where(past, middle, high)

@@ -39,9 +39,9 @@ def _gauss(nodes: int) -> tuple[Any, Any]:
 
 
 def _reach(fall: Callable[[Any], Any], limit: Any) -> Any:
-    """Where an increasing function passes the fall-off, within (0, limit), to some percent: by bisection of the logarithm."""
+    """Where an increasing function passes the fall-off, within (0, limit), to a sixth: by bisection of the logarithm."""
     low, high = np.full_like(limit, -_DECADES), np.zeros_like(limit)
-    for _ in range(12):
+    for _ in range(8):
         middle = (low + high) / 2
         past = fall(limit * np.exp(middle)) > _FALL
         low, high = np.where(past, low, middle), np.where(past, middle, high)
