@@ -160,8 +160,8 @@ def quantile(a: Any, q: Any, axis: Any = None, method: str = "linear", keepdims:
     """What a part q of the elements lies below, q being numbers: between two sorted elements, in proportion.
 
     Example:
-        >>> quantile(np.array([3.0, 1.0, 2.0]), 0.25)
-        np.float64(1.5)
+        >>> float(quantile(np.array([3.0, 1.0, 2.0]), 0.25))
+        1.5
     """
     if method not in _METHODS:
         raise NotImplementedError(f"quantile, method={method!r}: it has no rule; use one of {', '.join(_METHODS)}")

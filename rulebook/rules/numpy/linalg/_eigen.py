@@ -160,7 +160,7 @@ def eig(a: Any) -> EigResult:
         Where two eigenvalues are equal the vectors' derivatives are NaN.
 
     Example:
-        >>> np.sort(eig(np.array([[0.0, 1.0], [1.0, 0.0]])).eigenvalues)
+        >>> np.sort(eig(np.array([[0.0, 1.0], [1.0, 0.0]])).eigenvalues.real)
         array([-1.,  1.])
     """
     return EigResult(*map(_complex, rb.xp(a).linalg.eig(a)))
@@ -197,7 +197,7 @@ def eigvals(a: Any) -> Any:
     """Eigenvalues of square matrices, complex in every case; arguments and derivation as for `eig`.
 
     Example:
-        >>> np.sort(eigvals(np.array([[0.0, 1.0], [1.0, 0.0]])))
+        >>> np.sort(eigvals(np.array([[0.0, 1.0], [1.0, 0.0]])).real)
         array([-1.,  1.])
     """
     return _complex(rb.xp(a).linalg.eigvals(a))
