@@ -155,7 +155,7 @@ _TABLE = {
     "L": [
         (
             "dense(sparse.{}(a))",
-            "csr_array csc_array coo_array bsr_array dia_array diags_array:dense(sparse.diags_array(x)) find:sparse.find(a)[2]"
+            "csr_array csc_array coo_array bsr_array dia_array diags_array:dense(sparse.diags_array(x)) find:sparse.find(sparse.csr_array(a))[2]"
             " block_array:dense(sparse.block_array([[sparse.csr_array(a), None], [None, sparse.csr_array(s)]]))"
             " hstack:dense(sparse.hstack([sparse.csr_array(a), sparse.csr_array(s)]))"
             " vstack:dense(sparse.vstack([sparse.csr_array(a), sparse.csr_array(s)]))"
