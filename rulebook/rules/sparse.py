@@ -1,5 +1,0 @@
-"""Functions of scipy.sparse as primitives."""
-
-from __future__ import annotations
-
-__all__: list[str] = []
