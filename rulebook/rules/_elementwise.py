@@ -7,6 +7,7 @@ not written; the text says why.
 
 from __future__ import annotations
 
+import functools
 import inspect
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -38,11 +39,19 @@ class _Elementwise(Primitive):
 
     plain: Callable[..., Any]
 
+    @functools.cached_property
+    def _options(self) -> frozenset[str]:
+        return frozenset(self.signature.statics)
+
     def _dispatch(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         types = tuple(map(type, args))
-        if not kwargs and len(args) == self._arity and all(t in _PLAIN for t in types):
-            self._routes[types] = self.plain
-            return self.plain(*args)
+        if len(args) == len(self.signature.positional) and all(t in _PLAIN for t in types):
+            if kwargs:
+                if kwargs.keys() <= self._options and all(name in kwargs for name in self.signature.required_statics):
+                    return self.fn(*args, **kwargs)
+            elif self._arity >= 0:
+                self._routes[types] = self.plain
+                return self.plain(*args)
         return super()._dispatch(args, kwargs)
 
 
@@ -99,6 +108,7 @@ class _Maker:
 
     def __init__(self, function: Any, rows: Sequence[Sequence[Partial]], names: str, doc: str, name: str, module: str) -> None:
         self.rows = rows
+        self.unwritten = [(i, partial) for row in rows for i, partial in enumerate(row) if isinstance(partial, str)]
         self.function = function
         self.is_ufunc = isinstance(function, np.ufunc)
         self.loses = self.is_ufunc and function.nin == 1 and _loses_single(function)
@@ -237,7 +247,8 @@ class _Maker:
 
         def apply(*xs: Any, **static: Any) -> Any:
             tag = max(map(tag_of, xs))
-            self._refuse(xs, tag)
+            if self.unwritten:
+                self._refuse(xs, tag)
             args = [x if self.mixed and _is_integer(x) else operand(x, tag) for x in xs]
             plain = self.is_ufunc and not self.loses and not (self.mixed and any(map(_is_integer, args)))
             y = self.function(*args) if plain else self.primitive(*args, **static)
@@ -249,10 +260,9 @@ class _Maker:
 
     def _refuse(self, xs: tuple[Any, ...], tag: int) -> None:
         """Raise for a derivative that is not written, before the function is called."""
-        for row in self.rows:
-            for i, partial in enumerate(row):
-                if isinstance(partial, str) and tag_of(xs[i]) == tag:
-                    raise unwritten(self.label, self.primitive.signature.positional[i], partial)
+        for i, why in self.unwritten:
+            if tag_of(xs[i]) == tag:
+                raise unwritten(self.label, self.primitive.signature.positional[i], why)
 
     def _combined(self, tag: int, value: Any, row: Any, xs: Any, y: Any, args: list[Any], static: dict[str, Any]) -> Any:
         met = [(p, i, x) for i, (p, x) in enumerate(zip(row, xs, strict=True)) if p is not None and tag_of(x) == tag]

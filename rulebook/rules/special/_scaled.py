@@ -14,8 +14,20 @@ _FAR = 25.0
 _TERMS = 40
 
 
+def _first(m: int, x: Any, sign: float) -> Any:
+    """The first derivative for m = 0 or 1, by the fast functions of these orders (DLMF 10.29.2, 10.29.3)."""
+    f0, f1 = (sp.i0e(x), sp.i1e(x)) if sign > 0 else (sp.k0e(x), sp.k1e(x))
+    gap = sign * (f1 - f0)
+    if m == 0:
+        return gap
+    zero = np.equal(x, 0)
+    return -gap - np.where(zero, 0.5 if sign > 0 else np.inf, f1 / np.where(zero, 1.0, x))
+
+
 def _near(m: int, x: Any, n: int, sign: float) -> Any:
     """Leibniz's rule for the exponential and I^(j) = 2^-j times a sum of neighbours (DLMF 10.29.5); K alternates."""
+    if n == 1 and m < 2:
+        return _first(m, x, sign)
     function = sp.ive if sign > 0 else sp.kve
     known = {k: function(float(k), x) for k in range(m - n, m + n + 1)}
     total = np.zeros_like(x)
