@@ -154,7 +154,7 @@ def _jordan(rng: np.random.Generator) -> Any:
 
 
 FUNCTION: list[Draw] = [_of(_small, 3, 3), _of(_small, 2, 2, dtype=complex), _jordan]
-FUNCTION_OF_RIGHT_HALF: list[Draw] = [_of(_right_half, 3, 3), _of(_right_half, 2, 2, dtype=complex), _of(_right_half, 2, 2, 2)]
+FUNCTION_OF_RIGHT_HALF: list[Draw] = [_of(_right_half, 2, 2), _of(_right_half, 2, 2, dtype=complex), _of(_right_half, 2, 2, 2)]
 
 
 def _two_sided(rng: np.random.Generator, *shape: int, dtype: Any = float) -> Any:
@@ -166,7 +166,7 @@ def _two_sided(rng: np.random.Generator, *shape: int, dtype: Any = float) -> Any
 
 FUNCTION_SIGN: list[Draw] = [_of(_two_sided, 3, 3), _of(_two_sided, 2, 2, dtype=complex)]
 FRACTIONAL_POWER: list[Draw] = [
-    lambda rng: (_right_half(rng, 3, 3), 0.3),
+    lambda rng: (_right_half(rng, 2, 2), 0.3),
     lambda rng: (_right_half(rng, 2, 2, dtype=complex), -1.4),
 ]
 FRECHET: list[Draw] = [

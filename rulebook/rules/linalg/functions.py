@@ -37,6 +37,7 @@ __all__ = [
 ]
 
 
+_ON_THE_AXIS = 1e-6  # the imaginary part of an eigenvalue that counts as real, relative to the largest
 _LARGE = 64  # rows from which expm_frechet is quicker than a matrix twice as large
 
 
@@ -44,17 +45,27 @@ def _same(a: Any, **_: Any) -> Any:
     return spec(a.shape[:-2], a.shape[-2:], dtype_of(a))
 
 
-def _apply(name: str, a: Any, *options: Any) -> Any:
+def _apply(name: str, a: Any) -> Any:
     """SciPy's function of each matrix; complex where the value is."""
     (a,) = like(a)
     wide = a.astype(np.result_type(a.dtype, float), copy=False)  # SciPy warns of the rounding of single precision
-    return stacked(lambda m: _kept(getattr(scipy_linalg(), name)(m, *options), a), _same(a), wide) if a.size else a.copy()
+    run = lambda m: _kept(_real_if_it_is(getattr(scipy_linalg(), name)(m), m), a)
+    return stacked(run, _same(a), wide) if a.size else a.copy()
 
 
 def _kept(found: Any, m: Any) -> Any:
     """In the precision of the argument."""
     kind = np.result_type(m.dtype, np.complex64) if np.iscomplexobj(found) else m.dtype
     return np.asarray(found).astype(kind, copy=False)
+
+
+def _real_if_it_is(found: Any, m: Any) -> Any:
+    """A function with its cut along the negative numbers; SciPy leaves imaginary rounding in that of a real matrix at times."""
+    if np.iscomplexobj(m) or not np.iscomplexobj(found):
+        return found
+    w = np.linalg.eigvals(m)
+    on_the_cut = (w.real < 0) & (np.abs(w.imag) <= _ON_THE_AXIS * np.abs(w).max())
+    return found if on_the_cut.any() else found.real
 
 
 def upper_right(f: Callable[..., Any], a: Any, e: Any, *rest: Any) -> Any:
@@ -351,7 +362,7 @@ def fractional_matrix_power(A: Any, t: Any) -> Any:
                [0., 3.]])
     """
     (a,) = like(A)
-    run = lambda m, p: _kept(scipy_linalg().fractional_matrix_power(m, p.item()), m)
+    run = lambda m, p: _kept(_real_if_it_is(scipy_linalg().fractional_matrix_power(m, p.item()), m), m)
     t = np.asarray(t)
     return stacked(run, spec(lead_of(a, t[..., None, None]), a.shape[-2:], a.dtype), a, t, core=(2, 0)) if a.size else a.copy()
 
