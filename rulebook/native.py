@@ -68,8 +68,9 @@ def _package(function: Any) -> str:
     """The public package of a function: scipy.special for a ufunc of it, which does not tell."""
     module = getattr(function, "__module__", None) or ""
     if not module:
-        special = sys.modules.get("scipy.special")
-        return "scipy.special" if getattr(special, getattr(function, "__name__", "?"), None) is function else "numpy"
+        name = getattr(function, "__name__", "?")
+        special = [sys.modules.get("scipy.special"), sys.modules.get("scipy.special._ufuncs")]  # some of the latter are wrapped
+        return "scipy.special" if any(getattr(m, name, None) is function for m in special) else "numpy"
     return ".".join(module.split(".")[: 2 if module.startswith("scipy.") else 1])
 
 

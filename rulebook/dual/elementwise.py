@@ -48,11 +48,11 @@ def combine(tag: int, y: Any, terms: list[tuple[Any, Any]]) -> Any:
 
 
 def _aligned(tag: int, y: Any, terms: list[tuple[Any, Any]]) -> DualArray | None:
-    """The same where all operands have the shape of y: by coefficients alone where they have one base."""
+    """The same where all of one or two operands have the shape of y: by coefficients alone where they have one base."""
     shape = y.shape
     scaled = []
     for factor, x in terms:
-        if type(x) is not DualArray or x.p.shape != shape:
+        if type(x) is not DualArray or x.p.shape != shape or len(terms) > 2:
             return None
         c, base = x.parts()
         scaled.append((factor if c is None else c if factor is None else c * factor, base))

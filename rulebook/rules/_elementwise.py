@@ -269,10 +269,7 @@ class _Maker:
         if not met:
             return value
         terms = [(self._factor(p, i, self.xp(), y, tuple(args), static), x) for p, i, x in met]
-        found = combine(tag, value, terms[:2])
-        for term in terms[2:]:
-            found = combine(tag, value, [(None, found), term])
-        return found
+        return combine(tag, value, terms)
 
     def _register(self, on_duals: Callable[..., Any], also: Sequence[Any]) -> None:
         """The rule of the ufunc itself."""

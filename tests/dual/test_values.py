@@ -8,6 +8,7 @@ import pytest
 import rulebook as rb
 from rulebook.dual import Dual, DualArray
 from rulebook.dual.drivers import seed
+from rulebook.dual.elementwise import combine
 from rulebook.dual.tags import new_tag
 from tests.dual.tools import push
 
@@ -277,3 +278,12 @@ def test_signs_and_missing_values():
     np.testing.assert_array_equal(t, [[0.0, 1.0, 0.0]])
     (y,), _ = push(lambda x: np.float_power(x, 2), (V.astype(np.float32),), (np.ones((1, 3), np.float32),))
     assert y.dtype == np.float64
+
+
+def test_a_sum_of_three_terms():
+    """More operands than an operator has."""
+    tag = new_tag()
+    x = [seed(np.ones(2), np.full((1, 2), t), tag) for t in (1.0, 10.0, 100.0)]
+    for shape in ((2,), (3, 2)):
+        y = combine(tag, np.ones(shape), [(2.0, v) for v in x])
+        np.testing.assert_array_equal(y.tangent, np.full((1, *shape), 222.0))
