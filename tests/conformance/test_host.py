@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -64,7 +63,5 @@ CELLS = [  # everything as host code in each case; the rest for each form of a r
 @pytest.mark.parametrize("engine", ENGINES)
 def test_host_code(engine: str, case: model.Case, parts: str, rules: str) -> None:
     """First order is right whatever is host code; second order is right where the rules are traceable, and raises where not."""
-    module = model.load(engine)
-    with getattr(module, "setting", nullcontext)():
-        wrong = wrong_cells(module, hosted(case, PARTS[parts]), model.DIRECTIONS[rules])
+    wrong = wrong_cells(engine, hosted(case, PARTS[parts]), rules)
     assert not wrong, "\n".join(wrong)

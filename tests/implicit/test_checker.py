@@ -50,9 +50,9 @@ def matrix_free(x0, a):
     ],
 )
 def coupled(x0, p, *, rate=0.5):
-    """Containers, an option, a traceable solver."""
+    """Containers, an option, a traceable solver; a step leaves 0.3 of the error at most, and a program holds every round."""
     x = x0
-    for _ in range(60):
+    for _ in range(34):
         xp = rb.xp(x, p)
         x = {"u": rate * xp.tanh(x["v"]) + p["b"], "v": rate * xp.sin(x["u"]) * p["k"][0]}
     return x

@@ -1,0 +1,86 @@
+"""Cells that are not run where an engine compiles every one of them, and what is run in their place.
+
+Whatever is left out, each transformation of each engine runs with each set of rules in some case, and each case and set of rules
+under some transformation of each kind of derivative: a test holds this list to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from tests.conformance import implicit_cases
+from tests.conformance.cases import CASES
+from tests.conformance.model import DIRECTIONS, Case, Transform, load
+
+EVERYWHERE = "elementwise"  # the case of which nothing is left out
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A group of cells of one engine.
+
+    Args:
+        engine: its name.
+        why: what they cost, and what shows the same.
+        covers: `(transform, case, rules) -> bool`, with a key of `model.DIRECTIONS` for the rules.
+    """
+
+    engine: str
+    why: str
+    covers: Callable[[Transform, Case, str], bool]
+
+
+# Un-jitted, JAX traces and compiles what a solver's rules hold at each call, for a second and more; a staged twin of each of these runs.
+COMPILED_ANEW = {
+    "grad": "jit of grad",
+    "vjp": "jit of grad",
+    "jvp": "jit of jvp",
+    "jacfwd": "jit of jvp",
+    "jacrev": "jit of grad",
+    "jvp of vmap": "jvp of jit",
+    "grad of vmap, shared argument": "grad of vmap",
+    "checkpoint with a policy": "checkpoint",
+    "forward over forward": "forward over forward, jit",
+    "forward over reverse": "forward over reverse, jit",
+    "reverse over forward": "reverse over forward, jit",
+    "reverse over reverse": "reverse over reverse, jit",
+}
+IN_FULL = {"root", "fixed point, vectorized host"}  # a traceable solver and one that is host code
+
+LEFT_OUT = [
+    LeftOut(
+        "jax",
+        "no rule takes part in a value: it is run with both rules",
+        lambda transform, case, rules: transform.quantity.endswith("value") and rules != "both" and case.name != EVERYWHERE,
+    ),
+    LeftOut(
+        "jax",
+        "most of a minute a case, for solvers of the same kinds as others that run",
+        lambda transform, case, rules: case in implicit_cases.CASES and case.name in implicit_cases.NOT_COMPILED,
+    ),
+    LeftOut(
+        "jax",
+        "compiled anew at each call; the staged twin is run, and two solvers in full",
+        lambda transform, case, rules: case in implicit_cases.CASES and case.name not in IN_FULL and transform.name in COMPILED_ANEW,
+    ),
+]
+
+
+def left_out(engine: str, transform: Transform, case: Case, rules: str) -> bool:
+    """Whether a cell is not run."""
+    return any(group.engine == engine and group.covers(transform, case, rules) for group in LEFT_OUT)
+
+
+def transforms(engine: str, case: Case, rules: str) -> list[Transform]:
+    """What is run of a case with a set of rules."""
+    every = [t for t in load(engine).TRANSFORMS if t.order == 1 or case.second]
+    return [t for t in every if not left_out(engine, t, case, rules)]
+
+
+def cells(engine: str) -> Iterator[tuple[Transform, Case, str]]:
+    """Every cell of an engine that has no host code but in solvers, with those that are left out."""
+    for transform in load(engine).TRANSFORMS:
+        for case, rules in [(c, r) for c in CASES for r in DIRECTIONS] + [(c, "both") for c in implicit_cases.CASES]:
+            if transform.order == 1 or case.second:
+                yield transform, case, rules

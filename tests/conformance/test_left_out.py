@@ -1,0 +1,40 @@
+"""What the conformance suite leaves out runs elsewhere in it."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.conformance import implicit_cases, model
+from tests.conformance.left_out import COMPILED_ANEW, IN_FULL, LEFT_OUT, cells, left_out
+from tests.conformance.test_conformance import ENGINES
+
+_KIND = {"forward jacobian": "jvp", "reverse jacobian": "vjp"}
+
+
+def _kind(transform: model.Transform) -> str:
+    quantity = transform.quantity.removeprefix("batch ")
+    return _KIND.get(quantity, quantity)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_every_transformation_runs_with_each_set_of_rules(engine: str) -> None:
+    every = {(t.name, rules) for t, _, rules in cells(engine)}
+    run = {(t.name, rules) for t, case, rules in cells(engine) if not left_out(engine, t, case, rules)}
+    assert run == every
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_every_case_has_its_value_and_every_kind_of_derivative(engine: str) -> None:
+    found = [(_kind(t), case.name, rules, left_out(engine, t, case, rules)) for t, case, rules in cells(engine)]
+    key = lambda kind, case, rules: (kind, case, rules if kind != "value" else "any")
+    missing = {key(*cell) for *cell, _ in found} - {key(*cell) for *cell, out in found if not out}
+    assert {case for _, case, _ in missing} <= implicit_cases.NOT_COMPILED
+
+
+def test_each_group_leaves_out_something_and_names_what_there_is() -> None:
+    pytest.importorskip("jax")
+    for group in LEFT_OUT:
+        assert any(group.covers(*cell) for cell in cells(group.engine)), group.why
+    names = {t.name for t in model.load("jax").TRANSFORMS}
+    assert names >= {*COMPILED_ANEW, *COMPILED_ANEW.values()} and not COMPILED_ANEW.keys() & set(COMPILED_ANEW.values())
+    assert {case.name for case in implicit_cases.CASES} >= IN_FULL | implicit_cases.NOT_COMPILED
