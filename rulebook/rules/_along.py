@@ -15,6 +15,7 @@ __all__ = [
     "array",
     "axis_back",
     "axis_last",
+    "beside",
     "complex_dtype",
     "cut",
     "fitted",
@@ -66,18 +67,18 @@ def complex_dtype(x: Any) -> Any:
 def numbers(x: Any, values: Any) -> Any:
     """Constants as an array of the engine of x, in its precision."""
     values = np.asarray(values)
-    return _beside(x, values.astype(complex_dtype(x) if values.dtype.kind == "c" else real_dtype(x)))
+    return beside(x, values.astype(complex_dtype(x) if values.dtype.kind == "c" else real_dtype(x)))
 
 
-def _beside(x: Any, values: Any) -> Any:
-    """A NumPy array as a value of the engine, and on the device, of x."""
+def beside(x: Any, values: Any) -> Any:
+    """A NumPy array as a value of the engine, and on the device, of x: engines do not all take both in one operation."""
     engine = engine_of((x,), "rulebook.rules")
     return values if engine is None else engine.asarray(values, x)
 
 
 def zeros(x: Any, shape: Sequence[int]) -> Any:
     """Zeros in the precision of x, on its engine; complex for a complex x."""
-    return _beside(x, np.zeros(tuple(shape), complex_dtype(x) if is_complex(x) else real_dtype(x)))
+    return beside(x, np.zeros(tuple(shape), complex_dtype(x) if is_complex(x) else real_dtype(x)))
 
 
 def flipped(x: Any, *axes: int) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 import rulebook as rb
-from rulebook.rules.linalg._reading import eye_like
+from rulebook.rules.linalg._reading import dtype_name
 from rulebook.rules.linalg._stacks import spec, stacked
 
 __all__ = ["permutation", "pivot_permutation"]
@@ -15,12 +15,12 @@ __all__ = ["permutation", "pivot_permutation"]
 
 def permutation(piv: Any, *, rows: int, like: Any) -> Any:
     """P with A = P L U, from the pivots of `lu_factor`, in the dtype of another array."""
-    return _exchanges(piv, rows=rows, dtype=eye_like(like).dtype.name)
+    return _exchanges(piv, rows=rows, dtype=dtype_name(like))
 
 
 def pivot_permutation(p: Any, *, like: Any) -> Any:
     """The matrix with M x = x[p]."""
-    return _rows(p, dtype=eye_like(like).dtype.name)
+    return _rows(p, dtype=dtype_name(like))
 
 
 def _example(rng: np.random.Generator) -> Any:

@@ -10,9 +10,21 @@ from typing import Any
 import numpy as np
 
 import rulebook as rb
+from rulebook.rules._along import beside
 from rulebook.rules._matrices import adjoint
 
-__all__ = ["STRUCTURES", "diagonal", "eye_like", "matrix", "matrix_bar", "real_diagonal", "structure_of", "transpose", "triangle"]
+__all__ = [
+    "STRUCTURES",
+    "diagonal",
+    "dtype_name",
+    "eye_like",
+    "matrix",
+    "matrix_bar",
+    "real_diagonal",
+    "structure_of",
+    "transpose",
+    "triangle",
+]
 
 STRUCTURES = {
     None: "general",
@@ -99,6 +111,12 @@ def structure_of(assume_a: str | None) -> str:
     return STRUCTURES[assume_a]
 
 
-def eye_like(x: Any) -> Any:
-    """The identity, of the number of columns and the dtype of x."""
-    return np.eye(x.shape[-1], dtype=np.dtype(str(x.dtype).removeprefix("torch.")))
+def eye_like(x: Any, rows: int | None = None, k: int = 0) -> Any:
+    """Ones on a diagonal, of the number of columns and the dtype of x, on its engine and device."""
+    n = x.shape[-1]
+    return beside(x, np.eye(n if rows is None else rows, n, k, dtype=dtype_name(x)))
+
+
+def dtype_name(x: Any) -> str:
+    """The name that NumPy has for the dtype of x."""
+    return str(x.dtype).removeprefix("torch.")

@@ -80,7 +80,7 @@ def _unpacked(lu: Any) -> tuple[Any, Any]:
     """L and U of one matrix."""
     k = min(lu.shape[-2:])
     low = lu[..., :, :k]
-    ones = rb.xp(lu).zeros_like(low) + np.eye(*low.shape[-2:], dtype=eye_like(low).dtype)
+    ones = rb.xp(lu).zeros_like(low) + eye_like(low, low.shape[-2])
     return triangle(low, True, strict=True) + ones, triangle(lu[..., :k, :], False)
 
 

@@ -10,7 +10,7 @@ import rulebook as rb
 from rulebook.rules._matrices import adjoint, hermitian, quotient
 from rulebook.rules.linalg import _cases
 from rulebook.rules.linalg._permutations import pivot_permutation
-from rulebook.rules.linalg._reading import matrix, matrix_bar, transpose, triangle
+from rulebook.rules.linalg._reading import eye_like, matrix, matrix_bar, transpose, triangle
 from rulebook.rules.linalg._stacks import batches, dtype_of, like, pull_of, push_of, scipy_linalg, spec, stacked
 from rulebook.rules.linalg.equations import solve_sylvester
 from rulebook.rules.linalg.factored import over, under
@@ -240,8 +240,7 @@ def _turn(x: Any, is_hermitian: bool) -> Any:
 
 def _blocks(d: Any) -> Any:
     """Where the blocks of D are."""
-    eye = np.eye(d.shape[-1], dtype=bool)
-    return eye | (d != 0) | (transpose(d) != 0)
+    return (eye_like(d) != 0) | (d != 0) | (transpose(d) != 0)
 
 
 def _outside(x: Any, d: Any, lower: bool) -> Any:

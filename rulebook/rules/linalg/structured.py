@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 
 import rulebook as rb
+from rulebook.rules._along import beside
 from rulebook.rules._matrices import adjoint
 from rulebook.rules.linalg import _cases
 from rulebook.rules.linalg._columns import Columns
+from rulebook.rules.linalg._reading import dtype_name, eye_like
 from rulebook.rules.linalg._stacks import dtype_of, like, scipy_linalg, spec
 
 __all__ = ["block_diag", "circulant", "companion", "hankel", "matmul_toeplitz", "solve_toeplitz", "toeplitz"]
@@ -18,7 +20,7 @@ __all__ = ["block_diag", "circulant", "companion", "hankel", "matmul_toeplitz", 
 def _antidiagonal_sums(x: Any) -> Any:
     """The sum over i + j = k, for every k: row i of the padded matrix, read without its last entries, stands i places further."""
     xp, (m, n), lead = rb.xp(x), x.shape[-2:], tuple(x.shape[:-2])
-    wide = xp.concatenate([x, xp.zeros_like(x[..., :1]) + np.zeros((m, m), dtype=np.float32)], axis=-1) if m else x
+    wide = xp.concatenate([x, xp.zeros_like(x[..., :1]) + beside(x, np.zeros((m, m), np.float32))], axis=-1) if m else x
     flat = xp.reshape(wide, (*lead, m * (n + m)))[..., : m * (n + m - 1)]
     return xp.sum(xp.reshape(flat, (*lead, m, n + m - 1)), -2)
 
@@ -172,18 +174,12 @@ def companion(a: Any) -> Any:
                [ 1.,  0.]])
     """
     row = -a[..., 1:] / a[..., :1]
-    n = row.shape[-1]
-    return _first_row(row) + np.eye(n, k=-1, dtype=_name(row))
-
-
-def _name(x: Any) -> str:
-    return str(x.dtype).removeprefix("torch.")
+    return _first_row(row) + eye_like(row, row.shape[-1], -1)
 
 
 def _first_row(row: Any) -> Any:
     """A square matrix with one row that is not zero."""
-    top = np.zeros((row.shape[-1], 1), dtype=_name(row))
-    top[:1] = 1
+    top = eye_like(row[..., :1], row.shape[-1])
     return row[..., None, :] * top
 
 
@@ -225,12 +221,12 @@ def block_diag(*arrs: Any) -> Any:
     xp = rb.xp(*arrs)
     blocks = [xp.reshape(x, (1,) * (2 - x.ndim) + tuple(x.shape)) if x.ndim < 2 else x for x in map(_array, arrs)]
     widths = [x.shape[1] for x in blocks]
-    names = {_name(x) for x in blocks}
+    names = {dtype_name(x) for x in blocks}
     dtype = np.result_type(*(np.dtype(n) for n in names))
     rows = []
     for i, x in enumerate(blocks):
         before, after = (np.zeros((x.shape[0], sum(w)), dtype) for w in (widths[:i], widths[i + 1 :]))
-        rows.append(xp.concatenate([xp.asarray(before), x, xp.asarray(after)], axis=1))
+        rows.append(xp.concatenate([beside(x, before), x, beside(x, after)], axis=1))
     return xp.concatenate(rows, axis=0)
 
 
