@@ -121,5 +121,7 @@ def static_key(value: Any) -> Hashable:
         return (kind, static_key(value.real), static_key(value.imag))
     if kind is tuple:
         return (kind, *map(static_key, value))
+    if kind is slice:  # not hashable before Python 3.12
+        return (kind, static_key(value.start), static_key(value.stop), static_key(value.step))
     hash(value)
     return (kind, value)

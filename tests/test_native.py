@@ -7,6 +7,7 @@ import pytest
 
 import rulebook as rb
 from rulebook import native
+from rulebook.testing import check_engines
 
 
 def marked(**options):
@@ -65,3 +66,14 @@ def test_a_function_of_scipy_that_coerces_a_dual_is_told_its_counterpart():
         rb.jvp(lambda a: linalg.solve_sylvester(a, a, a), (a,), (a,), engine="dual")
     with pytest.raises(TypeError, match=r"Do: use functions of numpy on x itself"):
         rb.jvp(linalg.bandwidth, (a,), (a,), engine="dual")
+
+
+def test_the_checker_checks_an_engine_with_its_own_function():
+    """Its values and derivatives; there is no rule to mark."""
+    torch = pytest.importorskip("torch")
+    for own, right in ((lambda x: x**3, True), (lambda x: x.detach() ** 3 + 0 * x, False)):
+        f = rb.primitive(lambda x: x**3, native={"torch": own}, cases=[lambda rng: (rng.uniform(1, 2, 3),)])
+        rb.scalar_rule(f)(lambda y, x: (3 * x**2,))
+        report = check_engines(f, engines=["torch"], raise_=False)
+        assert report.ok == right
+        assert torch.is_tensor(f(torch.ones(2)))

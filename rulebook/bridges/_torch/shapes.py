@@ -111,7 +111,8 @@ def hstack(tup: Sequence[Any]) -> Tensor:
 
 def column_stack(tup: Sequence[Any]) -> Tensor:
     """Vectors joined as columns."""
-    return torch.column_stack(promoted(tup))
+    columns = [a[:, None] if a.ndim == 1 else a.reshape(1, 1) if a.ndim == 0 else a for a in promoted(tup)]
+    return torch.cat(columns, dim=1)  # torch.column_stack has no batching rule
 
 
 def split(ary: Any, indices_or_sections: int | Sequence[int], axis: int = 0) -> list[Tensor]:

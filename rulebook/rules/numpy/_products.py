@@ -55,7 +55,8 @@ def _product(
 
     def make(fn: Callable[..., Any]) -> Primitive:
         path = f"linalg.{fn.__name__}" if function.__module__ == "numpy.linalg" else fn.__name__
-        f = Primitive(fn, name=f"rulebook.rules.numpy.{fn.__name__}", cases=cases, native=own(path, *engines))
+        by_einsum = {} if "torch" in engines else {"torch": _einsum_of(letters, conjugated)}
+        f = Primitive(fn, name=f"rulebook.rules.numpy.{fn.__name__}", cases=cases, native={**own(path, *engines), **by_einsum})
 
         def push(y: Any, primals: Any, tangents: Any, **options: Any) -> Any:
             return leibniz(lambda *xs: f(*xs, **options), primals, tangents)
@@ -97,6 +98,17 @@ def _matmul(m: int, n: int) -> Letters:
     a = lead[len(lead) - (m - 2) :] + "ij" if m > 1 else "j"
     b = lead[len(lead) - (n - 2) :] + "jk" if n > 1 else "j"
     return [a, b], lead + "i" * (m > 1) + "k" * (n > 1)
+
+
+def _einsum_of(letters: Callable[..., Letters], conjugated: bool) -> Callable[..., Any]:
+    """A product of two tensors by einsum, for what torch has no function for, or none that it can batch."""
+
+    def product(a: Any, b: Any, **options: Any) -> Any:
+        xp = rb.xp(a, b)
+        factors, y = letters(a.ndim, b.ndim, **options)
+        return xp.einsum(f"{','.join(factors)}->{y}", xp.conj(a) if conjugated else a, b)
+
+    return product
 
 
 _MATRICES = [

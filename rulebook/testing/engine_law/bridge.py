@@ -21,6 +21,7 @@ class Bridge(EngineLaw):
     def check(self, setting: Setting) -> None:
         """Mark one rule after the other."""
         setting.need_derivative()
+        _need_rules(setting)
         forward, reverse = setting.primitive.forward, setting.primitive.reverse
         larger = None if forward is None else marked(forward)
         if larger is not None:
@@ -52,6 +53,7 @@ class Once(EngineLaw):
         """Count the runs."""
         p = setting.primitive
         setting.need_derivative()
+        _need_rules(setting)
         if setting.name == "jax" and not p.host:
             raise LeftOut("what JAX traces runs afterwards, as often as the program says")
         if any(rule is not None and rule.kind == "transpose" for rule in (p.forward, p.reverse)):
@@ -64,3 +66,9 @@ class Once(EngineLaw):
             if len(runs) > 1:
                 once = "one run of the function, or none where the rule computes y"
                 raise Broken(self.id, None, once, f"{len(runs)} runs", argument=f"{mode} mode")
+
+
+def _need_rules(setting: Setting) -> None:
+    """Leave a law about rules out where the engine has a function of its own."""
+    if setting.name in setting.primitive.native:
+        raise LeftOut("the function is the engine's own here, and no rule runs")
