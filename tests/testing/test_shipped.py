@@ -6,9 +6,11 @@ import importlib.util
 import pkgutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import rulebook
+from rulebook.engines import engine_names
 from rulebook.primitive import Primitive
 from rulebook.rules._elementwise import _Elementwise
 from rulebook.testing import check_engines, check_rules
@@ -65,7 +67,7 @@ def test_has_cases(name):
 # one table and run the same code around their partials, take turns there: one in three is compiled. The other engines run all.
 ALIKE = sorted(name for name, p in SHIPPED.items() if isinstance(p, _Elementwise) or "jax" in p.native)
 NOT_IN_JAX = frozenset(name for i, name in enumerate(ALIKE) if i % 3)
-OTHERS = [engine for engine in ("autograd", "dual", "torch") if engine == "dual" or importlib.util.find_spec(engine)]
+INSTALLED = [engine for engine in engine_names() if engine == "dual" or importlib.util.find_spec(engine)]
 BUDGET = 4.0  # seconds of checking, which a few take
 
 
@@ -82,6 +84,31 @@ def test_rules_keep_the_laws(name):
     assert {"differences-forward", "differences-reverse", "duality"} <= set(report.held)
 
 
+# What an engine may refuse, with an error that says why; all else that a rule of ours refuses would be a gap.
+REFUSED = {
+    "rulebook.rules.linalg.eigen.eigvals": "the cases have eigenvectors that are asked for nowhere else",
+    "rulebook.rules.linalg.spectra.eigvalsh": "as above",
+}
+# PyTorch's LAPACK chooses other signs than NumPy's: its eigenvectors are right, and compared up to their signs below.
+OTHER_SIGNS = {"rulebook.rules.numpy.linalg.eigh": "torch"}
+
+
 @shipped
 def test_engines_use_the_rules(name):
-    assert check_engines(SHIPPED[name], engines=OTHERS if name in NOT_IN_JAX else None, budget=BUDGET).ok
+    chosen = [e for e in INSTALLED if not (e == "jax" and name in NOT_IN_JAX) and OTHER_SIGNS.get(name) != e]
+    report = check_engines(SHIPPED[name], engines=chosen, budget=BUDGET)
+    assert report.ok
+    refused = [note.text for note in report.notes if note.kind == "refused"]
+    host = {"forward", "reverse"} & set(rulebook.rules(SHIPPED[name]).host)  # has no second order
+    assert not refused or host or name in REFUSED, refused
+
+
+def test_eigenvectors_up_to_their_signs():
+    torch = pytest.importorskip("torch")
+    rng = np.random.default_rng(0)
+    for _ in range(3):
+        a = rng.normal(size=(4, 4))
+        parts = lambda a: SHIPPED["rulebook.rules.numpy.linalg.eigh"](a)[1] ** 2
+        expected = rulebook.jacobian(parts, engine="dual")(a)
+        for jacobian in (torch.func.jacrev, torch.func.jacfwd):
+            np.testing.assert_allclose(jacobian(parts)(torch.tensor(a)), expected, rtol=1e-9, atol=1e-10)
