@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import operator
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 
 import rulebook as rb
+from rulebook import trees
 from rulebook.engines import engine_of
 
 __all__ = [
+    "alike",
     "array",
     "axis_back",
     "axis_last",
@@ -21,14 +25,18 @@ __all__ = [
     "fitted",
     "flipped",
     "floating",
+    "floats",
     "is_complex",
     "is_floating",
     "joined",
     "numbers",
     "rank_up",
     "real_dtype",
+    "together",
     "zeros",
 ]
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 _SINGLE = ("float32", "complex64", "float16", "bfloat16")
 
@@ -51,7 +59,16 @@ def is_complex(x: Any) -> bool:
 def floating(x: Any) -> Any:
     """A value as a floating array: integers become float64, in JAX its default."""
     x = array(x)
-    return x if is_floating(x) else x * 1.0
+    return x if is_floating(x) else rb.xp(x).asarray(x, dtype=float)
+
+
+def floats(*values: Any) -> Sequence[Any]:
+    """Values, Python's numbers as well, as floating arrays of one engine."""
+    engine = engine_of(values, "rulebook.rules")
+    if engine is None:
+        return [floating(x) for x in values]
+    like = next(x for x in trees.flatten(list(values))[0] if engine.owns(type(x)))
+    return [floating(engine.asarray(x if isinstance(x, (float, complex)) else array(x), like)) for x in values]
 
 
 def real_dtype(x: Any) -> Any:
@@ -74,6 +91,50 @@ def beside(x: Any, values: Any) -> Any:
     """A NumPy array as a value of the engine, and on the device, of x: engines do not all take both in one operation."""
     engine = engine_of((x,), "rulebook.rules")
     return values if engine is None else engine.asarray(values, x)
+
+
+def alike(values: Sequence[Any], where: str = "rulebook.rules") -> Sequence[Any]:
+    """Values of which some are NumPy's, or lists of numbers, all on the engine and device of the others; Python's numbers stay."""
+    engine = engine_of(values, where)
+    if engine is None:
+        return values
+    like = next(x for x in trees.flatten(list(values))[0] if engine.owns(type(x)))
+    made = {id(x): engine.asarray(array(x), like) for x in values if _is_data(x)}  # what was one array stays one
+    return [made.get(id(x), x) for x in values]
+
+
+def _is_data(x: Any) -> bool:
+    """Whether a value is numbers as an array or a list; whole numbers of NumPy may be counts."""
+    if isinstance(x, (list, tuple)):
+        return not any(isinstance(v, str) or callable(v) for v in trees.flatten(x)[0])
+    return isinstance(x, (np.ndarray, np.inexact))
+
+
+def together(*names: str) -> Callable[[F], F]:
+    """Let a function that is put together from others take NumPy's arrays, in the arguments named, beside those of any engine.
+
+    In the body all of them are of one engine: an operator between an array and a tensor that is differentiated raises in torch.
+    """
+
+    def make(fn: F) -> F:
+        where = f"{fn.__module__.rsplit('._', 1)[0]}.{fn.__name__}"
+        positions = [i for i, name in enumerate(inspect.signature(fn).parameters) if name in names]
+
+        @functools.wraps(fn)
+        def call(*args: Any, **options: Any) -> Any:
+            at = [i for i in positions if i < len(args)]
+            given = [name for name in names if name in options]
+            values = [*(args[i] for i in at), *(options[name] for name in given)]
+            found = alike(values, where)
+            if found is not values:
+                moved = dict(zip([*at, *given], found, strict=True))
+                args = tuple(moved.get(i, x) for i, x in enumerate(args))
+                options = {name: moved.get(name, x) for name, x in options.items()}
+            return fn(*args, **options)
+
+        return call  # type: ignore[return-value]  # of the signature of fn
+
+    return make
 
 
 def zeros(x: Any, shape: Sequence[int]) -> Any:

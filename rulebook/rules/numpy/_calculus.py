@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 
 import rulebook as rb
+from rulebook.errors import RuleMissingError
+from rulebook.rules._along import alike, beside, flipped, floating, joined, numbers, together, zeros
 from rulebook.rules.numpy._convolution import convolve
 from rulebook.rules.numpy._reductions import sum
 from rulebook.rules.numpy._selection import where
-from rulebook.rules.numpy._support import plain
+from rulebook.rules.numpy._support import constants
 from rulebook.rules.numpy.linalg._eigen import eigvals
 from rulebook.rules.numpy.linalg._least import lstsq
 
@@ -52,6 +54,7 @@ def diff(a: Any, n: int = 1, axis: int = -1) -> Any:
     return a
 
 
+@together("ary", "to_end", "to_begin")
 def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
     """Differences of neighbours of the flattened array, with others put at the ends."""
     xp = rb.xp(ary)
@@ -62,6 +65,7 @@ def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
     return xp.concatenate(parts) if len(parts) > 1 else parts[0]
 
 
+@together("y", "x")
 def trapezoid(y: Any, x: Any = None, dx: float = 1.0, axis: int = -1) -> Any:
     """The integral by the trapezoidal rule.
 
@@ -87,6 +91,7 @@ def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> An
     """
     axes = range(f.ndim) if axis is None else (axis,) if isinstance(axis, int) else axis
     spacing = varargs if len(varargs) == len(list(axes)) else varargs * len(list(axes)) or (1.0,) * len(list(axes))
+    f, *spacing = alike([f, *spacing])
     found = [_slopes(f, h, i, edge_order) for i, h in zip(axes, spacing, strict=True)]
     return found[0] if len(found) == 1 else tuple(found)
 
@@ -97,7 +102,7 @@ def _slopes(f: Any, h: Any, axis: int, edge_order: int) -> Any:
     g, n = xp.moveaxis(f, axis, -1), f.shape[axis]
     if n < edge_order + 1:
         raise ValueError("gradient: an axis has too few elements; at least edge_order + 1 are required")
-    steps = diff(h) if np.ndim(h) == 1 else np.ones(n - 1) * h
+    steps = diff(h) if np.ndim(h) == 1 else numbers(f, np.ones(n - 1)) * h
     slopes = diff(g) / steps  # between neighbours
     left, right = steps[:-1], steps[1:]
     inside = (slopes[..., :-1] * right + slopes[..., 1:] * left) / (left + right)
@@ -111,10 +116,22 @@ def _slopes(f: Any, h: Any, axis: int, edge_order: int) -> Any:
 
 def unwrap(p: Any, discont: float | None = None, axis: int = -1, *, period: float = 2 * np.pi) -> Any:
     """Angles without jumps: whole periods are added, which are constant."""
-    values = plain(p)
-    return p + (np.unwrap(values, discont, axis, period=period) - values)
+    (values,) = constants(p)
+    if isinstance(values, np.ndarray):
+        return p + beside(p, np.unwrap(values, discont, axis, period=period) - values)
+    return p + _periods(values, period / 2 if discont is None else discont, axis, period)
 
 
+def _periods(values: Any, discont: float, axis: int, period: float) -> Any:
+    """What `numpy.unwrap` adds to the angles, where they are traced."""
+    xp, steps = rb.xp(values), diff(values, axis=axis)
+    short = xp.mod(steps + period / 2, period) - period / 2
+    short = xp.where((short == -period / 2) & (steps > 0), period / 2, short)
+    jumps = xp.where(xp.abs(steps) < discont, 0.0, short - steps)
+    return joined([xp.zeros_like(_cut(values, axis, 0, 1)), xp.cumsum(jumps, axis=axis)], axis)
+
+
+@together("x", "xp", "fp", "left", "right")
 def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None) -> Any:
     """Values at x of the piecewise linear function through (xp, fp); all three have a derivative.
 
@@ -124,17 +141,18 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None) -> Any
         >>> interp(np.array([1.5]), np.array([1.0, 2.0]), np.array([0.0, 4.0]))
         array([2.])
     """
-    nodes, at = np.asarray(plain(xp)), np.asarray(plain(x))
-    n = len(nodes)
+    nodes, at = constants(xp, x)
+    n, space = nodes.shape[0], rb.xp(nodes, at)
     if n == 1:
-        inside = fp[np.zeros(at.shape, int)]
+        inside = fp[0] + 0.0 * x
     else:
-        i = np.clip(np.searchsorted(nodes, at, side="right") - 1, 0, n - 2)
+        i = space.clip(space.searchsorted(nodes, at, side="right") - 1, 0, n - 2)
         inside = fp[i] + (fp[i + 1] - fp[i]) / (xp[i + 1] - xp[i]) * (x - xp[i])
     inside = where(at < nodes[0], fp[0] if left is None else left, inside)
     return where(at > nodes[-1], fp[-1] if right is None else right, inside)
 
 
+@together("p", "x")
 def polyval(p: Any, x: Any) -> Any:
     """A polynomial, highest power first.
 
@@ -148,9 +166,10 @@ def polyval(p: Any, x: Any) -> Any:
     return y
 
 
+@together("x", "c")
 def polynomial_polyval(x: Any, c: Any) -> Any:
     """As `numpy.polynomial.polynomial.polyval`: lowest power first."""
-    return polyval(c[np.arange(c.shape[0] - 1, -1, -1)], x)
+    return polyval(flipped(c), x)
 
 
 def vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:
@@ -167,6 +186,7 @@ def vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:
     return xp.stack(powers if increasing else powers[::-1], axis=-1)
 
 
+@together("x", "y")
 def polyfit(x: Any, y: Any, deg: int) -> Any:
     """The coefficients of the polynomial of least squares, highest power first.
 
@@ -180,16 +200,18 @@ def polyfit(x: Any, y: Any, deg: int) -> Any:
 def _aligned(a: Any, b: Any) -> tuple[Any, Any]:
     """Coefficients of one length."""
     xp, n = rb.xp(a, b), max(a.shape[0], b.shape[0])
-    longer = (xp.concatenate([np.zeros(n - c.shape[0]), c]) if c.shape[0] < n else c for c in (a, b))
+    longer = (xp.concatenate([zeros(c, (n - c.shape[0],)), c]) if c.shape[0] < n else c for c in (a, b))
     return next(longer), next(longer)
 
 
+@together("a1", "a2")
 def polyadd(a1: Any, a2: Any) -> Any:
     """The sum of two polynomials."""
     a, b = _aligned(a1, a2)
     return a + b
 
 
+@together("a1", "a2")
 def polysub(a1: Any, a2: Any) -> Any:
     """The difference of two polynomials."""
     a, b = _aligned(a1, a2)
@@ -204,15 +226,16 @@ def polymul(a1: Any, a2: Any) -> Any:
 def polyder(p: Any, m: int = 1) -> Any:
     """The coefficients of the derivative of a polynomial, m times."""
     for _ in range(m):
-        p = p[:-1] * np.arange(p.shape[0] - 1, 0, -1)
+        p = p[:-1] * beside(p, np.arange(p.shape[0] - 1, 0, -1))
     return p
 
 
 def polyint(p: Any, m: int = 1) -> Any:
     """The coefficients of the integral of a polynomial from 0, m times."""
+    p = floating(p)
     for _ in range(m):
         xp = rb.xp(p)
-        p = xp.concatenate([p / np.arange(p.shape[0], 0, -1), xp.zeros_like(p[:1])])
+        p = xp.concatenate([p / beside(p, np.arange(p.shape[0], 0, -1)), xp.zeros_like(p[:1])])
     return p
 
 
@@ -239,5 +262,13 @@ def roots(p: Any) -> Any:
         array([1., 2.])
     """
     xp, n = rb.xp(p), p.shape[0] - 1
+    (values,) = constants(p)
+    if isinstance(values, np.ndarray) and values[0] == 0:
+        raise RuleMissingError(
+            "rulebook.rules.numpy.roots.",
+            "a first coefficient that is not zero: beside zero a root is beyond all bounds",
+            "0",
+            "leave leading zeros away",
+        )
     first = xp.reshape(-p[1:] / p[0], (1, n))
-    return eigvals(xp.concatenate([first, np.eye(n - 1, n)], axis=0))
+    return eigvals(xp.concatenate([first, numbers(first, np.eye(n - 1, n))], axis=0))

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 import rulebook as rb
+from rulebook.rules._along import flipped
 from rulebook.rules.numpy._cases import complex_normal, normal
 from rulebook.rules.numpy._einsum import leibniz
 from rulebook.rules.numpy._rearranging import gather, scatter
@@ -75,4 +76,4 @@ def correlate(a: Any, v: Any, mode: str = "valid") -> Any:
 
 def _reversed(x: Any) -> Any:
     """A vector from its end, conjugated."""
-    return rb.xp(x).conj(x[np.arange(x.shape[0] - 1, -1, -1)])
+    return rb.xp(x).conj(flipped(x))

@@ -16,8 +16,9 @@ import numpy as np
 
 import rulebook as rb
 from rulebook.primitive import Primitive
+from rulebook.rules._along import array, is_floating
 from rulebook.rules.numpy._cases import complex_normal, normal, uniform
-from rulebook.rules.numpy._support import own, plain, stands
+from rulebook.rules.numpy._support import is_complex, own, stands
 
 __all__ = [
     "ALL",
@@ -415,6 +416,18 @@ def nan_to_num(x: Any, nan: float = 0.0, posinf: float | None = None, neginf: fl
         >>> nan_to_num(np.array([1.0, np.nan]))
         array([1., 0.])
     """
+    if type(x) is np.ndarray:
+        return np.nan_to_num(x, nan=nan, posinf=posinf, neginf=neginf)
+    x = array(x)
     xp = rb.xp(x)
-    fixed = np.nan_to_num(plain(x), nan=nan, posinf=posinf, neginf=neginf)
-    return xp.where(xp.isfinite(x), x, fixed)
+    if is_complex(x):
+        parts = (nan_to_num(part, nan, posinf, neginf) for part in (xp.real(x), xp.imag(x)))
+        return next(parts) + 1j * next(parts)
+    most = float(xp.finfo(x.dtype).max) if is_floating(x) else 0.0
+    for found, other in (
+        (xp.isnan(x), nan),
+        (x == np.inf, most if posinf is None else posinf),
+        (x == -np.inf, -most if neginf is None else neginf),
+    ):
+        x = xp.where(found, other, x)
+    return x

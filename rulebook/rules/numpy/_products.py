@@ -16,6 +16,7 @@ import numpy as np
 
 import rulebook as rb
 from rulebook.primitive import Primitive
+from rulebook.rules._along import beside
 from rulebook.rules.numpy._cases import complex_normal, normal
 from rulebook.rules.numpy._einsum import Letters, cotangent, lazily, leibniz
 from rulebook.rules.numpy._selection import diagonal
@@ -307,7 +308,7 @@ def matrix_power(a: Any, n: int) -> Any:
     if n < 0:
         return matrix_power(inv(a), -n)
     if n == 0:
-        return rb.xp(a).zeros_like(a) + np.eye(a.shape[-1])
+        return rb.xp(a).zeros_like(a) + beside(a, np.eye(a.shape[-1], dtype=bool))
     half = matrix_power(a, n // 2) if n > 1 else a
     whole = matmul(half, half) if n > 1 else a
     return matmul(whole, a) if n > 1 and n % 2 else whole

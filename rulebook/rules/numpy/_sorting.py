@@ -7,13 +7,15 @@ from typing import Any
 import numpy as np
 
 import rulebook as rb
-from rulebook.engines import TracedValueError
+from rulebook.engines import engine_of
+from rulebook.errors import ResultSpecError, RuleMissingError
 from rulebook.primitive import Primitive
+from rulebook.rules._along import beside, numbers, real_dtype, together
 from rulebook.rules.numpy._cases import normal
 from rulebook.rules.numpy._rearranging import gather, scatter
 from rulebook.rules.numpy._reductions import mean, sum
 from rulebook.rules.numpy._selection import diagonal, take_along_axis
-from rulebook.rules.numpy._support import own, plain, stands
+from rulebook.rules.numpy._support import constants, own, plain, stands
 
 __all__ = [
     "average",
@@ -56,7 +58,7 @@ def _permutation(f: Primitive, order: Any) -> None:
 def _order(order: Any, x: Any, axis: int | None, options: Any) -> Any:
     try:
         values = plain(x)
-    except TracedValueError:  # sorted elements are partitioned as well
+    except ResultSpecError:  # sorted elements are partitioned as well
         xp = rb.xp(x)
         return xp.argsort(xp.reshape(x, (-1,)) if axis is None else x, axis=0 if axis is None else axis)
     return order(np.ravel(values), 0, **options) if axis is None else order(values, axis, **options)
@@ -167,10 +169,10 @@ def quantile(a: Any, q: Any, axis: Any = None, method: str = "linear", keepdims:
         raise NotImplementedError(f"quantile, method={method!r}: it has no rule; use one of {', '.join(_METHODS)}")
     flat, axes = _axis(a, axis)
     ordered, n = sort(flat, axis=-1), flat.shape[-1]
-    at = _METHODS[method](n, np.asarray(q, float))
+    at = _METHODS[method](n, _part(q))
     low = np.floor(at).astype(int)
-    high, xp = np.minimum(low + 1, n - 1), rb.xp(a)
-    y = ordered[..., low] * (1 - (at - low)) + ordered[..., high] * (at - low)
+    high, xp, part = np.minimum(low + 1, n - 1), rb.xp(a), numbers(ordered, at - low)
+    y = ordered[..., low] * (1 - part) + ordered[..., high] * part
     y = xp.where(xp.any(xp.isnan(flat), axis=-1)[(..., *(None,) * np.ndim(q))], np.nan, y)
     if np.ndim(q):
         y = xp.moveaxis(y, tuple(range(-np.ndim(q), 0)), tuple(range(np.ndim(q))))
@@ -178,9 +180,22 @@ def quantile(a: Any, q: Any, axis: Any = None, method: str = "linear", keepdims:
     return xp.reshape(y, (*lead, *(1 if i in axes else s for i, s in enumerate(a.shape)))) if keepdims else y
 
 
+def _part(q: Any) -> Any:
+    """What lies below a quantile, as NumPy's numbers."""
+    engine = engine_of((q,), "rulebook.rules.numpy.quantile")
+    if engine is None:
+        return np.asarray(q, float)
+    raise RuleMissingError(
+        f"rulebook.rules.numpy.quantile (engine {engine.name}, argument q).",
+        "numbers or a NumPy array: there is no rule for q",
+        f"a {type(q).__name__}",
+        "pass q as a number; interp of the sorted elements has a derivative in both",
+    )
+
+
 def percentile(a: Any, q: Any, axis: Any = None, method: str = "linear", keepdims: bool = False) -> Any:
     """The same with q in percent."""
-    return quantile(a, np.asarray(q) / 100, axis, method, keepdims)
+    return quantile(a, _part(q) / 100, axis, method, keepdims)
 
 
 def median(a: Any, axis: Any = None, keepdims: bool = False) -> Any:
@@ -191,15 +206,15 @@ def median(a: Any, axis: Any = None, keepdims: bool = False) -> Any:
 def nanquantile(a: Any, q: float, axis: int | None = None, keepdims: bool = False) -> Any:
     """A quantile of what is a number; q is one number."""
     flat, axes = _axis(a, axis)
-    xp = rb.xp(a)
     ordered = sort(flat, axis=-1)  # NaN comes last
-    count = np.sum(~np.isnan(plain(flat)), axis=-1, keepdims=True)
-    at = q * np.maximum(count - 1, 0)
-    low = np.floor(at).astype(int)
-    high = np.minimum(low + 1, np.maximum(count - 1, 0))
-    part = at - low
+    (values,) = constants(flat)
+    xp = rb.xp(values)
+    last = xp.maximum(xp.sum(xp.where(xp.isnan(values), 0, 1), axis=-1, keepdims=True) - 1, 0)
+    at = last * beside(last, _part(q))  # in double precision
+    low = xp.asarray(xp.floor(at), dtype=int)
+    high, part = xp.minimum(low + 1, last), beside(ordered, xp.asarray(at - low, dtype=real_dtype(ordered)))
     y = (take_along_axis(ordered, low, axis=-1) * (1 - part) + take_along_axis(ordered, high, axis=-1) * part)[..., 0]
-    return xp.reshape(y, tuple(1 if i in axes else s for i, s in enumerate(a.shape))) if keepdims else y
+    return rb.xp(y).reshape(y, tuple(1 if i in axes else s for i, s in enumerate(a.shape))) if keepdims else y
 
 
 def nanpercentile(a: Any, q: float, axis: int | None = None, keepdims: bool = False) -> Any:
@@ -212,6 +227,7 @@ def nanmedian(a: Any, axis: int | None = None, keepdims: bool = False) -> Any:
     return nanquantile(a, 0.5, axis, keepdims)
 
 
+@together("a", "weights")
 def average(a: Any, axis: Any = None, weights: Any = None, keepdims: bool = False) -> Any:
     """The mean with weights, which have a derivative as well.
 
@@ -227,6 +243,7 @@ def average(a: Any, axis: Any = None, weights: Any = None, keepdims: bool = Fals
     return sum(a * weights, axis=axis, keepdims=keepdims) / sum(weights, axis=axis, keepdims=keepdims)
 
 
+@together("m", "y")
 def cov(m: Any, y: Any = None, rowvar: bool = True, bias: bool = False, ddof: int | None = None) -> Any:
     """The covariance matrix of variables, which are rows (columns for rowvar=False).
 
@@ -251,6 +268,7 @@ def _rows(xp: Any, m: Any, rowvar: bool) -> Any:
     return m if rowvar or m.shape[0] == 1 else xp.transpose(m)
 
 
+@together("x", "y")
 def corrcoef(x: Any, y: Any = None, rowvar: bool = True) -> Any:
     """The correlation coefficients of variables.
 

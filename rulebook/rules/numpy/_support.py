@@ -9,13 +9,16 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+import rulebook as rb
 import rulebook.dual  # noqa: F401  # fills the tables
 from rulebook.dual.errors import unsupported
 from rulebook.dual.registry import FUNCTIONS, UFUNCS
-from rulebook.engines import engine_of
+from rulebook.engines import TracedValueError, engine_of
+from rulebook.errors import ResultSpecError
 from rulebook.native import stand_for
+from rulebook.rules._along import alike, array
 
-__all__ = ["is_complex", "own", "plain", "stands"]
+__all__ = ["constants", "is_complex", "own", "plain", "stands"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -72,8 +75,30 @@ def is_complex(*values: Any) -> bool:
 
 
 def plain(x: Any) -> Any:
-    """A value, or those in a list, as NumPy's without derivative: what indices, conditions and orders are made of."""
+    """A value, or those in a list, as NumPy's without derivative: what indices, conditions and orders are made of.
+
+    Raises:
+        ResultSpecError: the value is traced, and has no numbers.
+    """
     if isinstance(x, (list, tuple)):
         return type(x)(plain(v) for v in x)
     engine = engine_of((x,), "indices and orders")
-    return x if engine is None else engine.to_numpy(engine.stop_gradient(x))
+    if engine is None:
+        return x
+    try:
+        return engine.to_numpy(engine.stop_gradient(x))
+    except TracedValueError as error:
+        raise ResultSpecError(
+            f"rulebook.rules.numpy (engine {engine.name}).",
+            "numbers that decide on the shape or the order of the result",
+            f"a traced value of shape {tuple(x.shape)}",
+            "compute this outside of the transformation, or pass it as a NumPy array",
+        ) from error
+
+
+def constants(*values: Any) -> tuple[Any, ...]:
+    """Values without derivative: NumPy's where all have numbers, else traced ones of one engine."""
+    try:
+        return tuple(np.asarray(plain(x)) for x in values)
+    except ResultSpecError:
+        return tuple(rb.stop_gradient(x) for x in alike([array(x) for x in values]))

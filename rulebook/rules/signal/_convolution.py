@@ -162,6 +162,7 @@ def _check_mode(mode: str) -> None:
         raise ValueError(f"acceptable mode flags are 'valid', 'same', or 'full', and mode is {mode!r}.")
 
 
+@_along.together("in1", "in2")
 def convolve(in1: Any, in2: Any, mode: str = "full", method: str = "auto") -> Any:
     """The convolution of two arrays over all their axes, differentiable in both.
 
@@ -195,6 +196,7 @@ def convolve(in1: Any, in2: Any, mode: str = "full", method: str = "auto") -> An
     return y if mode == "full" else _centred(y, in1.shape, axes)
 
 
+@_along.together("in1", "in2")
 def correlate(in1: Any, in2: Any, mode: str = "full", method: str = "auto") -> Any:
     """The correlation of two arrays over all their axes, with the second conjugated.
 
@@ -216,6 +218,7 @@ def _reversed(x: Any) -> Any:
     return _along.flipped(rb.xp(x).conj(x), *range(-x.ndim, 0))
 
 
+@_along.together("in1", "in2")
 def fftconvolve(in1: Any, in2: Any, mode: str = "full", axes: Any = None) -> Any:
     """The convolution of two arrays by the FFT, differentiable in both.
 
@@ -273,6 +276,7 @@ def oaconvolve(in1: Any, in2: Any, mode: str = "full", axes: Any = None) -> Any:
     return fftconvolve(in1, in2, mode, axes)
 
 
+@_along.together("in1", "in2", "fillvalue")
 def convolve2d(in1: Any, in2: Any, mode: str = "full", boundary: str = "fill", fillvalue: Any = 0) -> Any:
     """The convolution of two matrices, differentiable in both.
 
@@ -301,7 +305,7 @@ def convolve2d(in1: Any, in2: Any, mode: str = "full", boundary: str = "fill", f
 
 
 def _full(in1: Any, in2: Any, boundary: str, fillvalue: Any) -> Any:
-    if boundary in ("fill", "pad") and fillvalue == 0:
+    if boundary in ("fill", "pad") and isinstance(fillvalue, (int, float, complex)) and fillvalue == 0:
         return convolved(in1, in2, ndim=2, mode="full")
     return convolved(_extended(in1, in2.shape, boundary, fillvalue), in2, ndim=2, mode="valid")
 
@@ -323,6 +327,7 @@ def _extended(x: Any, by: Sequence[int], boundary: str, fillvalue: Any) -> Any:
     return x
 
 
+@_along.together("in1", "in2", "fillvalue")
 def correlate2d(in1: Any, in2: Any, mode: str = "full", boundary: str = "fill", fillvalue: Any = 0) -> Any:
     """The correlation of two matrices, the second conjugated; arguments as in `convolve2d`.
 

@@ -88,6 +88,7 @@ def _(r: Any, primals: Any, r_bar: Any) -> Any:
 # -- the names of scipy.signal -----------------------------------------------------------------------------
 
 
+@_along.together("b", "a")
 def tf2zpk(b: Any, a: Any) -> tuple[Any, Any, Any]:
     """Zeros, poles and gain of a filter, differentiable in the coefficients where the roots are simple.
 
@@ -102,7 +103,7 @@ def tf2zpk(b: Any, a: Any) -> tuple[Any, Any, Any]:
         >>> tf2zpk(np.array([2.0, -2.0]), np.array([1.0, -0.5]))[1]
         array([0.5+0.j])
     """
-    b, a = (_along.rank_up(_along.floating(c), 1) for c in (b, a))
+    b, a = (_along.rank_up(c, 1) for c in _along.floats(b, a))
     return _roots(b), _roots(a), b[0] / a[0]
 
 
@@ -125,7 +126,7 @@ def zpk2tf(z: Any, p: Any, k: Any) -> tuple[Any, Any]:
         >>> zpk2tf(np.array([1.0]), np.array([0.5]), 2.0)
         (array([ 2., -2.]), array([ 1. , -0.5]))
     """
-    z, p, k = (_along.floating(v) for v in (z, p, k))
+    z, p, k = _along.floats(z, p, k)
     return _polynomial(z) * k, _polynomial(p)
 
 
@@ -153,7 +154,7 @@ def bilinear_zpk(z: Any, p: Any, k: Any, fs: Any) -> tuple[Any, Any, Any]:
         >>> bilinear_zpk(np.zeros(0), np.array([-1.0]), 1.0, 0.5)[1]
         array([0.])
     """
-    z, p, k = (_along.floating(v) for v in (z, p, k))
+    z, p, k = _along.floats(z, p, k)
     degree = p.shape[0] - z.shape[0]
     if degree < 0:
         raise ValueError("Improper transfer function. Must have at least as many poles as zeros.")
@@ -179,7 +180,7 @@ def bilinear(b: Any, a: Any, fs: float = 1.0) -> tuple[Any, Any]:
         >>> bilinear(np.array([1.0]), np.array([1.0, 1.0]), 0.5)
         (array([0.5, 0.5]), array([1., 0.]))
     """
-    b, a = (_along.rank_up(_along.floating(c), 1) for c in (b, a))
+    b, a = (_along.rank_up(c, 1) for c in _along.floats(b, a))
     order = max(b.shape[0], a.shape[0]) - 1
     num, den = (_transformed(c, order, float(fs)) for c in (b, a))
     return num / den[0], den / den[0]

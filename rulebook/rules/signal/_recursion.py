@@ -125,6 +125,7 @@ def _coefficients(b: Any, a: Any) -> tuple[Any, Any]:
     return b / a[0], a[1:] / a[0]
 
 
+@_along.together("b", "a", "x", "zi")
 def lfilter(b: Any, a: Any, x: Any, axis: int = -1, zi: Any = None) -> Any:
     """A digital filter along one axis, differentiable in the coefficients, the signal and the initial state.
 
@@ -175,6 +176,7 @@ def filtered(b: Any, p: Any, x: Any, state: Any) -> tuple[Any, Any]:
     return y, zf
 
 
+@_along.together("sos", "x", "zi")
 def sosfilt(sos: Any, x: Any, axis: int = -1, zi: Any = None) -> Any:
     """A cascade of filters of second order, differentiable in the coefficients, the signal and the initial state.
 
@@ -205,6 +207,7 @@ def sosfilt(sos: Any, x: Any, axis: int = -1, zi: Any = None) -> Any:
     return x if zi is None else (x, rb.xp(*ends).stack(ends))
 
 
+@_along.together("b", "a")
 def lfilter_zi(b: Any, a: Any) -> Any:
     """The state of a filter at rest under a constant signal of one, differentiable in the coefficients.
 
@@ -234,6 +237,7 @@ def lfilter_zi(b: Any, a: Any) -> Any:
     return first * xp.cumsum(a, axis=0)[:order] - _along.fitted(xp.cumsum(rest, axis=0), order, before=1)
 
 
+@_along.together("sos")
 def sosfilt_zi(sos: Any) -> Any:
     """The states of a cascade at rest under a constant signal of one.
 
@@ -257,6 +261,7 @@ def sosfilt_zi(sos: Any) -> Any:
     return xp.stack(states)
 
 
+@_along.together("b", "a", "y", "x")
 def lfiltic(b: Any, a: Any, y: Any, x: Any = None) -> Any:
     """The state of a filter after earlier outputs and inputs, the latest first.
 
@@ -285,6 +290,7 @@ def _later(c: Any, past: Any, order: int) -> Any:
     return _along.fitted(convolved(c, _along.flipped(past), ndim=1, mode="full")[c.shape[0] - 1 :], order)
 
 
+@_along.together("signal", "divisor")
 def deconvolve(signal: Any, divisor: Any) -> Any:
     """The quotient and the remainder of a division of polynomials, the convolution undone.
 

@@ -115,6 +115,7 @@ stacked(polyphase, _push)
 # -- the names of scipy.signal -----------------------------------------------------------------------------
 
 
+@_along.together("h", "x")
 def upfirdn(h: Any, x: Any, up: int = 1, down: int = 1, axis: int = -1, mode: str = "constant", cval: float = 0) -> Any:
     """A signal with zeros put in, filtered, and thinned out, differentiable in filter and signal.
 
@@ -142,6 +143,7 @@ def upfirdn(h: Any, x: Any, up: int = 1, down: int = 1, axis: int = -1, mode: st
     return _along.axis_back(polyphase(_along.rank_up(h, x.ndim), x, up=up, down=down, offset=0, size=n), axis)
 
 
+@_along.together("x", "window")
 def resample_poly(
     x: Any, up: int, down: int, axis: int = 0, window: Any = ("kaiser", 5.0), padtype: str = "constant", cval: Any = None
 ) -> Any:
@@ -210,11 +212,12 @@ def decimate(x: Any, q: int, n: int | None = None, ftype: Any = "iir", axis: int
         return _along.cut(upfirdn(taps, x, 1, q, axis), 0, size, axis)
     if ftype != "iir":
         raise NotImplementedError(f"rulebook.rules.signal.decimate takes ftype 'iir' or 'fir', and not {ftype!r}; filter before the call.")
-    sos = _along.numbers(x, scipy_signal.cheby1(8 if n is None else operator.index(n), 0.05, 0.8 / q, output="sos"))
+    sos = scipy_signal.cheby1(8 if n is None else operator.index(n), 0.05, 0.8 / q, output="sos").astype(_along.real_dtype(x))
     y = sosfiltfilt(sos, x, axis) if zero_phase else sosfilt(sos, x, axis)
     return _along.cut(y, None, None, axis, q)
 
 
+@_along.together("x", "t", "window")
 def resample(x: Any, num: int, t: Any = None, axis: int = 0, window: Any = None, domain: str = "time") -> Any:
     """A signal with another number of samples, by the FFT.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -18,11 +19,20 @@ def _complex(x: Any) -> Any:
     return x if _along.is_complex(x) else x * _along.numbers(x, 1.0 + 0.0j)
 
 
+def _with(worN: Any, *values: Any) -> Sequence[Any]:
+    """Floating arrays of one engine, the frequencies the last of them where they are one."""
+    return _along.floats(*values, worN) if _are_places(worN) else [*_along.floats(*values), worN]
+
+
+def _are_places(worN: Any) -> bool:
+    return hasattr(worN, "shape") or isinstance(worN, (list, tuple))
+
+
 def _grid(like: Any, worN: Any, whole: bool, fs: float, include_nyquist: bool) -> tuple[Any, Any]:
     """The frequencies in the units of fs, and in radians per sample."""
     if worN is None:
         worN = 512
-    if not hasattr(worN, "shape") and not isinstance(worN, (list, tuple)):
+    if not _are_places(worN):
         n = operator.index(worN)
         last = fs if whole else fs / 2
         w = _along.numbers(like, np.linspace(0, last, n, endpoint=include_nyquist and not whole))
@@ -72,7 +82,8 @@ def freqz(
         >>> freqz(np.array([0.5, 0.5]), worN=np.array([0.0, np.pi / 2]))[1].round(12)
         array([1. +0.j , 0.5-0.5j])
     """
-    b, a = (_along.rank_up(_along.floating(c), 1) for c in (b, a))
+    b, a, worN = _with(worN, b, a)
+    b, a = (_along.rank_up(c, 1) for c in (b, a))
     if b.ndim > 1 or a.ndim > 1:
         raise NotImplementedError("rulebook.rules.signal.freqz takes coefficients of one filter, of shape (n,); map over the others.")
     w, radians = _grid(b, worN, whole, fs, include_nyquist)
@@ -96,8 +107,8 @@ def freqz_zpk(z: Any, p: Any, k: Any, worN: Any = 512, whole: bool = False, fs: 
         >>> freqz_zpk(np.array([-1.0]), np.zeros(0), 0.5, worN=np.array([0.0]))[1]
         array([1.+0.j])
     """
-    z, p, k = (_along.floating(v) for v in (z, p, k))
-    w, radians = _grid(rb.xp(z, p, k).stack([k]) if not k.ndim else k, worN, whole, fs, False)
+    z, p, k, worN = _with(worN, z, p, k)
+    w, radians = _grid(_along.rank_up(k, 1), worN, whole, fs, False)
     turn = 1.0 / _turn(radians)
     value = _complex(k) + 0 * turn
     for i in range(z.shape[0]):
@@ -121,7 +132,7 @@ def freqz_sos(sos: Any, worN: Any = 512, whole: bool = False, fs: float = 2 * np
         >>> freqz_sos(np.array([[0.5, 0.5, 0.0, 1.0, 0.0, 0.0]]), worN=np.array([0.0]))[1]
         array([1.+0.j])
     """
-    sos = _along.floating(sos)
+    sos, worN = _with(worN, sos)
     w, h = freqz(sos[0, :3], sos[0, 3:], worN, whole, fs=fs)
     for i in range(1, sos.shape[0]):
         h = h * freqz(sos[i, :3], sos[i, 3:], worN, whole, fs=fs)[1]
@@ -147,8 +158,8 @@ def freqs(b: Any, a: Any, worN: Any, plot: Any = None) -> tuple[Any, Any]:
         >>> freqs(np.array([1.0]), np.array([1.0, 1.0]), np.array([1.0]))[1]
         array([0.5-0.5j])
     """
-    if not hasattr(worN, "shape") and not isinstance(worN, (list, tuple)):
+    if not _are_places(worN):
         raise NotImplementedError("rulebook.rules.signal.freqs chooses no frequencies: SciPy's depend on the roots; pass an array as worN.")
-    b, a, w = (_along.rank_up(_along.floating(v), 1) for v in (b, a, worN))
+    b, a, w = (_along.rank_up(v, 1) for v in _along.floats(b, a, worN))
     s = _complex(w) * _along.numbers(w, 1.0j)
     return w, _polynomial(_along.flipped(_complex(b)), s) / _polynomial(_along.flipped(_complex(a)), s)

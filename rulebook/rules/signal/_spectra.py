@@ -64,6 +64,7 @@ def _windows(x: Any, plan: _Plan, detrend: Any) -> Any:
     return fft.rfft(cut, plan.nfft) if plan.onesided else fft.fft(cut, plan.nfft)
 
 
+@_along.together("x", "y", "window")
 def csd(
     x: Any,
     y: Any,
@@ -143,6 +144,7 @@ def welch(x: Any, fs: float = 1.0, window: Any = "hann", *args: Any, **options: 
     return csd(x, x, fs, window, *args, **options)
 
 
+@_along.together("x", "window")
 def periodogram(
     x: Any,
     fs: float = 1.0,
@@ -175,6 +177,7 @@ def periodogram(
     return csd(x, x, fs, window, nperseg, 0, nfft, detrend, return_onesided, scaling, axis)
 
 
+@_along.together("x", "y", "window")
 def coherence(x: Any, y: Any, fs: float = 1.0, window: Any = "hann", *args: Any, **options: Any) -> tuple[Any, Any]:
     """The magnitude squared coherence of two signals; the other arguments as in scipy.signal.coherence, and `csd`.
 

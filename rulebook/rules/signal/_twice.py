@@ -8,6 +8,7 @@ import numpy as np
 
 import rulebook as rb
 from rulebook.engines import engine_of
+from rulebook.errors import ResultSpecError
 from rulebook.rules import _along
 from rulebook.rules.signal._recursion import lfilter, lfilter_zi, sosfilt, sosfilt_zi
 
@@ -33,6 +34,7 @@ def _extended(x: Any, padtype: str | None, padlen: int | None, default: int) -> 
     return _along.joined([left, x, right]), edge
 
 
+@_along.together("b", "a", "x")
 def filtfilt(
     b: Any,
     a: Any,
@@ -83,9 +85,9 @@ def sosfiltfilt(sos: Any, x: Any, axis: int = -1, padtype: str | None = "odd", p
         >>> sosfiltfilt(np.array([[0.5, 0.0, 0.0, 1.0, -0.5, 0.0]]), np.ones(12)).round(12)
         array([1., 1., 1., 1., 1., 1., 1., 1., 1., 1., 1., 1.])
     """
-    sos = _along.floating(sos)
-    default = 0 if padtype is None or padlen is not None else 3 * _taps(sos)
-    x, edge = _extended(_along.axis_last(_along.floating(x), axis), padtype, padlen, default)
+    default = 0 if padtype is None or padlen is not None else 3 * _taps(_along.floating(sos))
+    sos, x = _along.floats(sos, x)
+    x, edge = _extended(_along.axis_last(x, axis), padtype, padlen, default)
     zi = sosfilt_zi(sos)
     zi = rb.xp(zi).reshape(zi, (zi.shape[0], *(1,) * (x.ndim - 1), 2))
     y = sosfilt(sos, x, zi=zi * x[..., :1])[0]
@@ -98,5 +100,10 @@ def _taps(sos: Any) -> int:
     engine = engine_of((sos,), "sosfiltfilt")
     arrays = [sos] if engine is None else engine.concrete([rb.stop_gradient(sos)])
     if arrays is None:
-        raise ValueError("sosfiltfilt: the default padlen depends on values of sos, which are traced here; pass padlen=.")
+        raise ResultSpecError(
+            f"rulebook.rules.signal.sosfiltfilt (engine {getattr(engine, 'name', 'numpy')}, argument padlen).",
+            "a number, since the default depends on values of sos",
+            f"sos of shape {tuple(sos.shape)} that is traced",
+            "pass padlen=",
+        )
     return int(2 * len(arrays[0]) + 1 - min(np.sum(arrays[0][:, 2] == 0), np.sum(arrays[0][:, 5] == 0)))

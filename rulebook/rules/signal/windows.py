@@ -53,7 +53,7 @@ def general_gaussian(M: int, p: Any, sig: Any, sym: bool = True) -> Any:
         >>> general_gaussian(3, 1.0, 1.0).round(3)
         array([0.607, 1.   , 0.607])
     """
-    p, sig = _parameter(p), _parameter(sig)
+    p, sig = (_along.rank_up(v, 1) for v in _along.floats(p, sig))
     xp = rb.xp(p, sig)
 
     def values(size: int) -> Any:
