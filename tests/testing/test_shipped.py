@@ -12,7 +12,6 @@ import pytest
 import rulebook
 from rulebook.engines import engine_names
 from rulebook.primitive import Primitive
-from rulebook.rules._elementwise import _Elementwise
 from rulebook.testing import check_engines, check_rules
 
 pytest.importorskip("scipy")
@@ -63,23 +62,28 @@ def test_has_cases(name):
     assert SHIPPED[name].cases, f"{name} has no cases: pass cases=[...] to rb.primitive"
 
 
-# JAX compiles half a second to two for each function. Those of the library that it has itself, and the elementwise ones, which come from
-# one table and run the same code around their partials, take turns there: one in three is compiled. The other engines run all.
-ALIKE = sorted(name for name, p in SHIPPED.items() if isinstance(p, _Elementwise) or "jax" in p.native)
-NOT_IN_JAX = frozenset(name for i, name in enumerate(ALIKE) if i % 3)
+# JAX compiles half a second to twenty for each function, which for all of the library would be half of the tests' time.  The rules are
+# the same code on every engine, and the bridge is the conformance suite's: in JAX the functions take turns, one in six; solvers have tests of their own there.
+ALIKE = sorted(name for name in SHIPPED if name.startswith("rulebook.rules."))
+NOT_IN_JAX = frozenset(name for i, name in enumerate(ALIKE) if i % 6 or ".optimize." in name)
 INSTALLED = [engine for engine in engine_names() if engine == "dual" or importlib.util.find_spec(engine)]
 BUDGET = 4.0  # seconds of checking, which a few take
 
 
-def test_what_is_not_compiled_by_jax_is_like_what_is():
-    assert 0 < 2 * len(NOT_IN_JAX) / 3 < len(ALIKE)
-    kinds = lambda names: {(isinstance(SHIPPED[n], _Elementwise), "jax" in SHIPPED[n].native) for n in names}
-    assert kinds(NOT_IN_JAX) == kinds(set(ALIKE) - NOT_IN_JAX)
+def test_every_part_of_the_library_is_compiled_by_jax():
+    parts = lambda names: {name.split(".")[2] for name in names}
+    assert parts(ALIKE) - parts(set(ALIKE) - NOT_IN_JAX) <= {"_matrices", "blas", "integrate", "optimize", "signal"}
+    assert len(NOT_IN_JAX) < len(ALIKE)
+
+
+# What has no derivative is NaN there, which the checker finds when it varies the options.
+UNDEFINED = {"rulebook.rules.linalg.similar.schur": "the phases of a complex Schur form, and what depends on them"}
 
 
 @shipped
 def test_rules_keep_the_laws(name):
-    report = check_rules(SHIPPED[name], budget=BUDGET)
+    report = check_rules(SHIPPED[name], budget=BUDGET, raise_=name not in UNDEFINED)
+    assert all("nan" in str(finding) for finding in report.findings)
     assert report.points >= 2
     assert {"differences-forward", "differences-reverse", "duality"} <= set(report.held)
 
