@@ -119,6 +119,86 @@ def test_functions_of_primitives(name):
     directional(fn, *args)
 
 
+def alone(fn, args, i):
+    """The sum of what a function gives for one of its arguments, the others being NumPy's."""
+
+    def total(x):
+        y = fn(*args[:i], x, *args[i + 1 :])
+        return rb.xp(y).sum(y)
+
+    return total
+
+
+@pytest.mark.parametrize("name", COMPOSED)
+def test_tensors_beside_numpy_arrays(name):
+    torch = pytest.importorskip("torch")
+    fn, *args = COMPOSED[name]
+    for i, x in enumerate(args):
+        total = alone(fn, args, i)
+        expected, along = rb.grad(total, engine="dual")(x), np.cos(np.arange(x.size)).reshape(x.shape)
+        active = torch.tensor(x, requires_grad=True)
+        found = torch.autograd.grad(total(active), active)[0]
+        np.testing.assert_allclose(found, expected, rtol=1e-8, atol=1e-10)
+        moved = torch.func.jvp(total, (torch.tensor(x),), (torch.tensor(along),))[1]
+        np.testing.assert_allclose(moved, np.sum(expected * along), rtol=1e-8, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", ["interp", "unwrap", "nanmedian", "nan_to_num"])
+def test_compiled_by_jax_beside_numpy_arrays(name):
+    jax = pytest.importorskip("jax")
+    fn, *args = COMPOSED[name]
+    for i, x in enumerate(args):
+        total = alone(fn, args, i)
+        compiled = jax.jit(jax.grad(total), compiler_options={"xla_backend_optimization_level": "0"})
+        np.testing.assert_allclose(compiled(x), rb.grad(total, engine="dual")(x), rtol=1e-5, atol=1e-6)
+
+
+BATCHED = {
+    "interp of x": (lambda x: rn.interp(x, NODES, HEIGHTS), W),
+    "interp of nodes": (lambda n: rn.interp(V, n, HEIGHTS), NODES),
+    "unwrap": (lambda x: rn.unwrap(9 * x, discont=4.0), V),
+    "unwrap of another period": (lambda x: rn.unwrap(9 * x, axis=0, period=2.0), B),
+    "nanquantile": (lambda x: rn.nanquantile(x, 0.3, axis=0), N),
+    "nan_to_num": (lambda x: rn.nan_to_num(x, posinf=3.0), np.array([np.inf, -np.inf, np.nan, 2.0])),
+}
+
+
+@pytest.mark.parametrize("name", BATCHED)
+def test_values_that_torch_batches(name):
+    torch = pytest.importorskip("torch")
+    fn, x = BATCHED[name]
+    both = np.stack([x, x * 1.1])
+    np.testing.assert_allclose(torch.func.vmap(fn)(torch.tensor(both)), [fn(v) for v in both], rtol=1e-12)
+
+
+def test_precision_beside_tensors():
+    torch = pytest.importorskip("torch")
+    x = torch.tensor(V, dtype=torch.float32, requires_grad=True)
+    single = NODES.astype(np.float32)
+    for y in (rn.interp(x, single, single), rn.gradient(x), rn.quantile(x, 0.3), rn.nanmedian(x), rn.polyint(x), rn.roots(x).real):
+        assert y.dtype == torch.float32
+    assert rn.matrix_power(np.array([[1, 2], [3, 4]]), 0).dtype == rn.polyder(np.array([1, 2, 3])).dtype == int
+    assert rn.polyint(torch.tensor([1, 2, 3])).dtype == torch.float64
+
+
+def test_what_is_not_a_number_in_one_part_of_a_complex_one():
+    x = np.array([complex(1.0, np.nan), complex(2.0, 3.0)])
+    found = rb.jvp(rn.nan_to_num, (x,), (np.full(2, 1 + 1j),), engine="dual")
+    np.testing.assert_array_equal(found, [[1, 2 + 3j], [1, 1 + 1j]])
+
+
+def test_what_depends_on_values_is_refused():
+    torch = pytest.importorskip("torch")
+    with pytest.raises(rb.RuleMissingError, match="first coefficient that is not zero"):
+        rn.roots(torch.tensor([0.0, 1.0, 2.0], requires_grad=True))
+    with pytest.raises(rb.RuleMissingError, match="engine torch, argument q"):
+        rn.quantile(V, torch.tensor(0.3, requires_grad=True))
+    with pytest.raises(rb.ResultSpecError, match=r"engine torch[\s\S]*a traced value of shape \(4,\)[\s\S]*outside of the transformation"):
+        torch.func.vmap(lambda at: rn.extract(at, V))(torch.ones((2, 4), dtype=torch.bool))
+    with pytest.raises(rb.MixedEnginesError, match=r"rulebook\.rules\.numpy\.interp"):
+        rb.derivative(lambda t: rn.interp(t, torch.tensor(NODES), HEIGHTS), engine="dual")(0.5)
+
+
 # Values: the same as NumPy's.
 
 SAME = {

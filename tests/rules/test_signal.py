@@ -213,6 +213,60 @@ def test_batches_and_precision_in_torch():
     assert ours.resample_poly(x, 3, 2, axis=1).dtype == ours.savgol_filter(x, 5, 2).dtype == torch.float32
 
 
+MIXED = [
+    ("lfilter", (TAPS, 2.0 * A, X, 1, RNG.normal(size=(2, 5))), {}),
+    ("sosfilt", (SOS, X[0]), {}),
+    ("filtfilt", (B, A, X[0]), {}),
+    ("sosfiltfilt", (SOS, X[0]), {"padlen": 6}),
+    ("lfilter_zi", (TAPS, A), {}),
+    ("lfiltic", (B, A, X[0, :2], X[1, :3]), {}),
+    ("deconvolve", (X[0, :9], TAPS[:3]), {}),
+    ("correlate", (Z[0, :6], Z[0, 6:8]), {}),
+    ("fftconvolve", (X, X[:1, :4]), {"axes": 1}),
+    ("convolve2d", (X[:, :5], X[:, 5:8], "same", "fill", np.array(0.5)), {}),
+    ("upfirdn", (TAPS, X[0]), {"up": 3}),
+    ("resample_poly", (X[0], 3, 2, 0, TAPS), {}),
+    ("decimate", (X[0], 3), {}),
+    ("freqz", (B, A, W), {}),
+    ("freqz_zpk", (np.array([0.3]), np.array([0.5]), 2.0, W), {}),
+    ("csd", (X[0], X[1], 1.0, np.hamming(9)), {}),
+    ("coherence", (X[0], X[1]), {"nperseg": 8}),
+    ("bilinear_zpk", (np.array([0.3]), np.array([-1.0, -2.0]), np.array(2.0), np.array(3.0)), {}),
+]
+
+
+@pytest.mark.skipif("torch" not in ENGINES, reason="torch is not installed")
+@pytest.mark.parametrize("call", MIXED, ids=lambda c: c[0])
+def test_one_tensor_beside_numpy_arrays(call):
+    import torch
+
+    name, args, options = call
+    for i in [i for i, a in enumerate(args) if isinstance(a, np.ndarray)]:
+
+        def size(x, i=i):
+            found = leaves(getattr(ours, name)(*args[:i], x, *args[i + 1 :], **options))
+            return sum(rb.xp(y).sum(rb.xp(y).abs(y) ** 2) for y in found)
+
+        along = 0.1 * np.cos(np.arange(args[i].size)).reshape(args[i].shape) * ((args[i] != 0) & (args[i] != 1))
+        value, expected = rb.jvp(size, (args[i],), (along.astype(args[i].dtype),), engine="dual")
+        x, x_dot = torch.tensor(args[i].copy()), torch.tensor(along.astype(args[i].dtype))
+        active = x.clone().requires_grad_()
+        x_bar = torch.autograd.grad(size(active), active)[0]
+        assert torch.sum(x_bar.conj() * x_dot).real == pytest.approx(expected, rel=1e-7, abs=1e-9)
+        assert torch.func.jvp(size, (x,), (x_dot,))[1] == pytest.approx(expected, rel=1e-7, abs=1e-9)
+        batch = torch.func.vmap(size)(torch.stack([x, x + x_dot]))
+        np.testing.assert_allclose(batch, [value, size(args[i] + along)], rtol=1e-9)
+
+
+@pytest.mark.skipif("torch" not in ENGINES, reason="torch is not installed")
+def test_a_length_that_depends_on_traced_coefficients_is_refused():
+    import torch
+
+    with pytest.raises(rb.ResultSpecError, match=r"sosfiltfilt \(engine torch, argument padlen\)[\s\S]*Do: pass padlen="):
+        torch.func.grad(lambda sos: ours.sosfiltfilt(sos, X[0]).sum())(torch.tensor(SOS))
+    assert not ours.welch(X, window=torch.hamming_window(8))[1].is_complex()
+
+
 def test_a_filter_without_poles_or_samples():
     a = rb.grad(lambda a: np.sum(recursion(a, np.ones(3))), engine="dual")
     assert a(np.zeros(0)).shape == (0,)

@@ -111,6 +111,31 @@ def test_derivatives_of_operations(name, engine):
     assert_derivatives(moving(lambda *m: weighted(OPERATIONS[name](sparse, *m)), *matrices), engine)
 
 
+BESIDE_NUMPY = {
+    "a number": lambda a, v: (a * v[0]).data,
+    "a quotient": lambda a, v: (a / v[0]).data,
+    "an array": lambda a, v: a.multiply(v).data,
+    "a matrix of SciPy's": lambda a, v: sparse.kron(C, a * v[1]).data,
+    "more rows": lambda a, v: sparse.lsqr(a, RIGHT, damp=v[0], atol=1e-13, btol=1e-13)[0],
+    "a system": lambda a, v: sparse.spsolve(a, v),
+}
+
+
+@pytest.mark.parametrize("name", BESIDE_NUMPY)
+def test_one_tensor_beside_numpy_arrays(name):
+    torch = pytest.importorskip("torch")
+    a = as_sparse(DEFINITE)
+    f = lambda data, v: rb.xp(data, v).sum(BESIDE_NUMPY[name](a.with_data(data), v) ** 2)
+    values = (a.data, RIGHT)
+    for i in (0, 1):
+        expected = rb.grad(f, argnums=i, engine="dual")(*values)
+        g = lambda x, i=i: f(*values[:i], x, *values[i + 1 :])
+        x = torch.tensor(values[i].copy(), requires_grad=True)
+        np.testing.assert_allclose(torch.autograd.grad(g(x), x)[0], expected, rtol=1e-6, atol=1e-8)
+        moved = torch.func.jvp(g, (x.detach(),), (torch.ones_like(x),))[1]
+        np.testing.assert_allclose(moved, expected.sum(), rtol=1e-6, atol=1e-8)
+
+
 @heavy
 @pytest.mark.parametrize("name", ["times a matrix", "product"])
 def test_second_order_of_operations_in_compiled_engines(name, engine):

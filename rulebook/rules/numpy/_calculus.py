@@ -91,8 +91,8 @@ def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> An
     """
     axes = range(f.ndim) if axis is None else (axis,) if isinstance(axis, int) else axis
     spacing = varargs if len(varargs) == len(list(axes)) else varargs * len(list(axes)) or (1.0,) * len(list(axes))
-    f, *spacing = alike([f, *spacing])
-    found = [_slopes(f, h, i, edge_order) for i, h in zip(axes, spacing, strict=True)]
+    f, *distances = alike([f, *spacing])
+    found = [_slopes(f, h, i, edge_order) for i, h in zip(axes, distances, strict=True)]
     return found[0] if len(found) == 1 else tuple(found)
 
 
@@ -146,10 +146,12 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None) -> Any
     if n == 1:
         inside = fp[0] + 0.0 * x
     else:
+        if space is not np:
+            at = at + space.zeros_like(nodes[0])  # batched where the nodes are: torch copies what it has to repeat, and warns
         i = space.clip(space.searchsorted(nodes, at, side="right") - 1, 0, n - 2)
         inside = fp[i] + (fp[i + 1] - fp[i]) / (xp[i + 1] - xp[i]) * (x - xp[i])
-    inside = where(at < nodes[0], fp[0] if left is None else left, inside)
-    return where(at > nodes[-1], fp[-1] if right is None else right, inside)
+    inside = where(beside(inside, at < nodes[0]), fp[0] if left is None else left, inside)
+    return where(beside(inside, at > nodes[-1]), fp[-1] if right is None else right, inside)
 
 
 @together("p", "x")

@@ -419,11 +419,13 @@ def nan_to_num(x: Any, nan: float = 0.0, posinf: float | None = None, neginf: fl
     if type(x) is np.ndarray:
         return np.nan_to_num(x, nan=nan, posinf=posinf, neginf=neginf)
     x = array(x)
+    if not is_floating(x):
+        return x
     xp = rb.xp(x)
     if is_complex(x):
         parts = (nan_to_num(part, nan, posinf, neginf) for part in (xp.real(x), xp.imag(x)))
         return next(parts) + 1j * next(parts)
-    most = float(xp.finfo(x.dtype).max) if is_floating(x) else 0.0
+    most = float(xp.finfo(x.dtype).max)
     for found, other in (
         (xp.isnan(x), nan),
         (x == np.inf, most if posinf is None else posinf),

@@ -116,13 +116,14 @@ def _groups(x: Any) -> tuple[Any, Any]:
 @rb.pushforward(_unique)
 def _(y: Any, primals: Any, tangents: Any) -> Any:
     at, counts = _groups(primals[0])
-    return scatter(rb.xp(tangents[0]).reshape(tangents[0], (-1,)), at, size=len(counts)) / counts
+    found = scatter(rb.xp(tangents[0]).reshape(tangents[0], (-1,)), at, size=len(counts))
+    return found / beside(found, counts)
 
 
 @rb.pullback(_unique)
 def _(y: Any, primals: Any, y_bar: Any) -> Any:
     at, counts = _groups(primals[0])
-    return (rb.xp(y_bar).reshape(gather(y_bar / counts, at), tuple(primals[0].shape)),)
+    return (rb.xp(y_bar).reshape(gather(y_bar / beside(y_bar, counts), at), tuple(primals[0].shape)),)
 
 
 def unique(ar: Any) -> Any:
@@ -212,7 +213,8 @@ def nanquantile(a: Any, q: float, axis: int | None = None, keepdims: bool = Fals
     last = xp.maximum(xp.sum(xp.where(xp.isnan(values), 0, 1), axis=-1, keepdims=True) - 1, 0)
     at = last * beside(last, _part(q))  # in double precision
     low = xp.asarray(xp.floor(at), dtype=int)
-    high, part = xp.minimum(low + 1, last), beside(ordered, xp.asarray(at - low, dtype=real_dtype(ordered)))
+    part = beside(ordered, xp.asarray(at - low, dtype=real_dtype(ordered)))
+    low, high = (beside(ordered, i) for i in (low, xp.minimum(low + 1, last)))
     y = (take_along_axis(ordered, low, axis=-1) * (1 - part) + take_along_axis(ordered, high, axis=-1) * part)[..., 0]
     return rb.xp(y).reshape(y, tuple(1 if i in axes else s for i, s in enumerate(a.shape))) if keepdims else y
 

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 import rulebook as rb
-import rulebook.dual  # noqa: F401  # fills the tables
+import rulebook.dual  # fills the tables
 from rulebook.dual.errors import unsupported
 from rulebook.dual.registry import FUNCTIONS, UFUNCS
 from rulebook.engines import TracedValueError, engine_of

@@ -154,7 +154,7 @@ def bilinear_zpk(z: Any, p: Any, k: Any, fs: Any) -> tuple[Any, Any, Any]:
         >>> bilinear_zpk(np.zeros(0), np.array([-1.0]), 1.0, 0.5)[1]
         array([0.])
     """
-    z, p, k = _along.floats(z, p, k)
+    z, p, k, fs = _along.floats(z, p, k, fs)
     degree = p.shape[0] - z.shape[0]
     if degree < 0:
         raise ValueError("Improper transfer function. Must have at least as many poles as zeros.")

@@ -373,7 +373,8 @@ def _least_squares(name: str, A: Any, b: Any, damp: Any, options: dict[str, Any]
     a = a.with_data(_along.floating(a.data))
     if not isinstance(damp, (int, float)) or damp:  # min |A x - b|^2 + |damp x|^2 is a problem of least squares with more rows
         n = a.shape[1]
-        diagonal = SparseMatrix(_along.numbers(a.data, np.ones(n)) * damp, Pattern(np.arange(n), np.arange(n), (n, n)))
+        ones, damp = _along.alike([_along.numbers(a.data, np.ones(n)), damp])
+        diagonal = SparseMatrix(ones * damp, Pattern(np.arange(n), np.arange(n), (n, n)))
         a, b = vstack([a, diagonal]), _along.fitted(b, a.shape[0] + n)
     settings = Settings(name, tuple(sorted((k, v) for k, v in options.items() if v is not None)))
     return LeastSquares(*least(a.data, b, pattern=a.pattern, adjoint=False, settings=settings))

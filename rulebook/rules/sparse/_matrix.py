@@ -170,17 +170,19 @@ class SparseMatrix:
     __rmul__ = __mul__
 
     def __truediv__(self, other: Any) -> SparseMatrix:
-        return self.with_data(self.data / _number(other, "/"))
+        data, divisor = _along.alike([self.data, _number(other, "/")])
+        return self.with_data(data / divisor)
 
     def multiply(self, other: Any) -> SparseMatrix:
         """The product with a number, or entry by entry with a sparse matrix or an array of the same shape, at the entries of both."""
         if is_sparse(other):
             return _entrywise(self, as_sparse(other))
-        other = _along.array(other)
+        data, other = _along.alike([self.data, _along.array(other)])
         if other.ndim == 0:
-            return self.with_data(self.data * other)
-        xp = rb.xp(self.data, other)
-        return self.with_data(self.data * xp.broadcast_to(other, self.shape)[self.pattern.rows, self.pattern.cols])
+            return self.with_data(data * other)
+        xp = rb.xp(data, other)
+        at = tuple(_along.beside(other, i) for i in (self.pattern.rows, self.pattern.cols))
+        return self.with_data(data * xp.broadcast_to(other, self.shape)[at])
 
 
 _told: set[str] = set()  # no functools.cache, which torch.compile warns of
