@@ -39,6 +39,7 @@ __all__ = [
 F = TypeVar("F", bound=Callable[..., Any])
 
 _SINGLE = ("float32", "complex64", "float16", "bfloat16")
+_FLOAT32, _FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
 
 
 def array(x: Any) -> Any:
@@ -48,12 +49,19 @@ def array(x: Any) -> Any:
 
 def is_floating(x: Any) -> bool:
     """Whether an array is real or complex floating."""
-    return not any(kind in str(x.dtype) for kind in ("int", "bool"))
+    kind = _kind(x)
+    return kind in "fc" if kind else not any(name in str(x.dtype) for name in ("int", "bool"))
 
 
 def is_complex(x: Any) -> bool:
     """Whether an array is complex."""
-    return "complex" in str(x.dtype)
+    kind = _kind(x)
+    return kind == "c" if kind else "complex" in str(x.dtype)
+
+
+def _kind(x: Any) -> str:
+    """The kind of a dtype of NumPy's; "" for those of other engines and bfloat16, whose names tell."""
+    return getattr(x.dtype, "kind", "V").replace("V", "")  # type: ignore[no-any-return]
 
 
 def floating(x: Any) -> Any:
@@ -73,7 +81,10 @@ def floats(*values: Any) -> Sequence[Any]:
 
 def real_dtype(x: Any) -> Any:
     """The NumPy dtype of the real numbers that go with an array."""
-    return np.dtype(np.float32 if any(kind in str(x.dtype) for kind in _SINGLE) else np.float64)
+    kind = _kind(x)
+    if kind:
+        return _FLOAT32 if x.dtype.itemsize <= {"f": 4, "c": 8}.get(kind, 0) else _FLOAT64
+    return _FLOAT32 if any(name in str(x.dtype) for name in _SINGLE) else _FLOAT64
 
 
 def complex_dtype(x: Any) -> Any:

@@ -63,7 +63,8 @@ def test_has_cases(name):
 
 
 # JAX compiles half a second to twenty for each function, which for all of the library would be half of the tests' time.  The rules are
-# the same code on every engine, and the bridge is the conformance suite's: in JAX the functions take turns, one in six; solvers have tests of their own there.
+# the same code on every engine, and the bridge is the conformance suite's: in JAX the functions take turns, one in six; solvers have
+# tests of their own there.
 ALIKE = sorted(name for name in SHIPPED if name.startswith("rulebook.rules."))
 NOT_IN_JAX = frozenset(name for i, name in enumerate(ALIKE) if i % 6 or ".optimize." in name)
 INSTALLED = [engine for engine in engine_names() if engine == "dual" or importlib.util.find_spec(engine)]
