@@ -61,7 +61,7 @@ def is_complex(x: Any) -> bool:
 
 def _kind(x: Any) -> str:
     """The kind of a dtype of NumPy's; "" for those of other engines and bfloat16, whose names tell."""
-    return getattr(x.dtype, "kind", "V").replace("V", "")  # type: ignore[no-any-return]
+    return getattr(x.dtype, "kind", "V").replace("V", "")
 
 
 def floating(x: Any) -> Any:
