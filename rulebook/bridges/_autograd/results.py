@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from autograd.tracer import getval
 
 from rulebook import trees
 from rulebook.bridges._autograd import values
@@ -37,7 +38,7 @@ def _tree(structure: Structure, leaves: Sequence[Any]) -> Any:
 
 def _in_container(y: Any) -> Any:
     """A value as autograd takes it in a container: it has no vector space for NumPy's integer scalars, but one for arrays of integers."""
-    return y if values.has_tangent(y) else np.asarray(y)
+    return y if values.has_tangent(y) else np.asarray(getval(y))  # what has no derivative needs no box of a lower trace either
 
 
 def box_gradients(form: NormalForm, ys: Sequence[Any], structure: Structure, pull: Pull, nodes: Sequence[Any], top: int) -> Any:
