@@ -289,6 +289,8 @@ class Primitive:
                     f"a {old.kind} is registered",
                     "pass replace=True to replace it",
                 )
+        if replace:
+            self.native.clear()  # a rule that replaces another is meant to run, in every engine
         self.forward = forward or self.forward
         self.reverse = reverse or self.reverse
         self._routes.clear()

@@ -77,3 +77,12 @@ def test_the_checker_checks_an_engine_with_its_own_function():
         report = check_engines(f, engines=["torch"], raise_=False)
         assert report.ok == right
         assert torch.is_tensor(f(torch.ones(2)))
+
+
+def test_a_rule_that_replaces_another_is_used_in_every_engine():
+    torch = pytest.importorskip("torch")
+    f = marked(native={"torch": lambda x: x**3})
+    rb.scalar_rule(f, replace=True)(lambda y, x: (7 * x,))
+    x = torch.tensor(2.0, requires_grad=True)
+    f(x).backward()
+    assert x.grad == 14.0

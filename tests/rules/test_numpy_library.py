@@ -382,3 +382,19 @@ def test_on_tensors_and_traced_arrays():
     fn(t).backward()
     np.testing.assert_allclose(t.grad, expected, atol=1e-10)
     np.testing.assert_allclose(jax.grad(fn)(A), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("engine", ["autograd", "dual"])
+def test_a_pseudoinverse_that_cuts_off_what_is_not_zero_has_no_derivative(engine):
+    a, t = np.diag([3.0, 1.0, 0.1]) + 0.01, np.arange(9.0).reshape(3, 3)
+    assert np.isnan(rb.jacobian(lambda a: ln.pinv(a, rcond=0.5), engine=engine)(a)).all()
+    assert np.isnan(rb.jvp(lambda a: ln.pinv(a, rcond=0.5), (a,), (t,), engine=engine)[1]).all()
+
+
+@pytest.mark.parametrize("engine", ["autograd", "dual"])
+def test_a_hermitian_pseudoinverse_reads_one_triangle(engine):
+    a, t = np.diag([3.0, 1.0, 0.1]) + 0.01, np.arange(9.0).reshape(3, 3) / 100
+    f = lambda a: ln.pinv(a, hermitian=True)
+    expected = (np.linalg.pinv(a + 1e-6 * t, hermitian=True) - np.linalg.pinv(a - 1e-6 * t, hermitian=True)) / 2e-6
+    np.testing.assert_allclose(rb.jvp(f, (a,), (t,), engine=engine)[1], expected, rtol=1e-6, atol=1e-7)
+    np.testing.assert_allclose(np.tensordot(rb.jacobian(f, engine=engine)(a), t, 2), expected, rtol=1e-6, atol=1e-7)

@@ -10,7 +10,7 @@ import rulebook as rb
 from rulebook.rules._matrices import adjoint
 from rulebook.rules.numpy import _cases
 from rulebook.rules.numpy._support import stands
-from rulebook.rules.numpy.linalg._hermitian import diagonal
+from rulebook.rules.numpy.linalg._hermitian import diagonal, mirror, mirror_adjoint
 from rulebook.rules.numpy.linalg._singular import svd, svdvals
 from rulebook.rules.numpy.linalg._solving import column, vector
 
@@ -25,7 +25,7 @@ __all__ = [
 @rb.primitive(
     name="rulebook.rules.numpy.linalg.pinv",
     cases=[_cases.normal((4, 2)), _cases.normal((2, 3)), _cases.complex_normal((3, 2)), _cases.regular_stack],
-    native={"jax": lambda a, *, rcond, hermitian: rb.xp(a).linalg.pinv(a, rcond, hermitian=hermitian)},
+    # not JAX's own, whose derivative is finite and wrong where rcond cuts off singular values that are not zero
 )
 def pinv(a: Any, *, rcond: float | None = None, hermitian: bool = False) -> Any:
     """The pseudoinverse of matrices; a derivative where the rank does not change.
@@ -47,20 +47,33 @@ def pinv(a: Any, *, rcond: float | None = None, hermitian: bool = False) -> Any:
     return rb.xp(a).linalg.pinv(a, rcond, hermitian=hermitian)
 
 
+def _defined(a: Any, y: Any) -> Any:
+    """1, and NaN for a matrix of which singular values are cut off that are not zero: there A Y A is not A, and the formula does not hold."""
+    xp = rb.xp(a, y)
+    size = lambda x: xp.max(xp.abs(x), axis=(-2, -1), keepdims=True)
+    bound = 1e3 * max(a.shape[-2:]) * float(np.finfo(str(a.dtype).removeprefix("torch.")).eps)
+    return xp.where(size(a @ y @ a - a) > bound * size(a), float("nan"), 1.0) if all(a.shape[-2:]) else 1.0
+
+
+def _read(x: Any, hermitian: bool) -> Any:
+    return mirror(x, False) if hermitian else x
+
+
 @rb.pushforward(pinv)
-def _(y: Any, primals: Any, tangents: Any, **options: Any) -> Any:
-    (a,), (a_dot,) = primals, tangents
+def _(y: Any, primals: Any, tangents: Any, *, rcond: float | None, hermitian: bool) -> Any:
+    a, a_dot = _read(primals[0], hermitian), _read(tangents[0], hermitian)
     turned = adjoint(a_dot)
     left, right = y @ (adjoint(y) @ turned), turned @ adjoint(y) @ y
-    return -y @ a_dot @ y + (left - left @ a @ y) + (right - y @ (a @ right))
+    return (-y @ a_dot @ y + (left - left @ a @ y) + (right - y @ (a @ right))) * _defined(a, y)
 
 
 @rb.pullback(pinv)
-def _(y: Any, primals: Any, y_bar: Any, **options: Any) -> Any:
-    (a,) = primals
+def _(y: Any, primals: Any, y_bar: Any, *, rcond: float | None, hermitian: bool) -> Any:
+    a = _read(primals[0], hermitian)
     h, turned = adjoint(y), adjoint(y_bar)
     right, left = turned @ y @ h, h @ y @ turned
-    return (-h @ y_bar @ h + (right - a @ (y @ right)) + (left - left @ y @ a),)
+    a_bar = (-h @ y_bar @ h + (right - a @ (y @ right)) + (left - left @ y @ a)) * _defined(a, y)
+    return (mirror_adjoint(a_bar, False) if hermitian else a_bar,)
 
 
 @stands(np.linalg.lstsq)
