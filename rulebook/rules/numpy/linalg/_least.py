@@ -50,7 +50,10 @@ def pinv(a: Any, *, rcond: float | None = None, hermitian: bool = False) -> Any:
 def _defined(a: Any, y: Any) -> Any:
     """1; NaN where singular values are cut off that are not zero: there A Y A is not A, and the formula does not hold."""
     xp = rb.xp(a, y)
-    size = lambda x: xp.max(xp.abs(x), axis=(-2, -1), keepdims=True)
+
+    def size(x: Any) -> Any:
+        return xp.max(xp.abs(x), axis=(-2, -1), keepdims=True)
+
     bound = 1e3 * max(a.shape[-2:]) * float(np.finfo(np.dtype(str(a.dtype).removeprefix("torch."))).eps)
     return xp.where(size(a @ y @ a - a) > bound * size(a), float("nan"), 1.0) if all(a.shape[-2:]) else 1.0
 
