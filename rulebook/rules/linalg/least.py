@@ -110,7 +110,7 @@ def pinv(a: Any, *, atol: float | None = None, rtol: float | None = None, return
 @rb.pushforward(pinv)
 def _(y: Any, primals: Any, tangents: Any, *, atol: Any, rtol: Any, return_rank: bool, **_: Any) -> Any:
     a = cut_cleanly(primals[0], atol=atol, rtol=rtol)
-    moved = push_of(numpy_linalg.pinv)(y[0] if return_rank else y, (a,), tangents)
+    moved = push_of(numpy_linalg.pinv)(y[0] if return_rank else y, (a,), tangents, rcond=rtol, hermitian=False)
     return (moved, None) if return_rank else moved
 
 
@@ -118,7 +118,7 @@ def _(y: Any, primals: Any, tangents: Any, *, atol: Any, rtol: Any, return_rank:
 def _(y: Any, primals: Any, y_bar: Any, *, atol: Any, rtol: Any, return_rank: bool, **_: Any) -> Any:
     a = cut_cleanly(primals[0], atol=atol, rtol=rtol)
     y, y_bar = (y[0], y_bar[0]) if return_rank else (y, y_bar)
-    return pull_of(numpy_linalg.pinv)(y, (a,), y_bar)
+    return pull_of(numpy_linalg.pinv)(y, (a,), y_bar, rcond=rtol, hermitian=False)
 
 
 batches(pinv)
