@@ -392,6 +392,21 @@ def test_a_pseudoinverse_that_cuts_off_what_is_not_zero_has_no_derivative(engine
 
 
 @pytest.mark.parametrize("engine", ["autograd", "dual"])
+def test_least_squares_that_cut_off_what_is_not_zero_have_a_derivative_by_the_right_side_alone(engine):
+    a, t = np.vstack([np.diag([3.0, 1.0, 0.1]) + 0.01, np.ones((1, 3))]), np.arange(12.0).reshape(4, 3)
+    b, truncated = np.array([1.0, -2.0, 3.0, 0.5]), np.linalg.pinv(a, rcond=0.5)
+    parts = (lambda a, b: ln.lstsq(a, b, rcond=0.5)[0], lambda a, b: rn.sum((b - a @ ln.lstsq(a, b, rcond=0.5)[0]) ** 2))
+    for part in parts:
+        assert np.isnan(rb.jacobian(lambda a, part=part: part(a, b), engine=engine)(a)).all()
+        assert np.isnan(rb.jvp(lambda a, part=part: part(a, b), (a,), (t,), engine=engine)[1]).all()
+    np.testing.assert_allclose(rb.jacobian(lambda b: parts[0](a, b), engine=engine)(b), truncated, atol=1e-12)
+    both = rb.jvp(parts[0], (a, b), (0 * a, b), engine=engine)[1]  # a does not move
+    np.testing.assert_allclose(both, truncated @ b, atol=1e-12)
+    values = lambda a: ln.lstsq(a, b, rcond=0.5)[3]
+    np.testing.assert_allclose(rb.jacobian(values, engine=engine)(a), rb.jacobian(ln.svdvals, engine=engine)(a), atol=1e-12)
+
+
+@pytest.mark.parametrize("engine", ["autograd", "dual"])
 def test_a_hermitian_pseudoinverse_reads_one_triangle(engine):
     a, t = np.diag([3.0, 1.0, 0.1]) + 0.01, np.arange(9.0).reshape(3, 3) / 100
     f = lambda a: ln.pinv(a, hermitian=True)

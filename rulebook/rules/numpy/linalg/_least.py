@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 from typing import Any
 
 import numpy as np
@@ -35,6 +37,8 @@ def pinv(a: Any, *, rcond: float | None = None, hermitian: bool = False) -> Any:
         rcond: singular values below this times the largest count as zero.
         hermitian: the matrices are.
 
+    Where a singular value is cut off that is not zero, the derivative is NaN.
+
     Derivation:
         Y_dot = -Y A_dot Y + Y Y^H A_dot^H (1 - A Y) + (1 - Y A) A_dot^H Y^H Y  (G. Golub and V. Pereyra, The differentiation of
         pseudo-inverses and nonlinear least squares problems whose variables separate, 1973, theorem 4.3), and the adjoint
@@ -47,15 +51,22 @@ def pinv(a: Any, *, rcond: float | None = None, hermitian: bool = False) -> Any:
     return rb.xp(a).linalg.pinv(a, rcond, hermitian=hermitian)
 
 
-def _defined(a: Any, y: Any) -> Any:
-    """1; NaN where singular values are cut off that are not zero: there A Y A is not A, and the formula does not hold."""
-    xp = rb.xp(a, y)
+def _defined(a: Any, y: Any, *moved: Any) -> Any:
+    """1; NaN where singular values are cut off that are not zero: there A Y A is not A, and the formula does not hold.
+
+    Where all of `moved` is zero, it does: what does not move has no derivative.
+    """
+    xp = rb.xp(a, y, *moved)
 
     def size(x: Any) -> Any:
         return xp.max(xp.abs(x), axis=(-2, -1), keepdims=True)
 
+    if not all(a.shape[-2:]):
+        return 1.0
     bound = 1e3 * max(a.shape[-2:]) * float(np.finfo(np.dtype(str(a.dtype).removeprefix("torch."))).eps)
-    return xp.where(size(a @ y @ a - a) > bound * size(a), float("nan"), 1.0) if all(a.shape[-2:]) else 1.0
+    cut = size(a @ y @ a - a) > bound * size(a)
+    moves = functools.reduce(operator.or_, (xp.any(x != 0, axis=(-2, -1), keepdims=True) for x in moved))
+    return xp.where(cut & moves, float("nan"), 1.0)
 
 
 def _read(x: Any, hermitian: bool) -> Any:
@@ -67,7 +78,7 @@ def _(y: Any, primals: Any, tangents: Any, *, rcond: float | None, hermitian: bo
     a, a_dot = _read(primals[0], hermitian), _read(tangents[0], hermitian)
     turned = adjoint(a_dot)
     left, right = y @ (adjoint(y) @ turned), turned @ adjoint(y) @ y
-    return (-y @ a_dot @ y + (left - left @ a @ y) + (right - y @ (a @ right))) * _defined(a, y)
+    return (-y @ a_dot @ y + (left - left @ a @ y) + (right - y @ (a @ right))) * _defined(a, y, a_dot)
 
 
 @rb.pullback(pinv)
@@ -75,7 +86,7 @@ def _(y: Any, primals: Any, y_bar: Any, *, rcond: float | None, hermitian: bool)
     a = _read(primals[0], hermitian)
     h, turned = adjoint(y), adjoint(y_bar)
     right, left = turned @ y @ h, h @ y @ turned
-    a_bar = (-h @ y_bar @ h + (right - a @ (y @ right)) + (left - left @ y @ a)) * _defined(a, y)
+    a_bar = (-h @ y_bar @ h + (right - a @ (y @ right)) + (left - left @ y @ a)) * _defined(a, y, y_bar)
     return (mirror_adjoint(a_bar, False) if hermitian else a_bar,)
 
 
@@ -90,7 +101,8 @@ def lstsq(a: Any, b: Any, *, rcond: float | None = None) -> Any:
     Args:
         a: array of shape (m, n).
         b: array of shape (m,) or (m, k).
-        rcond: singular values below this times the largest count as zero.
+        rcond: singular values below this times the largest count as zero.  Where one is cut off that is not zero, the derivative by `a`
+            of all but the singular values is NaN.
 
     Returns:
         (x, residuals, rank, singular values), as `numpy.linalg.lstsq` gives them.
@@ -133,18 +145,23 @@ def _parts(y: Any, a: Any, b: Any, rcond: float | None) -> tuple[Any, Any, Any]:
     return pinv(a, rcond=_cut(a, rcond)), x, column(b, b) - a @ x
 
 
+def _values_dot(a: Any, a_dot: Any) -> Any:
+    u, _, vh = svd(a, full_matrices=False)
+    return rb.xp(u, a_dot).real(diagonal(adjoint(u) @ a_dot @ adjoint(vh)))
+
+
 @rb.pushforward(lstsq)
 def _(y: Any, primals: Any, tangents: Any, *, rcond: float | None) -> Any:
     (a, b), (a_dot, b_dot) = primals, tangents
     y_, x, r = _parts(y, a, b, rcond)
     xp = rb.xp(x, r, a_dot)
+    s_dot = _values_dot(a, a_dot)
+    a_dot = a_dot * _defined(a, y_, a_dot)
     moved = column(b_dot, b) - a_dot @ x
     turned = adjoint(a_dot)
     outside = turned @ (adjoint(y_) @ x)
     x_dot = y_ @ moved + y_ @ (adjoint(y_) @ (turned @ r)) + outside - y_ @ (a @ outside)
     residuals_dot = 2 * xp.sum(xp.real(xp.conj(r) * moved), axis=0)
-    u, _, vh = svd(a, full_matrices=False)
-    s_dot = xp.real(diagonal(adjoint(u) @ a_dot @ adjoint(vh)))
     return vector(x_dot, b), residuals_dot if y[1].shape[0] else y[1], None, s_dot
 
 
@@ -158,7 +175,8 @@ def _(y: Any, primals: Any, y_bar: Any, *, rcond: float | None) -> Any:
     if y[1].shape[0]:
         b_bar = b_bar + 2 * r * residuals_bar
     u, _, vh = svd(a, full_matrices=False)
-    return a_bar - b_bar @ adjoint(x) + (u * s_bar) @ vh, vector(b_bar, b)
+    a_bar = (a_bar - b_bar @ adjoint(x)) * _defined(a, y_, x_bar, b_bar)
+    return a_bar + (u * s_bar) @ vh, vector(b_bar, b)
 
 
 @stands(np.linalg.matrix_rank)
