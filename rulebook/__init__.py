@@ -7,6 +7,7 @@ from importlib import import_module as _import_module
 from typing import TYPE_CHECKING as _TYPE_CHECKING, Any as _Any
 
 from rulebook.config import config as config
+from rulebook.crossing import differentiate_with as differentiate_with
 from rulebook.errors import (
     DuplicateRuleError as DuplicateRuleError,
     EngineMissingError as EngineMissingError,
@@ -26,8 +27,11 @@ from rulebook.operators import (
     derivative as derivative,
     grad as grad,
     hessian as hessian,
+    hvp as hvp,
     jacobian as jacobian,
     jvp as jvp,
+    prepare as prepare,
+    second_derivative as second_derivative,
     value_and_grad as value_and_grad,
     vjp as vjp,
 )

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 
-from rulebook import trees
+from rulebook import directional, trees
 from rulebook.errors import EngineMissingError, MixedEnginesError, RuleOutputError
 from rulebook.tangents import ShapeDtype
 
@@ -122,6 +122,8 @@ class Engine(ABC):
     compiles = False  # whether a primitive of concrete values runs compiled, so that it pays to call it as one
     shows_links = True  # whether `is_linked` can tell
     reverses = False  # whether derivatives of derivatives are better taken by reverse mode alone
+    linearizes = False  # whether `linearize` runs its function once
+    writes = False  # whether a function may write to arrays while it is differentiated
 
     @abstractmethod
     def owns(self, kind: type) -> bool:
@@ -259,6 +261,10 @@ class Engine(ABC):
     def namespace(self) -> Any:
         """The array namespace that `rb.xp` gives for values of this engine."""
 
+    def inner(self) -> Any:
+        """The `rulebook.crossing.inner.Inner` that runs a function of this engine for others; None for one of NumPy arrays."""
+        return None
+
     @abstractmethod
     def jacobian(self, fn: Callable[..., Any], x: Any) -> tuple[Any, Any]:
         """`fn(x)` and its Jacobian, of shape y.shape + x.shape, for one array in and one array out."""
@@ -266,6 +272,36 @@ class Engine(ABC):
     def linearize(self, fn: Callable[..., Any], primals: tuple[Any, ...]) -> tuple[Any, Callable[[tuple[Any, ...]], Any]]:
         """`fn(*primals)` and its pushforward there, for many tangents; by default each runs fn again."""
         return fn(*primals), lambda tangents: self.jvp(fn, primals, tangents)[1]
+
+    def jvp_many(self, fn: Callable[..., Any], primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Any, Any]:
+        """`fn(*primals)` and its derivatives along k tangents, stacked as these are along a first axis; primals are arrays."""
+        y, push = self.linearize(fn, primals)
+        return y, self.each(lambda *dots: push(dots), tangents)
+
+    def each(self, fn: Callable[..., Any], xs: Sequence[Any]) -> Any:
+        """fn, which gives a tree, of each example along the first axis of the arrays xs, its results stacked."""
+        return directional.each(self, fn, xs)
+
+    def value_and_grad(self, fn: Callable[..., Any], xs: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
+        """`fn(*xs)`, a real number of the engine, and its gradient; xs are floating arrays."""
+        y, pull = self.vjp(fn, xs)
+        return y, pull(self.cast(self.asarray(1.0, y), y))
+
+    def jacobians(self, fn: Callable[..., Any], xs: tuple[Any, ...], rows: bool | None = None) -> tuple[Any, list[list[Any]]]:
+        """`fn(*xs)` and one block of its Jacobian for each leaf of y and each of the floating arrays xs."""
+        return directional.jacobians(self, fn, xs, rows)
+
+    def eye(self, n: int, like: Any) -> Any:
+        """The identity matrix in the dtype and on the device of a value."""
+        return self.cast(self.asarray(np.eye(n), like), like)
+
+    def work_array(self, like: Any, xs: tuple[Any, ...]) -> Any:
+        """An array of the shape and dtype of `like` that a function of xs may write to, NaN where floating; where `writes`."""
+        raise NotImplementedError
+
+    def version(self, value: Any) -> int:
+        """A number that grows when a value is written to; none does where arrays can be made read-only."""
+        return 0
 
     def while_loop(self, go_on: Callable[[Any], Any], body: Callable[[Any], Any], state: Any) -> Any:
         """`state = body(state)` while `go_on(state)`, one boolean, holds.

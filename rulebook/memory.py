@@ -10,7 +10,7 @@ import numpy as np
 
 from rulebook import trees
 
-__all__ = ["guarded", "note_change", "owned", "read_only"]
+__all__ = ["guarded", "note_change", "owned", "read_only", "unknown"]
 
 
 def read_only(array: Any) -> Any:
@@ -20,6 +20,16 @@ def read_only(array: Any) -> Any:
     view = array.view()
     view.flags.writeable = False
     return view
+
+
+def unknown(like: Any) -> Any:
+    """A new array of the shape and dtype of another; its values show where they are used: NaN, or the smallest of the integers."""
+    made = np.zeros(np.shape(like), np.asarray(like).dtype)
+    if made.dtype.kind in "fc":
+        made[...] = np.nan
+    elif made.dtype.kind == "i":
+        made[...] = np.iinfo(made.dtype).min
+    return made
 
 
 def note_change(error: Exception, what: str, name: str) -> None:

@@ -226,7 +226,7 @@ def test_wrong_number_of_tangents(engine):
 
 
 def test_tangent_of_another_shape_or_structure(engine):
-    with pytest.raises(rb.RuleSignatureError, match=r"tangent.\nExpected: shape \(3,\)\nGot: shape \(2,\)"):
+    with pytest.raises(rb.RuleSignatureError, match=r"tangent\[0\].\nExpected: shape \(3,\)\nGot: shape \(2,\)"):
         rb.jvp(lambda x: x, (X,), (np.ones(2),), engine=engine)
     with pytest.raises(rb.RuleSignatureError, match=r"Expected: the keys .'a',.\nGot: the keys .'b',."):
         rb.jvp(lambda x: x["a"], ({"a": X},), ({"b": X},), engine=engine)
@@ -242,13 +242,13 @@ def test_cotangent_of_another_shape_or_structure(engine):
 
 def test_grad_of_something_that_is_no_number(engine):
     for fn, got in ((lambda x: x, r"shape \(3,\), (torch\.)?float64"), (lambda x: (x,), "a tuple"), (lambda x: x[0] * 1j, "complex")):
-        with pytest.raises(rb.RuleSignatureError, match=rf"rb.value_and_grad of .*\nExpected: one real number, shape .*\nGot: .*{got}"):
+        with pytest.raises(rb.RuleSignatureError, match=rf"rb.grad of .*\nExpected: one real number, shape .*\nGot: .*{got}"):
             rb.grad(fn, engine=engine)(X)
 
 
 def test_grad_by_something_that_is_no_float(engine):
     with pytest.raises(
-        rb.RuleSignatureError, match=r"rb.value_and_grad, argument 0.\nExpected: floating-point numbers\nGot: (torch.)?int64"
+        rb.RuleSignatureError, match=r"rb.grad, argument 0.\nExpected: floating-point numbers\nGot: (torch.)?int64"
     ):
         rb.grad(total, engine=engine)(np.arange(3))
     with pytest.raises(rb.RuleSignatureError, match=r"rb.jacobian, argument 0.\nExpected: floating-point numbers\nGot: (torch.)?int64"):
@@ -258,13 +258,6 @@ def test_grad_by_something_that_is_no_float(engine):
 def test_hessian_of_an_array(engine):
     with pytest.raises(rb.RuleSignatureError, match=r"rb.hessian.*\nExpected: one real number, shape \(\)\nGot: shape \(3,\)"):
         rb.hessian(lambda x: x**2, engine=engine)(X)
-
-
-def test_jacobian_of_or_by_a_container(engine):
-    with pytest.raises(rb.RuleSignatureError, match=r"rb.jacobian.*\nExpected: one array"):
-        rb.jacobian(lambda x: (x, x), engine=engine)(X)
-    with pytest.raises(rb.RuleSignatureError, match=r"rb.jacobian.*\nExpected: one array"):
-        rb.jacobian(lambda x: x["a"], engine=engine)({"a": X})
 
 
 def test_derivative_by_an_array(engine):

@@ -10,10 +10,12 @@ import numpy as np
 from rulebook.bridges._dual.calls import bind, transpose
 from rulebook.bridges._dual.namespace import NAMESPACE
 from rulebook.dual import Dual, DualArray, drivers
+from rulebook.dual.creation import constant
 from rulebook.dual.errors import DroppedTangentError
-from rulebook.dual.parts import is_dual, peel
+from rulebook.dual.identity import identity
+from rulebook.dual.parts import depth, is_dual, peel
 from rulebook.engines import Engine, TracedValueError
-from rulebook.memory import owned
+from rulebook.memory import owned, unknown
 
 if TYPE_CHECKING:
     from rulebook.normal import NormalForm
@@ -25,6 +27,7 @@ class DualEngine(Engine):
     """Dual numbers: values are NumPy's, or duals of one or more derivative calls."""
 
     name = "dual"
+    writes = True
 
     def owns(self, kind: type) -> bool:
         """Whether a type is Dual or DualArray."""
@@ -99,6 +102,19 @@ class DualEngine(Engine):
     def vjp(self, fn: Callable[..., Any], primals: tuple[Any, ...]) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
         """`fn(*primals)` and its pullback, by one forward pass with a tangent per element of the primals."""
         return drivers.vjp(fn, primals)
+
+    def jvp_many(self, fn: Callable[..., Any], primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Any, Any]:
+        """All tangents in one pass; a few where they would fill the memory."""
+        return drivers.jvp_many(fn, primals, tangents)
+
+    def eye(self, n: int, like: Any) -> Any:
+        """The identity matrix; as tangents of float64 known as such."""
+        return identity(n) if like.dtype == np.float64 else np.eye(n, dtype=like.dtype)
+
+    def work_array(self, like: Any, xs: tuple[Any, ...]) -> Any:
+        """A dual array that takes tangents of xs, of all derivative calls; an array of integers as it is."""
+        value = unknown(like)
+        return value if value.dtype.kind not in "fc" else constant(value, max(xs, key=depth))
 
     def transpose(self, fn: Callable[..., tuple[Any, ...]], like: tuple[Any, ...]) -> Callable[[tuple[Any, ...]], tuple[Any, ...]]:
         """The transpose of a linear function: one pass over a basis of its arguments."""

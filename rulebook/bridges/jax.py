@@ -16,9 +16,11 @@ import numpy as np
 from jax import numpy as jnp
 from jax.custom_derivatives import SymbolicZero
 
+from rulebook import trees
 from rulebook.bridges._jax import internals
 from rulebook.bridges._jax.calls import Out, primal_of, result, runs_at_once
 from rulebook.bridges._jax.flat import Flat
+from rulebook.bridges._jax.inner import JaxInner
 from rulebook.engines import Engine, TracedValueError
 from rulebook.host import HostCall
 from rulebook.normal import NormalForm
@@ -45,6 +47,7 @@ class JaxEngine(Engine):
     name = "jax"
     shows_links = False  # a tracer does not tell; JAX raises where one comes past the arguments of a rule
     compiles = True
+    linearizes = True
 
     def owns(self, kind: type) -> bool:
         """Arrays and tracers."""
@@ -145,6 +148,22 @@ class JaxEngine(Engine):
         ys, push = jax.linearize(flat, *flat.values)
         return flat.result(ys), lambda tangents: flat.result(push(*flat.dots(tangents)))
 
+    def each(self, fn: Callable[..., Any], xs: Sequence[Any]) -> Any:
+        """jax.vmap."""
+        out = trees.LEAF
+
+        def leaves(*xs: Any) -> list[Any]:
+            nonlocal out
+            ys, out = trees.flatten(fn(*xs))
+            return ys
+
+        ys = jax.vmap(leaves)(*xs)
+        return out.unflatten(iter(ys))
+
+    def eye(self, n: int, like: Any) -> Any:
+        """The identity matrix, made where it is used."""
+        return jnp.eye(n, dtype=like.dtype)
+
     def while_loop(self, go_on: Callable[[Any], Any], body: Callable[[Any], Any], state: Any) -> Any:
         """jax.lax.while_loop; under vmap each example stops by itself."""
         return jax.lax.while_loop(go_on, body, state)
@@ -163,6 +182,10 @@ class JaxEngine(Engine):
         y, push = jax.linearize(fn, x)
         columns = jax.vmap(push, out_axes=-1)(jnp.eye(x.size, dtype=x.dtype).reshape(x.size, *x.shape))
         return y, columns.reshape(*y.shape, *x.shape)
+
+    def inner(self) -> Any:
+        """What runs a function of JAX arrays for another engine."""
+        return JaxInner(self)
 
     def namespace(self) -> Any:
         """jax.numpy, with jax.scipy for what it lacks."""

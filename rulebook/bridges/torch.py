@@ -10,7 +10,9 @@ from torch import Tensor
 
 from rulebook.bridges._torch import (
     host as _torch_host,
+    inner as _torch_inner,
     loops as _torch_loops,
+    many as _torch_many,
     operators as _torch_operators,
     private as _torch_private,
     values as _torch_values,
@@ -39,6 +41,7 @@ class TorchEngine(Engine):
 
     name = "torch"
     reverses = True
+    writes = True
 
     def owns(self, kind: type) -> bool:
         """Whether values of this type are tensors."""
@@ -134,6 +137,26 @@ class TorchEngine(Engine):
         """`fn(*primals)` and its pullback."""
         return _torch_operators.vjp(fn, primals)
 
+    def jvp_many(self, fn: Callable[..., Any], primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Any, Any]:
+        """torch.func.vmap of the tangents alone, so that the primal runs once."""
+        return _torch_many.jvp_many(fn, primals, tangents)
+
+    def each(self, fn: Callable[..., Any], xs: Sequence[Any]) -> Any:
+        """torch.func.vmap."""
+        return _torch_many.each(fn, xs)
+
+    def eye(self, n: int, like: Any) -> Any:
+        """The identity matrix in the dtype and on the device of a tensor."""
+        return torch.eye(n, dtype=like.dtype, device=like.device)
+
+    def work_array(self, like: Any, xs: tuple[Any, ...]) -> Any:
+        """A tensor that takes the values of xs at every level of torch.func."""
+        return _torch_many.work_array(like, xs)
+
+    def version(self, value: Any) -> int:
+        """What torch counts."""
+        return 0 if value.is_inference() else value._version
+
     def number(self, value: Any) -> Any:
         """A number of Python, where the tensor has one at hand: a comparison of two costs a tenth of that of tensors."""
         return _torch_loops.number(value)
@@ -155,6 +178,10 @@ class TorchEngine(Engine):
     def jacobian(self, fn: Callable[..., Any], x: Any) -> tuple[Any, Any]:
         """`fn(x)` and its Jacobian."""
         return _torch_operators.jacobian(fn, x)
+
+    def inner(self) -> Any:
+        """What runs a function of tensors for another engine."""
+        return _torch_inner.TorchInner(self)
 
 
 engine = TorchEngine()

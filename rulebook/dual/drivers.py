@@ -17,7 +17,7 @@ from rulebook.dual.scalar import Dual
 from rulebook.dual.tags import new_tag
 from rulebook.errors import RulebookError, RuleOutputError, RuleSignatureError
 
-__all__ = ["floating", "jacobian", "jvp", "seed", "split", "value", "vjp"]
+__all__ = ["floating", "jacobian", "jvp", "jvp_many", "seed", "split", "value", "vjp"]
 
 _NUMBERS: dict[type, Callable[[Any], Any]] = {float: np.float64, complex: np.complex128, np.float64: lambda x: x}
 _CHUNK_BYTES = 1 << 26  # tangents of the argument held at once by a Jacobian; below it one pass is fastest
@@ -124,6 +124,33 @@ def jvp(fn: Callable[..., Any], primals: tuple[Any, ...], tangents: tuple[Any, .
     return result.unflatten(iter([p for p, _ in pairs])), result.unflatten(iter(y_dots))
 
 
+def jvp_many(fn: Callable[..., Any], primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Any, Any]:
+    """`fn(*primals)` and its derivatives along stacked tangents: one pass, several where the tangents would fill the memory."""
+    xs = [value(x) for x in primals]
+    k = tangents[0].shape[0]
+    passes = [_pass(fn, xs, tangents, start, stop) for start, stop in _chunks(k, xs)]
+    ps, result = [p for p, _ in passes[0][0]], passes[0][1]
+    if len(passes) == 1:
+        ts = [t for _, t in passes[0][0]]
+    else:
+        ts = [None if p.dtype.kind not in "fc" else np.concatenate([pairs[o][1] for pairs, _ in passes]) for o, p in enumerate(ps)]
+    return result.unflatten(iter(ps)), result.unflatten(iter(ts))
+
+
+def _chunks(k: int, xs: Sequence[Any]) -> list[tuple[int, int]]:
+    """Ranges of tangents that are pushed at once."""
+    row = sum(int(np.size(peel(x))) * x.dtype.itemsize for x in xs if floating(x))
+    rows = max(1, _CHUNK_BYTES // max(row, 1))
+    return [(start, min(start + rows, k)) for start in range(0, max(k, 1), rows)]
+
+
+def _pass(fn: Callable[..., Any], xs: list[Any], tangents: tuple[Any, ...], start: int, stop: int) -> tuple[list[Any], trees.Structure]:
+    tag = new_tag()
+    some = [t if stop - start == len(t) else t[start:stop] for t in tangents]
+    ys, result = trees.flatten(run(fn, *[seed(x, t, tag) for x, t in zip(xs, some, strict=True)]))
+    return [split(y, tag, stop - start) for y in ys], result
+
+
 def _complex(x: Any) -> bool:
     return bool(x.dtype.kind == "c")
 
@@ -162,11 +189,8 @@ def _all_directions(
     """
     sizes = _directions(leaves)
     k = sum(sizes)
-    row = sum(int(np.size(peel(x))) * x.dtype.itemsize for x in leaves if floating(x))
-    rows = max(1, _CHUNK_BYTES // max(row, 1))
     passes = []
-    for start in range(0, max(k, 1), rows):
-        stop = min(start + rows, k)
+    for start, stop in _chunks(k, leaves):
         tag = new_tag()
         duals = [x if t is None else seed(x, t, tag) for x, t in zip(leaves, _seeds(leaves, sizes, start, stop), strict=True)]
         ys, result = trees.flatten(run(fn, *structure.unflatten(iter(duals))))

@@ -15,7 +15,7 @@ from rulebook.dual.array import DualArray
 from rulebook.dual.errors import refuse_subclasses
 from rulebook.dual.scalar import Dual, dual, number, stack
 
-__all__ = ["check_kind", "expand", "is_dual", "join", "peel", "primal", "stack", "tag_of", "tangent", "top", "values"]
+__all__ = ["check_kind", "depth", "expand", "is_dual", "join", "peel", "primal", "stack", "tag_of", "tangent", "top", "values"]
 
 
 def is_dual(x: Any) -> bool:
@@ -113,3 +113,11 @@ def peel(x: Any) -> Any:
     while type(x) is DualArray or type(x) is Dual:
         x = x.p
     return x
+
+
+def depth(x: Any) -> int:
+    """How many derivative calls a value belongs to."""
+    found = 0
+    while type(x) is DualArray or type(x) is Dual:
+        x, found = x.p, found + 1
+    return found

@@ -1,0 +1,94 @@
+"""Constants and caches: what fn takes besides its arguments, and what it may do to them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from rulebook import trees
+from rulebook.engines import Engine
+from rulebook.errors import FrozenBufferError, RuleSignatureError
+from rulebook.memory import read_only
+from rulebook.operators.conversion import arrays_into
+from rulebook.operators.options import Options
+
+__all__ = ["Contexts"]
+
+_READ_ONLY = ("read-only", "readonly", "immutable")  # how NumPy and JAX say that an array cannot be written to
+
+
+class Contexts:
+    """The constants and caches of an operator, as the engine's values.
+
+    Args:
+        use: the engine.
+        options: what the operator was asked for.
+        constants: instead of those of the options.
+    """
+
+    def __init__(self, use: Engine, options: Options, constants: Any = None) -> None:
+        self._use = use
+        self._which = options.which
+        constants = options.constants if constants is None else constants
+        leaves, structure = trees.flatten(arrays_into(use, _plain(constants, options, "constants")))
+        self._constants = structure.unflatten(iter([read_only(x) if type(x) is np.ndarray else x for x in leaves]))
+        self._watched = [x for x in leaves if use.owns(type(x))]
+        self._caches = _plain(options.caches, options, "caches")
+        if trees.flatten(self._caches)[0] and not use.writes:
+            raise RuleSignatureError(
+                f"{options.which} (engine {use.name}), caches.",
+                f"no caches: arrays of {use.name} cannot be written to while it differentiates",
+                "work arrays that fn writes to",
+                'make new arrays in fn, or pass engine="dual" or "torch"',
+            )
+
+    def call(self, fn: Callable[..., Any], args: tuple[Any, ...], xs: tuple[Any, ...]) -> Any:
+        """`fn(*args, constants, caches)`.
+
+        Raises:
+            FrozenBufferError: fn wrote to a constant.
+        """
+        if not self._constants and not self._caches:
+            return fn(*args)
+        positional, keywords = [*args], {}
+        for group in (self._constants, self._fresh(xs)):
+            if isinstance(group, dict):
+                keywords.update(group)
+            else:
+                positional += group
+        before = [self._use.version(x) for x in self._watched]
+        try:
+            y = fn(*positional, **keywords)
+        except (ValueError, TypeError) as error:
+            if not any(text in str(error) for text in _READ_ONLY):
+                raise
+            raise self._written() from error
+        if before != [self._use.version(x) for x in self._watched]:
+            raise self._written()
+        return y
+
+    def _fresh(self, xs: tuple[Any, ...]) -> Any:
+        """Work arrays for one run of fn."""
+        leaves, structure = trees.flatten(self._caches)
+        return structure.unflatten(iter([self._use.work_array(x, xs) for x in leaves]))
+
+    def _written(self) -> FrozenBufferError:
+        return FrozenBufferError(
+            f"{self._which} (engine {self._use.name}), a constant.",
+            "arguments and constants that fn only reads",
+            "a write into one of them",
+            "copy it in fn, or pass it in caches= if its value does not matter",
+        )
+
+
+def _plain(group: Any, options: Options, what: str) -> Any:
+    """Constants or caches as a tuple or a dict."""
+    if isinstance(group, Mapping):
+        return dict(group)
+    if isinstance(group, (tuple, list)):
+        return tuple(group)
+    raise RuleSignatureError(
+        f"{options.which}, {what}.", "a tuple, or a dict of keywords", f"a {type(group).__name__}", f"pass {what}=(value,), also for one"
+    )

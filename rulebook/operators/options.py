@@ -1,0 +1,48 @@
+"""What an operator was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["Argnums", "Constants", "Name", "Options"]
+
+Argnums = int | Sequence[int]
+Constants = Sequence[Any] | Mapping[str, Any]
+Name = str | tuple[str, str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What an operator was asked for, with the function.
+
+    Attributes:
+        operator: its name, without `rb.`.
+        fn: the function to differentiate.
+        engine: the name of what differentiates; of what differentiates the gradient, and what gives the gradient; None by the values.
+        argnums: the arguments to differentiate; None for all.
+        batch: whether tangents or cotangents have one more leading axis.
+        constants: passed to fn after the arguments, by position or by keyword.
+        caches: likewise, after the constants: fn may write to them.
+        sparsity: what is known of the pattern; None for a dense result.
+    """
+
+    operator: str
+    fn: Callable[..., Any]
+    engine: Name = None
+    argnums: Argnums | None = 0
+    batch: bool = False
+    constants: Constants = ()
+    caches: Sequence[Any] = ()
+    sparsity: Any = None
+
+    @property
+    def where(self) -> str:
+        """The operator, for messages."""
+        return f"rb.{self.operator}"
+
+    @property
+    def which(self) -> str:
+        """The operator and the function, for messages."""
+        return f"rb.{self.operator} of {getattr(self.fn, '__name__', type(self.fn).__name__)}"

@@ -1,0 +1,123 @@
+"""Operators of second order, in one engine or in two."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from rulebook.operators import kernels
+from rulebook.operators.call import evaluate
+from rulebook.operators.crossed import crossed
+from rulebook.operators.options import Argnums, Constants, Name, Options
+
+__all__ = ["hessian", "hvp", "second_derivative"]
+
+
+def hessian(
+    fn: Callable[..., Any],
+    *,
+    engine: Name = None,
+    argnums: Argnums = 0,
+    constants: Constants = (),
+    caches: Sequence[Any] = (),
+    sparsity: Any = None,
+) -> Callable[..., Any]:
+    """A function that gives the Hessian of a real function, of shape x.shape + x.shape.
+
+    Args:
+        fn: gives a real number, of shape ().
+        engine: what differentiates; by default the engine of the values, "dual" for NumPy's.  A pair: what
+            differentiates the gradient, and what gives the gradient.
+        argnums: which argument; a tuple gives a tuple of tuples.
+        constants: see `rb.jvp`.
+        caches: see `rb.jvp`.
+        sparsity: what is known of the pattern, for a sparse result: see `rulebook.operators.sparse`.
+
+    Returns:
+        A function of fn's arguments.  Of a container: its structure, twice.
+
+    Raises:
+        RuleSignatureError: fn gives no real number.
+        EngineMissingError: the engine is not installed.
+
+    Example:
+        >>> import numpy as np
+        >>> hessian(lambda x: (x**3).sum(), engine="dual")(np.array([1.0, 2.0]))
+        array([[ 6.,  0.],
+               [ 0., 12.]])
+    """
+    options = Options("hessian", fn, engine, argnums, False, constants, caches, sparsity)
+    return lambda *args: evaluate(*crossed(kernels.hessian, options), args)
+
+
+def second_derivative(
+    fn: Callable[..., Any],
+    *,
+    engine: Name = None,
+    argnums: int = 0,
+    constants: Constants = (),
+    caches: Sequence[Any] = (),
+) -> Callable[..., Any]:
+    """A function that gives the second derivative of fn with respect to one number.
+
+    Args:
+        fn: gives an array or container of arrays.
+        engine: as `hessian` takes it.
+        argnums: which argument; it must have shape ().
+        constants: see `rb.jvp`.
+        caches: see `rb.jvp`.
+
+    Returns:
+        A function of fn's arguments that gives a value of the structure and shape of fn's.
+
+    Raises:
+        RuleSignatureError: the argument is no number.
+        EngineMissingError: the engine is not installed.
+
+    Example:
+        >>> second_derivative(lambda x: x**3, engine="dual")(2.0)
+        array(12.)
+    """
+    options = Options("second_derivative", fn, engine, argnums, False, constants, caches)
+    return lambda *args: evaluate(*crossed(kernels.second_derivative, options), args)
+
+
+def hvp(
+    fn: Callable[..., Any],
+    primals: Sequence[Any] | None = None,
+    tangents: Any = None,
+    *,
+    engine: Name = None,
+    argnums: Argnums = 0,
+    batch: bool = False,
+    constants: Constants = (),
+    caches: Sequence[Any] = (),
+) -> Any:
+    """The derivative of the gradient of fn along tangents: the Hessian times a vector, without the Hessian.
+
+    Args:
+        fn: gives a real number, of shape ().
+        primals: the arguments of fn; without them the result is a function of these and the tangent.
+        tangents: the tangent of the argument that is differentiated; for a tuple of argnums a tuple.
+        engine: as `hessian` takes it.
+        argnums: the arguments to differentiate, and to which the tangents belong.
+        batch: whether tangents have one more leading axis, for many vectors.
+        constants: see `rb.jvp`.
+        caches: see `rb.jvp`.
+
+    Returns:
+        A value of the structure and shape of the tangents.
+
+    Raises:
+        RuleSignatureError: fn gives no real number, or the tangents do not fit.
+        EngineMissingError: the engine is not installed.
+
+    Example:
+        >>> import numpy as np
+        >>> hvp(lambda x: (x**3).sum(), (np.array([1.0, 2.0]),), np.array([1.0, 0.0]), engine="dual")
+        array([6., 0.])
+    """
+    options = Options("hvp", fn, engine, argnums, batch, constants, caches)
+    if primals is None:
+        return lambda *args: evaluate(*crossed(kernels.hvp, options), (args[:-1], args[-1]))
+    return evaluate(*crossed(kernels.hvp, options), (primals, tangents))
