@@ -1,4 +1,4 @@
-"""What the result of a host function looks like: declared by `result=`, else learnt from results."""
+"""What the result of a host function looks like: declared by `result=`, else learnt from results, else inferred where that can be."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ class Results:
     def __init__(self, form: NormalForm) -> None:
         self._form = form
         self._declared = form.primitive.result
+        self._infer = form.primitive.infer
         self._known: dict[Any, tuple[list[ShapeDtype], Structure]] = {}
         self._first: dict[None, Structure] = {}  # one entry at most; no two threads can both be the first
         self._several = False
@@ -50,14 +51,14 @@ class Results:
         """
         key = tuple([(s.shape, s.dtype) for s in operands])
         if key not in self._known:
-            if self._declared is None:
+            ask = self._declared or self._infer
+            if ask is None:
                 raise self._missing(operands)
-            self._keep(key, *self._ask(operands))
+            self._keep(key, *self._ask(ask, operands))
         return self._known[key]
 
-    def _ask(self, operands: Specs) -> tuple[list[ShapeDtype], Structure]:
-        form, declared = self._form, self._declared
-        assert declared is not None
+    def _ask(self, declared: Callable[..., Any], operands: Specs) -> tuple[list[ShapeDtype], Structure]:
+        form = self._form
         try:
             found = declared(*form.args(operands), **_accepted(declared, form.statics))
         except Exception as error:

@@ -22,7 +22,7 @@ from rulebook.native import Native
 from rulebook.normal import NormalForm
 from rulebook.signature import Signature, static_key
 
-__all__ = ["Case", "Primitive", "case", "registered"]
+__all__ = ["Case", "Primitive", "case", "full_name", "registered"]
 
 _PLAIN = (str, bytes, int, float, complex, bool, type(None))  # statics that can hold nothing that is being differentiated
 _OBJECTS = np.dtype(object)
@@ -68,6 +68,7 @@ class Primitive:
         forward, reverse: the rules, or None.
         batch: the batch rule, or None.
         native: engine -> its own function, which is called there.
+        infer: what result= would say, at a cost; or None.
         cases: example calls.
     """
 
@@ -94,10 +95,11 @@ class Primitive:
             raise RuleSignatureError(f"rb.primitive of {fn.name}.", "a function", "a primitive already", "use it as it is")
         self.fn = fn
         functools.update_wrapper(self, fn)
-        self.name: str = name or _full_name(fn)
+        self.name: str = name or full_name(fn)
         self.signature = Signature(fn, self.name)
         self.host = host
         self.result = result
+        self.infer: Callable[..., Any] | None = None  # what result= would say, found out at some cost where the program is traced
         self.vectorized = vectorized
         self.cases: list[Any] = list(cases)
         self.tangent_space = tangent_space
@@ -344,7 +346,8 @@ def _from_skeleton(skeleton: Any, opaque: dict[int, Any], n: int = 0) -> trees.S
     return trees.Structure(skeleton[0], skeleton[1], tuple(children))
 
 
-def _full_name(fn: Callable[..., Any]) -> str:
+def full_name(fn: Callable[..., Any]) -> str:
+    """Module and qualified name of a function."""
     name = getattr(fn, "__qualname__", None) or getattr(fn, "__name__", None) or type(fn).__name__
     return f"{getattr(fn, '__module__', None) or '?'}.{name}".replace("<locals>.", "")
 

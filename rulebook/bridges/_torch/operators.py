@@ -14,7 +14,7 @@ from rulebook.bridges._torch.values import asarray, has_tangent
 from rulebook.errors import RulebookError
 from rulebook.trees import Structure
 
-__all__ = ["jacobian", "jvp", "level_of_vjp", "vjp"]
+__all__ = ["Flat", "jacobian", "jvp", "level_of_vjp", "pullback_of", "record", "transpose_of", "vjp"]
 
 
 def _values(tree: Any) -> tuple[list[Any], Structure]:
@@ -22,8 +22,8 @@ def _values(tree: Any) -> tuple[list[Any], Structure]:
     return [x if isinstance(x, Tensor) else asarray(x) for x in leaves], structure
 
 
-class _Flat:
-    """A function of trees as one of the tensors that can be perturbed, giving (those of y that can, all of y)."""
+class Flat:
+    """A function of trees as one of the tensors that can be perturbed, giving (those of y that can, the rest of y)."""
 
     def __init__(self, fn: Callable[..., Any], primals: tuple[Any, ...]) -> None:
         self.fn = fn
@@ -33,6 +33,7 @@ class _Flat:
         self.kept: list[int] = []
 
     def values(self) -> tuple[Tensor, ...]:
+        """The tensors that can be perturbed."""
         return tuple(self.leaves[i] for i in self.moving)
 
     def __call__(self, *xs: Any) -> tuple[tuple[Any, ...], list[Any]]:
@@ -56,7 +57,7 @@ class _Flat:
 
 def jvp(fn: Callable[..., Any], primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Any, Any]:
     """`fn(*primals)` and its derivative along the tangents."""
-    flat = _Flat(fn, primals)
+    flat = Flat(fn, primals)
     dots = _leaves_like(trees.flatten(primals)[1], tangents)
     values = flat.values()
     directions = tuple(torch.zeros_like(x) if dots[i] is None else dots[i] for i, x in zip(flat.moving, values, strict=True))
@@ -74,7 +75,7 @@ def jvp(fn: Callable[..., Any], primals: tuple[Any, ...], tangents: tuple[Any, .
     return flat.result(ys, fixed), flat.tangent(y_dots)
 
 
-def _jvp_by_reverse(flat: _Flat, values: tuple[Tensor, ...], directions: tuple[Tensor, ...]) -> tuple[Any, Any, list[Any]]:
+def _jvp_by_reverse(flat: Flat, values: tuple[Tensor, ...], directions: tuple[Tensor, ...]) -> tuple[Any, Any, list[Any]]:
     """The same inside torch.autograd.forward_ad.dual_level, which torch cannot nest with torch.func.jvp: the transpose of a pullback."""
     ys, transpose, fixed = torch.func.vjp(flat, *values, has_aux=True)
     back = torch.func.vjp(transpose, tuple(torch.zeros_like(y) for y in ys))[1]
@@ -95,7 +96,7 @@ def level_of_vjp() -> int:
 
 def vjp(fn: Callable[..., Any], primals: tuple[Any, ...]) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
     """`fn(*primals)` and its pullback."""
-    flat = _Flat(fn, primals)
+    flat = Flat(fn, primals)
     values = flat.values()
     if not values:
         empty: list[Any] = [None] * flat.structure.n_leaves
@@ -105,11 +106,11 @@ def vjp(fn: Callable[..., Any], primals: tuple[Any, ...]) -> tuple[Any, Callable
     else:
         with private.without_hooks():
             ys, transpose, fixed = torch.func.vjp(flat, *values, has_aux=True)
-    return flat.result(ys, fixed), _pullback(flat, ys, transpose)
+    return flat.result(ys, fixed), pullback_of(flat, ys, transpose)
 
 
-def _pullback(
-    flat: _Flat, ys: tuple[Any, ...], transpose: Callable[[tuple[Any, ...]], tuple[Any, ...]]
+def pullback_of(
+    flat: Flat, ys: tuple[Any, ...], transpose: Callable[[tuple[Any, ...]], tuple[Any, ...]]
 ) -> Callable[[Any], tuple[Any, ...]]:
     def pullback(y_bar: Any) -> tuple[Any, ...]:
         bars = _leaves_like(flat.out, y_bar)
@@ -123,21 +124,32 @@ def _pullback(
 
 
 def _vjp_plain(
-    flat: _Flat, values: tuple[Tensor, ...]
+    flat: Flat, values: tuple[Tensor, ...]
 ) -> tuple[tuple[Tensor, ...], list[Any], Callable[[tuple[Any, ...]], tuple[Any, ...]]]:
     """Where nothing is recorded outside, a graph of plain autograd does: a third of the time of torch.func.vjp, and DTensor works."""
+    aliases, ys, fixed = record(flat, values)
+    return tuple(y.detach() for y in ys), fixed, transpose_of(ys, aliases)
+
+
+def record(flat: Flat, values: tuple[Tensor, ...]) -> tuple[list[Tensor], tuple[Tensor, ...], list[Any]]:
+    """Leaves of a graph of plain autograd, what flat computes from them, and the rest of y."""
     with torch.enable_grad():
         aliases = [x.detach().requires_grad_() for x in values]
         ys, fixed = flat(*aliases)
+    return aliases, ys, fixed
+
+
+def transpose_of(ys: tuple[Tensor, ...], aliases: list[Tensor]) -> Callable[[tuple[Any, ...]], tuple[Any, ...]]:
+    """The pullback of a graph, which it keeps."""
     moving = [k for k, y in enumerate(ys) if y.requires_grad]
 
     def transpose(bars: tuple[Any, ...]) -> tuple[Any, ...]:
         if not moving:
-            return tuple(torch.zeros_like(x) for x in values)
+            return tuple(torch.zeros_like(x) for x in aliases)
         found = torch.autograd.grad([ys[k] for k in moving], aliases, [bars[k] for k in moving], retain_graph=True, allow_unused=True)
-        return tuple(torch.zeros_like(x) if g is None else g for x, g in zip(values, found, strict=True))
+        return tuple(torch.zeros_like(x) if g is None else g for x, g in zip(aliases, found, strict=True))
 
-    return tuple(y.detach() for y in ys), fixed, transpose
+    return transpose
 
 
 def jacobian(fn: Callable[..., Any], x: Tensor) -> tuple[Tensor, Tensor]:

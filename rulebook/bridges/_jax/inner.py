@@ -1,0 +1,58 @@
+"""JAX as the engine that runs a function for another engine."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+from jax import numpy as jnp
+
+from rulebook import trees
+from rulebook.crossing.inner import Fn, Inner
+from rulebook.tangents import ShapeDtype
+
+__all__ = ["JaxInner"]
+
+_WIDE = frozenset(("float64", "int64", "uint64", "complex128"))
+
+
+def _enable_x64() -> contextlib.AbstractContextManager[Any]:
+    """64-bit numbers, in this thread."""
+    made: Callable[..., Any] = getattr(jax, "enable_x64", None) or jax.experimental.enable_x64
+    return made(True)  # type: ignore[no-any-return]
+
+
+class JaxInner(Inner):
+    """JAX functions of other engines' numbers.  Where one of them has 64 bits, JAX is run with x64, as it would drop half of the digits."""
+
+    def settings(self, leaves: Sequence[Any]) -> contextlib.AbstractContextManager[Any]:
+        """x64 for what has 64 bits."""
+        if jax.config.jax_enable_x64 or not any(str(getattr(x, "dtype", "")) in _WIDE for x in leaves):
+            return contextlib.nullcontext()
+        return _enable_x64()
+
+    def take(self, value: Any, like: Any = None) -> Any:
+        """A copy: a JAX array does not change, and what this one comes from may."""
+        if isinstance(value, (np.ndarray, np.generic)):
+            return jnp.array(value)
+        return jnp.asarray(value) if isinstance(value, (int, float, complex)) else value
+
+    def infer(self, fn: Fn, args: tuple[Any, ...]) -> Any:
+        """By jax.eval_shape."""
+        leaves, structure = trees.flatten(args)
+        arrays = [i for i, x in enumerate(leaves) if isinstance(x, ShapeDtype)]
+        out: list[trees.Structure] = []
+
+        def flat(*values: Any) -> list[Any]:
+            every = list(leaves)
+            for i, x in zip(arrays, values, strict=True):
+                every[i] = x
+            ys, found = trees.flatten(fn(*structure.unflatten(iter(every))))
+            out.append(found)
+            return ys
+
+        specs = jax.eval_shape(flat, *[jax.ShapeDtypeStruct(leaves[i].shape, leaves[i].dtype) for i in arrays])
+        return out[0].unflatten(iter([ShapeDtype(s.shape, s.dtype) for s in specs]))

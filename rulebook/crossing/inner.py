@@ -1,0 +1,113 @@
+"""The engine that a function was written for, as the one that runs and differentiates it on somebody else's arrays."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from rulebook import trees
+from rulebook.engines import NUMPY, Engine, kind_of
+from rulebook.memory import read_only
+from rulebook.tangents import ShapeDtype
+
+__all__ = ["Inner", "WrongResultError", "a_kind"]
+
+Fn = Callable[..., Any]
+Pull = Callable[[Any], tuple[Any, ...]]
+
+
+class WrongResultError(Exception):
+    """A result that no engine can take (internal): its path, what was expected, what came, what to do."""
+
+
+class Inner:
+    """An engine from the inside of a call.  As it stands, one whose concrete values are NumPy's: dual numbers, autograd.
+
+    Args:
+        engine: the engine.
+
+    Attributes:
+        is_engine: whether values of it can ask for the function.
+    """
+
+    is_engine = True
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.name = engine.name
+
+    # -- values in and out ---------------------------------------------------------------------
+
+    def settings(self, leaves: Sequence[Any]) -> contextlib.AbstractContextManager[Any]:
+        """Settings of the engine under which values like these keep their dtypes."""
+        return contextlib.nullcontext()
+
+    def take(self, value: Any, like: Any = None) -> Any:
+        """A number or NumPy array as a value of the engine, which the function cannot write to, or which is a copy."""
+        return read_only(value) if type(value) is np.ndarray else value
+
+    def give(self, value: Any) -> Any:
+        """A value that the function returned as a NumPy array or number."""
+        kind = kind_of(type(value))
+        if kind == NUMPY:
+            return value
+        if kind != self.name:
+            raise WrongResultError(f"an array of {self.name}, a number, or a tuple, list or dict of them", a_kind(value), "return arrays")
+        if self.engine.is_active(value):
+            raise WrongResultError(
+                "a result of the arguments alone",
+                f"one that {self.name} is differentiating outside of this call: the function captured a value of it",
+                "pass that value as an argument",
+            )
+        return self.engine.to_numpy(value)
+
+    def is_write(self, error: Exception) -> bool:
+        """Whether an exception says that the function wrote to an argument."""
+        return isinstance(error, ValueError) and "read-only" in str(error)
+
+    def has_written(self, values: Sequence[Any]) -> bool:
+        """Whether the function wrote to arguments that it could write to."""
+        return False
+
+    # -- derivatives ---------------------------------------------------------------------------
+
+    def primal(self, fn: Fn, primals: tuple[Any, ...]) -> Any:
+        """The function itself."""
+        return fn(*primals)
+
+    def joint(self, fn: Fn, primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Any, Any]:
+        """y and y_dot; a tangent that is zero is None."""
+        return self.engine.jvp(fn, primals, tangents)
+
+    def start(self, fn: Fn, primals: tuple[Any, ...]) -> tuple[Any, Pull]:
+        """y and its pullback; the function runs once."""
+        return self.engine.vjp(fn, primals)
+
+    # -- shapes --------------------------------------------------------------------------------
+
+    def infer(self, fn: Fn, args: tuple[Any, ...]) -> Any:
+        """The result for arguments whose arrays are ShapeDtypes, as a tree of ShapeDtypes: here, by a run on numbers made up."""
+        leaves, structure = trees.flatten(args)
+        values = [_made_up(x, i) if isinstance(x, ShapeDtype) else x for i, x in enumerate(leaves)]
+        with np.errstate(all="ignore"):
+            ys, out = trees.flatten(self.primal(fn, structure.unflatten(iter(values))))
+        made = [np.asarray(self.give(y)) for y in ys]
+        return out.unflatten(iter([ShapeDtype(y.shape, y.dtype) for y in made]))
+
+
+def a_kind(value: Any) -> str:
+    """How messages call the kind of a value."""
+    return "None" if value is None else f"a {type(value).__name__}"
+
+
+def _made_up(spec: ShapeDtype, seed: int) -> Any:
+    """Numbers that little code refuses: between a half and one and a half, matrices well away from singular."""
+    if spec.dtype.kind not in "fc":
+        return np.ones(spec.shape, spec.dtype)
+    made = np.random.default_rng(seed).uniform(0.5, 1.5, spec.shape)
+    if spec.ndim > 1 and spec.shape[-1] == spec.shape[-2]:
+        made = made + 2 * spec.shape[-1] * np.eye(spec.shape[-1])
+    return made.astype(spec.dtype)
