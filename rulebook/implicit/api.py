@@ -28,6 +28,8 @@ __all__ = ["fixed_point", "minimizer", "root"]
 class Implicit(Remade, Primitive):
     """A solver with the rules of the implicit function theorem."""
 
+    starts_like_solution = True  # whether x0 has the structure of the solution, so that both are checked
+
     def __init__(self, solver: Callable[..., Any], equation: Callable[..., Any], kind: type[Equation], **options: Any) -> None:
         self._made_by = kind, options
         name = options.get("name") or f"{solver.__module__}.{solver.__qualname__}".replace("<locals>.", "")
@@ -41,9 +43,10 @@ class Implicit(Remade, Primitive):
         theorem = Theorem(self._equation, use, options["has_aux"])
         kept = {k: options[k] for k in ("host", "vectorized", "cases", "tangent_space", "accuracy", "listed")}
         result = options["result"]
-        if result is None and options["host"] and not options["has_aux"]:
+        if result is None and options["host"] and not options["has_aux"] and self.starts_like_solution:
             result = _like_x0
-        super().__init__(_checked(solver, name, options["host"], options["has_aux"]), name=name, result=result, **kept)
+        checked = _checked(solver, name, options["host"], options["has_aux"]) if self.starts_like_solution else solver
+        super().__init__(checked, name=name, result=result, **kept)
         self.set_rule(*theorem.rules(), replace=False)
         self._has_aux = options["has_aux"]
         self._may_capture = captures.may_capture(solver) or captures.may_capture(equation)
@@ -110,7 +113,7 @@ class Implicit(Remade, Primitive):
         """The same primitive of another solver and equation."""
         kind, options = self._made_by
         solver, equation = parts
-        return Implicit(solver, equation, kind, **{**options, "name": self.name, "listed": False})
+        return type(self)(solver, equation, kind, **{**options, "name": self.name, "listed": False})
 
     def _with(self, captured: Captured) -> Primitive:
         """The same solver as a function of the captured values as well."""
@@ -124,7 +127,7 @@ class Implicit(Remade, Primitive):
             return captured.rebuild(captured_)[1](x, *theta, **accepted(statics, names))
 
         own = {"name": self.name, "listed": False, "cases": (), **_without_captured(options)}
-        return Implicit(solver, equation, kind, **{**options, **own})
+        return type(self)(solver, equation, kind, **{**options, **own})
 
 
 def _without_captured(options: dict[str, Any]) -> dict[str, Any]:

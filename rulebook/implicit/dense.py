@@ -36,7 +36,7 @@ def factorise(engine: Engine, matrix: Any, options: Options) -> Factor:
     xp = arrays_of(engine, matrix)
     rows = _scale(xp, xp.max(xp.abs(matrix), axis=1))
     columns = _scale(xp, xp.max(xp.abs(matrix) * rows[:, None], axis=0))
-    scaled = matrix * rows[:, None] * columns
+    scaled = matrix * rows[:, None] * columns[None, :]  # not by rank promotion, which JAX may be told to refuse
     lu, pivots = _by_lapack(scaled) if type(scaled) is np.ndarray else xp.linalg.lu_factor(scaled)
     diagonal = xp.abs(xp.diagonal(lu))
     limit = matrix.shape[0] * float(np.finfo(engine.spec(matrix).dtype).eps) * xp.max(diagonal)

@@ -89,7 +89,7 @@ class Theorem:
         x_dot = system.solve(b, (x, theta), factor)
         x_dot = self._trusted(engine, space, x, primals, r, x_dot, b, factor, statics)
         made = space.unravel(x_dot)
-        return (made, None) if self.has_aux else made
+        return _beside(y, made) if self.has_aux else made
 
     def _pull(self, y: Any, primals: Any, y_bar: Any, statics: dict[str, Any]) -> Any:
         x, x_bar = (y[0], y_bar[0]) if self.has_aux else (y, y_bar)
@@ -133,6 +133,11 @@ class Theorem:
         vectors = [space.ravel(v) for v in (x, start, r)]
         gate = reports.solution(engine, self.options, residual, (vectors[0], vectors[1], vectors[2], known, rhs))
         return found if gate is None or gate is True else found * gate
+
+
+def _beside(y: Any, x_dot: Any) -> Any:
+    """The tangent of y = (x, aux), which may be a namedtuple of two."""
+    return type(y)(x_dot, None) if hasattr(type(y), "_fields") else (x_dot, None)
 
 
 _MOST = 32  # sets of options whose systems are kept
