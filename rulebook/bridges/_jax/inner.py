@@ -21,7 +21,8 @@ _WIDE = frozenset(("float64", "int64", "uint64", "complex128"))
 
 def _enable_x64() -> contextlib.AbstractContextManager[Any]:
     """64-bit numbers, in this thread."""
-    made: Callable[..., Any] = getattr(jax, "enable_x64", None) or jax.experimental.enable_x64
+    found = getattr(jax, "enable_x64", None)  # an object that has no truth value
+    made: Callable[..., Any] = jax.experimental.enable_x64 if found is None else found
     return made(True)  # type: ignore[no-any-return]
 
 
