@@ -123,6 +123,7 @@ class Engine(ABC):
     shows_links = True  # whether `is_linked` can tell
     reverses = False  # whether derivatives of derivatives are better taken by reverse mode alone
     linearizes = False  # whether `linearize` runs its function once
+    pulls = True  # whether a pullback costs a few runs of the function, however many elements the arguments have
     writes = False  # whether a function may write to arrays while it is differentiated
 
     @abstractmethod
@@ -205,11 +206,11 @@ class Engine(ABC):
             like: a value on the device of the results; the first operand by default.
 
         Raises:
-            HigherOrderError: the values are being differentiated.
+            HigherOrderError: the values are being differentiated, and the call has no other form for that.
         """
         arrays = self.concrete(operands)
         if arrays is None:
-            raise call.no_derivative()
+            return call.linked(operands)
         where = operands[0] if like is None and operands else like
         return self.from_host(call.run(arrays), where)
 
@@ -261,6 +262,10 @@ class Engine(ABC):
     def namespace(self) -> Any:
         """The array namespace that `rb.xp` gives for values of this engine."""
 
+    def vmap(self, fn: Callable[..., tuple[Any, ...]], axes: Sequence[int | None]) -> Callable[..., tuple[Any, ...]]:
+        """A function of arrays mapped over these axes of its arguments, in an engine that has batches; results have theirs in front."""
+        raise NotImplementedError
+
     def inner(self) -> Any:
         """The `rulebook.crossing.inner.Inner` that runs a function of this engine for others; None for one of NumPy arrays."""
         return None
@@ -287,6 +292,14 @@ class Engine(ABC):
         y, pull = self.vjp(fn, xs)
         return y, pull(self.cast(self.asarray(1.0, y), y))
 
+    def hvp(self, fn: Callable[..., Any], xs: tuple[Any, ...], tangents: tuple[Any, ...], many: bool) -> tuple[Any, ...]:
+        """The derivative of the gradient along tangents, which are stacked where they are many; fn and xs as `value_and_grad` takes them."""
+        gradient = lambda *xs: tuple(self.value_and_grad(fn, xs)[1])
+        if not self.reverses:
+            return (self.jvp_many if many else self.jvp)(gradient, xs, tangents)[1]  # type: ignore[no-any-return]
+        pull = self.vjp(gradient, xs)[1]  # the second derivative is symmetric
+        return self.each(lambda *bars: pull(bars), tangents) if many else pull(tangents)  # type: ignore[no-any-return]
+
     def jacobians(self, fn: Callable[..., Any], xs: tuple[Any, ...], rows: bool | None = None) -> tuple[Any, list[list[Any]]]:
         """`fn(*xs)` and one block of its Jacobian for each leaf of y and each of the floating arrays xs."""
         return directional.jacobians(self, fn, xs, rows)
@@ -295,9 +308,17 @@ class Engine(ABC):
         """The identity matrix in the dtype and on the device of a value."""
         return self.cast(self.asarray(np.eye(n), like), like)
 
+    def sparse_matrix(self, data: Any, rows: Any, cols: Any, shape: tuple[int, int], like: Any) -> Any:
+        """A sparse matrix of the engine, on the device of a value, of NumPy arrays by rows; None where it has none but SciPy's."""
+        return None
+
     def work_array(self, like: Any, xs: tuple[Any, ...]) -> Any:
         """An array of the shape and dtype of `like` that a function of xs may write to, NaN where floating; where `writes`."""
         raise NotImplementedError
+
+    def cells(self) -> Any:
+        """The `rulebook.buffers.cells.Cells` that say how buffers hold arrays of this engine."""
+        raise NotImplementedError(f"engine {self.name} has no buffers")
 
     def version(self, value: Any) -> int:
         """A number that grows when a value is written to; none does where arrays can be made read-only."""

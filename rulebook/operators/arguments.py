@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable
 from typing import Any
 
@@ -11,9 +12,9 @@ from rulebook.errors import RuleSignatureError
 from rulebook.operators.contexts import Contexts
 from rulebook.operators.conversion import arrays_into, into
 from rulebook.operators.options import Options
-from rulebook.operators.results import checked
+from rulebook.operators.results import a_kind, checked
 
-__all__ = ["Point", "positions"]
+__all__ = ["Point", "has_tangent", "positions"]
 
 
 def positions(options: Options, n: int) -> tuple[tuple[int, ...], bool]:
@@ -21,7 +22,7 @@ def positions(options: Options, n: int) -> tuple[tuple[int, ...], bool]:
     if options.argnums is None:
         return tuple(range(n)), False
     numbers = (options.argnums,) if isinstance(options.argnums, int) else tuple(options.argnums)
-    found = tuple(i % n for i in numbers if -n <= i < n)
+    found = tuple([i % n for i in numbers if -n <= i < n])
     if len(set(found)) < len(numbers) or not numbers:
         raise RuleSignatureError(
             f"{options.where}, argnums.",
@@ -30,6 +31,11 @@ def positions(options: Options, n: int) -> tuple[tuple[int, ...], bool]:
             "number the arguments from 0, each once",
         )
     return found, isinstance(options.argnums, int)
+
+
+def has_tangent(use: Engine, x: Any) -> bool:
+    """Whether a leaf, which may be any object, can be perturbed."""
+    return hasattr(x, "dtype") and use.has_tangent(x)
 
 
 class Point:
@@ -42,47 +48,62 @@ class Point:
         constants: instead of those of the options.
 
     Attributes:
-        xs: the leaves of the arguments to differentiate that have a tangent.
-        of: the structure of these arguments: of one, or of a tuple of them.
+        leaves: of all arguments.
+        xs: those that are differentiated.
+        numbers, single: which arguments these belong to, and whether that is one, not a tuple of them.
+        of: the structure of the arguments that are differentiated: of one, or of a tuple of them.
+        contexts: the constants and caches.
     """
 
     def __init__(self, use: Engine, options: Options, args: tuple[Any, ...], constants: Any = None) -> None:
-        self._fn = options.fn
-        self._options = options
         self._use = use
-        self._contexts = Contexts(use, options, constants)
+        self._options = options
+        self.contexts = Contexts(use, options, constants)
         self.numbers, self.single = positions(options, len(args))
         made = tuple([into(use, x) if i in self.numbers else arrays_into(use, x) for i, x in enumerate(args)])
-        self._leaves, self._structure = trees.flatten(made)
+        self.leaves, self.structure = trees.flatten(made)
+        self._flat = all(child is trees.LEAF for child in self.structure.children)
         ends = [0]
-        for child in self._structure.children:
+        for child in self.structure.children:
             ends.append(ends[-1] + child.n_leaves)
         self._chosen = [k for i in self.numbers for k in range(ends[i], ends[i + 1])]
-        self.of = _of(self._structure, self.numbers, self.single)
-        self._slots = [_has_tangent(use, self._leaves[k]) for k in self._chosen]
+        children = tuple([self.structure.children[i] for i in self.numbers])
+        self.of = children[0] if self.single else trees.Structure(tuple, None, children)
+        self._slots = [has_tangent(use, self.leaves[k]) for k in self._chosen]
         self._moving = [k for k, moves in zip(self._chosen, self._slots, strict=True) if moves]
-        self.xs = tuple([self._leaves[k] for k in self._moving])
+        self.xs = tuple([self.leaves[k] for k in self._moving])
+
+    def at(self, leaves: list[Any], contexts: Contexts) -> Point:
+        """The same with other leaves of the same kind."""
+        point = copy.copy(self)
+        point.leaves, point.contexts = leaves, contexts
+        point.xs = tuple([leaves[k] for k in self._moving])
+        return point
 
     def __call__(self, *xs: Any) -> Any:
         """fn where the leaves that are differentiated have these values."""
-        leaves = list(self._leaves)
+        args = list(self.leaves)
         for k, x in zip(self._moving, xs, strict=True):
-            leaves[k] = x
-        args = self._structure.unflatten(iter(leaves))
-        return checked(self._contexts.call(self._fn, args, xs), self._options)
+            args[k] = x
+        if not self._flat:
+            args = self.structure.unflatten(iter(args))
+        return checked(self._use, self._options, self.contexts.call(self._options.fn, args, xs))
+
+    def chosen(self) -> list[Any]:
+        """All leaves of the arguments to differentiate, also those without tangent."""
+        return [self.leaves[k] for k in self._chosen]
 
     def spread(self, found: Iterable[Any]) -> Any:
         """What belongs to the leaves that are differentiated, in their structure; None for leaves without tangent."""
+        if self.of is trees.LEAF and self.xs:
+            (one,) = found
+            return one
         rest = iter(found)
         return self.of.unflatten(iter([next(rest) if moves else None for moves in self._slots]))
 
-    def leaves(self) -> list[Any]:
-        """All leaves of the arguments to differentiate, also those without tangent."""
-        return [self._leaves[k] for k in self._chosen]
-
-    def gather(self, full: list[Any]) -> list[Any]:
-        """Of one value per leaf of the structure, those of the leaves that are differentiated."""
-        return [x for x, moves in zip(full, self._slots, strict=True) if moves]
+    def gather(self, full: list[Any]) -> tuple[Any, ...]:
+        """Of one value per leaf that may be differentiated, those of the leaves that are."""
+        return tuple([x for x, moves in zip(full, self._slots, strict=True) if moves])
 
     def need_floats(self) -> Point:
         """Itself, if each argument has something to differentiate by.
@@ -91,24 +112,19 @@ class Point:
             RuleSignatureError: one has not.
         """
         at = 0
-        for number, child in zip(self.numbers, self.of.children if not self.single else (self.of,), strict=True):
-            if not any(self._slots[at : at + child.n_leaves]):
-                self._refuse(number)
-            at += child.n_leaves
+        for number, child in zip(self.numbers, (self.of,) if self.single else self.of.children, strict=True):
+            end = at + child.n_leaves
+            if not any(self._slots[at:end]):
+                got = ", ".join(dict.fromkeys([_what(x) for x in self.chosen()[at:end]]))
+                raise RuleSignatureError(
+                    f"{self._options.where}, argument {number}.",
+                    "floating-point numbers",
+                    got or "no numbers",
+                    "pass floats to differentiate by",
+                )
+            at = end
         return self
 
-    def _refuse(self, number: int) -> None:
-        leaves = trees.flatten(self._structure.unflatten(iter(self._leaves))[number])[0]
-        got = ", ".join(dict.fromkeys(str(x.dtype) if hasattr(x, "dtype") else f"a {type(x).__name__}" for x in leaves))
-        raise RuleSignatureError(
-            f"{self._options.where}, argument {number}.", "floating-point numbers", got or "no numbers", "pass floats to differentiate by"
-        )
 
-
-def _of(structure: trees.Structure, numbers: tuple[int, ...], single: bool) -> trees.Structure:
-    children = tuple([structure.children[i] for i in numbers])
-    return children[0] if single else trees.Structure(tuple, None, children)
-
-
-def _has_tangent(use: Engine, x: Any) -> bool:
-    return hasattr(x, "dtype") and use.has_tangent(x)
+def _what(x: Any) -> str:
+    return str(x.dtype) if hasattr(x, "dtype") else a_kind(x)

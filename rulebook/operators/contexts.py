@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -44,7 +44,7 @@ class Contexts:
                 'make new arrays in fn, or pass engine="dual" or "torch"',
             )
 
-    def call(self, fn: Callable[..., Any], args: tuple[Any, ...], xs: tuple[Any, ...]) -> Any:
+    def call(self, fn: Callable[..., Any], args: Sequence[Any], xs: tuple[Any, ...]) -> Any:
         """`fn(*args, constants, caches)`.
 
         Raises:

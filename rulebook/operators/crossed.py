@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from rulebook.engines import load_engine
+from rulebook.engines import Engine, load_engine
 from rulebook.errors import RuleSignatureError
 from rulebook.operators import kernels
+from rulebook.operators.arguments import Point
 from rulebook.operators.options import Options
 
 __all__ = ["crossed"]
@@ -40,8 +41,8 @@ def _inner(kernel: kernels.Kernel, options: Options, inner: str) -> Callable[...
     raise NotImplementedError
 
 
-def _along(use: Any, options: Options, args: Any, constants: Any = None) -> Any:
-    return kernels.jvp(use, options, args, constants)[1]
+def _along(use: Engine, options: Options, point: Point, tangents: kernels.Tangents) -> Any:
+    return kernels.jvp(use, options, point, tangents)[1]
 
 
 _OUTER: dict[kernels.Kernel, kernels.Kernel] = {

@@ -8,6 +8,7 @@ from typing import Any
 from rulebook.operators import kernels
 from rulebook.operators.call import evaluate, evaluate_pulled
 from rulebook.operators.options import Argnums, Constants, Options
+from rulebook.operators.sparse import sparse
 
 __all__ = ["derivative", "grad", "jacobian", "jvp", "value_and_grad", "vjp"]
 
@@ -47,7 +48,7 @@ def jvp(
         (array(9.), array(6.))
     """
     options = Options("jvp", fn, engine, argnums, batch, constants, caches)
-    found: tuple[Any, Any] = evaluate(kernels.jvp, options, (primals, tangents))
+    found: tuple[Any, Any] = evaluate(kernels.jvp, options, primals, tangents)
     return found
 
 
@@ -205,4 +206,4 @@ def jacobian(
                [0., 4.]])
     """
     options = Options("jacobian", fn, engine, argnums, False, constants, caches, sparsity)
-    return lambda *args: evaluate(kernels.jacobian, options, args)
+    return sparse(options) if sparsity is not None else lambda *args: evaluate(kernels.jacobian, options, args)

@@ -26,6 +26,7 @@ class Options:
         constants: passed to fn after the arguments, by position or by keyword.
         caches: likewise, after the constants: fn may write to them.
         sparsity: what is known of the pattern; None for a dense result.
+        rows: whether a Jacobian is better taken by reverse mode, where it is known from an example; None where it is not.
     """
 
     operator: str
@@ -36,6 +37,7 @@ class Options:
     constants: Constants = ()
     caches: Sequence[Any] = ()
     sparsity: Any = None
+    rows: bool | None = None
 
     @property
     def where(self) -> str:

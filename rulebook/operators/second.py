@@ -9,6 +9,7 @@ from rulebook.operators import kernels
 from rulebook.operators.call import evaluate
 from rulebook.operators.crossed import crossed
 from rulebook.operators.options import Argnums, Constants, Name, Options
+from rulebook.operators.sparse import sparse
 
 __all__ = ["hessian", "hvp", "second_derivative"]
 
@@ -47,7 +48,7 @@ def hessian(
                [ 0., 12.]])
     """
     options = Options("hessian", fn, engine, argnums, False, constants, caches, sparsity)
-    return lambda *args: evaluate(*crossed(kernels.hessian, options), args)
+    return sparse(options) if sparsity is not None else lambda *args: evaluate(*crossed(kernels.hessian, options), args)
 
 
 def second_derivative(
@@ -119,5 +120,5 @@ def hvp(
     """
     options = Options("hvp", fn, engine, argnums, batch, constants, caches)
     if primals is None:
-        return lambda *args: evaluate(*crossed(kernels.hvp, options), (args[:-1], args[-1]))
-    return evaluate(*crossed(kernels.hvp, options), (primals, tangents))
+        return lambda *args: evaluate(*crossed(kernels.hvp, options), args[:-1], args[-1])
+    return evaluate(*crossed(kernels.hvp, options), primals, tangents)
