@@ -15,13 +15,16 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from rulebook.config import SETTINGS
 from rulebook.errors import HigherOrderError, ResultSpecError
 from rulebook.tangents import ShapeDtype
+
+if TYPE_CHECKING:
+    from rulebook.engines import Engine
 
 __all__ = ["BatchedCall", "HostCall", "Vectorized", "WideCall", "run_each"]
 
@@ -39,10 +42,12 @@ class HostCall(ABC):
         engine: the name of the engine that it runs for.
 
     Attributes:
+        outer: the engine, where there is another form for what is being differentiated.
         keeps: whether it holds on to its operands, which then have to stay what they are; its last result is then what they are kept by.
     """
 
     keeps = False
+    outer: Engine | None = None
 
     def __init__(self, what: str, name: str, engine: str) -> None:
         self.what = what
@@ -78,6 +83,22 @@ class HostCall(ABC):
         """
         return BatchedCall(self, axes, size)
 
+    @property
+    def is_linkable(self) -> bool:
+        """Whether `linked` gives results."""
+        return self.outer is not None
+
+    def linked(self, operands: Sequence[Any]) -> list[Any]:
+        """The results by primitives that have rules themselves, for operands that are being differentiated.
+
+        Args:
+            operands: values of the engine.
+
+        Raises:
+            HigherOrderError: there are no such primitives.
+        """
+        raise self.no_derivative()
+
     def no_derivative(self) -> HigherOrderError:
         """The error for a derivative of the call."""
         first = "a derivative of the function" if self.what == "primal" else "a derivative of first order"
@@ -106,7 +127,7 @@ class BatchedCall(HostCall):
 
     def __init__(self, inner: HostCall, axes: Axes, size: int) -> None:
         super().__init__(inner.what, inner.name, inner.engine)
-        self.keeps = inner.keeps
+        self.keeps, self.outer = inner.keeps, inner.outer
         self.inner = inner
         self.axes = tuple(axes)
         self.size = size
@@ -156,6 +177,22 @@ class BatchedCall(HostCall):
     def reads(self, k: int) -> int | None:
         """As many as for one example."""
         return self.inner.reads(k)
+
+    def linked(self, operands: Sequence[Any]) -> list[Any]:
+        """Those of one example, mapped."""
+        if self.outer is None:
+            raise self.no_derivative()
+        one = lambda *xs: tuple(self.inner.linked(xs))
+        ys = self.outer.vmap(one, self.axes)(*operands)
+        if all([self.maps(k) for k in range(len(ys))]):
+            return list(ys)
+        if not self.size:  # what no operand of the batch goes into is there all the same
+            examples = [self.outer.spec(x) for x in operands]
+            zeros = [self.outer.asarray(np.zeros(s.shape, s.dtype)) for s in self.inside(examples)]
+            first = self.inner.linked([x if d is None else z for x, z, d in zip(operands, zeros, self.axes, strict=True)])
+        else:
+            first = [y[0] for y in ys]
+        return [y if self.maps(k) else first[k] for k, y in enumerate(ys)]
 
 
 class Vectorized(HostCall):

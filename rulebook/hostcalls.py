@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -12,18 +12,31 @@ from rulebook.host import Arrays, Axes, BatchedCall, HostCall, Specs, Vectorized
 from rulebook.memory import note_change, read_only
 from rulebook.residuals import NOBODY, RESIDUALS
 from rulebook.tangents import ShapeDtype
-from rulebook.trees import LEAF, Structure
+from rulebook.trees import LEAF, Structure, leaves_of
 
 if TYPE_CHECKING:
     from rulebook.hosted import Hosted
 
-__all__ = ["Closure", "Flags", "Joint", "Primal", "Pull", "PullGiven", "Push", "Start", "TokenPull"]
+__all__ = ["Closure", "Flags", "Joint", "Primal", "Pull", "PullGiven", "Push", "Start", "TokenPull", "Twins"]
 
 Leaves = Sequence[Any]
 Flags = tuple[bool, ...]
 Pull = Callable[..., list[Any]]
 
 TOKEN = ShapeDtype((), np.int32)
+_GONE = -1  # a token that is never given out: who asks for it starts the rule again
+
+
+class Twins(Protocol):
+    """The linear maps that the host rules of a primitive compute, as primitives of their own, which have rules."""
+
+    @property
+    def jvp(self) -> Callable[..., Any]:
+        """`(primals, tangents, **static) -> (y, y_dot)`, where a tangent is None if it is zero."""
+
+    @property
+    def vjp(self) -> Callable[..., Any]:
+        """`(primals, y_bar, **static) -> cotangents`, None for primals that have none; y_bar has None for zeros."""
 
 
 class _Call(HostCall):
@@ -34,6 +47,8 @@ class _Call(HostCall):
         self.host = host
         self.form = host.numpy
         self.n = host.form.n
+        if host.form.primitive.twins is not None:
+            self.outer = host.form.engine
 
     def run(self, arrays: Arrays) -> list[Any]:
         """The results of read-only arrays."""
@@ -47,9 +62,34 @@ class _Call(HostCall):
         """The results of arrays."""
         raise NotImplementedError
 
-    def _spread(self, values: Arrays, given: Flags) -> list[Any]:
+    def linked(self, operands: Leaves) -> list[Any]:
+        """By the maps of the primitive as primitives of their own.
+
+        Raises:
+            HigherOrderError: it has none.
+        """
+        twins = self.host.form.primitive.twins
+        if twins is None:
+            raise self.no_derivative()
+        return self.by_twins(twins, operands)
+
+    def by_twins(self, twins: Twins, operands: Leaves) -> list[Any]:
+        """The results by these primitives."""
+        raise NotImplementedError
+
+    def _spread(self, values: Leaves, given: Flags) -> list[Any]:
         rest = iter(values)
         return [next(rest) if g else None for g in given]
+
+    def _primal_by_rules(self, leaves: Leaves) -> list[Any]:
+        form = self.host.form
+        return leaves_of(form.primitive(*form.args(leaves), **form.statics))
+
+    def _push_by_rules(self, twins: Twins, leaves: Leaves, dots: Leaves) -> tuple[list[Any], list[Any]]:
+        """The leaves of y, and of the tangents of those that have one."""
+        form = self.host.form
+        y, y_dot = twins.jvp(form.args(leaves), form.tangent_args(leaves, dots, symbolic_zeros=True), **form.statics)
+        return leaves_of(y), leaves_of(y_dot)
 
 
 class Primal(_Call, Vectorized):
@@ -63,6 +103,10 @@ class Primal(_Call, Vectorized):
         """The leaves of y."""
         ys, structure = self.form.primal(arrays)
         return self.host.results.check(arrays, ys, structure, self)
+
+    def by_twins(self, twins: Twins, operands: Leaves) -> list[Any]:
+        """The primitive."""
+        return self._primal_by_rules(operands)
 
     def specs(self, operands: Specs) -> list[ShapeDtype]:
         """Those of the leaves of y."""
@@ -114,6 +158,11 @@ class Joint(_Call):
         ys = self.host.results.check(leaves, found, structure, self)
         return [*ys, *_made(ys, dots)]
 
+    def by_twins(self, twins: Twins, operands: Leaves) -> list[Any]:
+        """The pushforward, which gives both."""
+        ys, dots = self._push_by_rules(twins, operands[: self.n], self._spread(operands[self.n :], self._given))
+        return [*ys, *dots]
+
     def pruned(self, n: int) -> tuple[HostCall, int] | None:
         """The primal where no tangent is used."""
         return self.host.primal_for(n, self.n)
@@ -147,6 +196,11 @@ class Push(_Call):
         ys, leaves = arrays[:n_y], arrays[n_y : n_y + self.n]
         return _made(ys, self.form.push(ys, self._structure, leaves, self._spread(arrays[n_y + self.n :], self._given)))
 
+    def by_twins(self, twins: Twins, operands: Leaves) -> list[Any]:
+        """The pushforward, which finds y again."""
+        rest = operands[self._structure.n_leaves :]
+        return self._push_by_rules(twins, rest[: self.n], self._spread(rest[self.n :], self._given))[1]
+
     def specs(self, operands: Specs) -> list[ShapeDtype]:
         """Those of y."""
         return [y for y, m in zip(operands[: self._structure.n_leaves], self._moving, strict=True) if m]
@@ -164,6 +218,10 @@ class Start(_Call):
         """y and a token."""
         ys, _, pull = self.host.begin(arrays)
         return [*ys, np.asarray(self.host.keep(arrays, pull), TOKEN.dtype)]
+
+    def by_twins(self, twins: Twins, operands: Leaves) -> list[Any]:
+        """The primitive; its pullback is a primitive as well, and needs no token."""
+        return [*self._primal_by_rules(operands), self.host.form.engine.asarray(np.asarray(_GONE, TOKEN.dtype))]
 
     def pruned(self, n: int) -> tuple[HostCall, int] | None:
         """The primal where the pullback is not used: nothing is kept for it then."""
@@ -184,6 +242,13 @@ class _Cotangents(_Call):
     def _arrays(self, leaves: Arrays, x_bars: Leaves) -> list[Any]:
         return [np.zeros(x.shape, x.dtype) if c is None else np.asarray(c) for x, c, o in zip(leaves, x_bars, self._outs, strict=True) if o]
 
+    def _pull_by_rules(self, twins: Twins, structure: Structure, leaves: Leaves, bars: Leaves) -> list[Any]:
+        form = self.host.form
+        y_bar = structure.unflatten(iter(self._spread(bars, self._given)))
+        x_bars = iter(leaves_of(twins.vjp(form.args(leaves), y_bar, **form.statics)))
+        found = [next(x_bars) if form.engine.has_tangent(x) else None for x in leaves]
+        return [x_bar for x_bar, o in zip(found, self._outs, strict=True) if o]
+
     def _wanted(self, leaves: Specs) -> list[ShapeDtype]:
         return [s for s, o in zip(leaves, self._outs, strict=True) if o]
 
@@ -201,6 +266,11 @@ class TokenPull(_Cotangents):
             pull = self.form.start(leaves)[2]
         return self._arrays(leaves, pull(self._spread(arrays[1 + self.n :], self._given), self._outs))
 
+    def by_twins(self, twins: Twins, operands: Leaves) -> list[Any]:
+        """The pullback as a primitive."""
+        leaves = operands[1 : 1 + self.n]
+        return self._pull_by_rules(twins, self.host.structure_of(leaves), leaves, operands[1 + self.n :])
+
     def specs(self, operands: Specs) -> list[ShapeDtype]:
         """Those of the leaves."""
         return self._wanted(operands[1 : 1 + self.n])
@@ -216,6 +286,11 @@ class Closure(_Cotangents):
     def evaluate(self, arrays: Arrays) -> list[Any]:
         """By the pullback."""
         return self._arrays(self._leaves, self._pull(self._spread(arrays, self._given), self._outs))
+
+    def by_twins(self, twins: Twins, operands: Leaves) -> list[Any]:
+        """The pullback as a primitive, at arguments that are not being differentiated."""
+        leaves = [self.host.form.engine.asarray(x, operands[0]) for x in self._leaves]
+        return self._pull_by_rules(twins, self.host.structure_of(leaves), leaves, operands)
 
     def specs(self, operands: Specs) -> list[ShapeDtype]:
         """Those of the leaves."""
@@ -235,6 +310,11 @@ class PullGiven(_Cotangents):
         ys, leaves = arrays[:n_y], arrays[n_y : n_y + self.n]
         bars = self._spread(arrays[n_y + self.n :], self._given)
         return self._arrays(leaves, self.form.pull(ys, self._structure, leaves, bars, self._outs))
+
+    def by_twins(self, twins: Twins, operands: Leaves) -> list[Any]:
+        """The pullback as a primitive, which finds y again."""
+        rest = operands[self._structure.n_leaves :]
+        return self._pull_by_rules(twins, self._structure, rest[: self.n], rest[self.n :])
 
     def specs(self, operands: Specs) -> list[ShapeDtype]:
         """Those of the leaves."""

@@ -48,7 +48,8 @@ class Hosted:
             call = self._calls.setdefault(key, kind(self, *parameters))
         return call
 
-    def _structure(self, leaves: Leaves) -> Structure:
+    def structure_of(self, leaves: Leaves) -> Structure:
+        """The structure of y, which was seen or can be found out."""
         return self.results.one or self.results.find([self.form.engine.spec(x) for x in leaves])[1]
 
     def _moving(self, values: Leaves) -> Flags:
@@ -59,13 +60,13 @@ class Hosted:
     def primal(self, leaves: Leaves) -> tuple[list[Any], Structure]:
         """The leaves of y and its structure."""
         ys = self.form.engine.host_call(self._primal, leaves)
-        return ys, self._structure(leaves)
+        return ys, self.structure_of(leaves)
 
     def joint(self, leaves: Leaves, tangents: Leaves) -> tuple[list[Any], list[Any], Structure]:
         """y and its tangents."""
         given = tuple([t is not None for t in tangents])
         out = self.form.engine.host_call(self._call(Joint, given), [*leaves, *[t for t in tangents if t is not None]])
-        structure = self._structure(leaves)
+        structure = self.structure_of(leaves)
         ys, dots = out[: structure.n_leaves], iter(out[structure.n_leaves :])
         return ys, [next(dots) if m else None for m in self._moving(ys)], structure
 
@@ -85,7 +86,7 @@ class Hosted:
             return engine.from_host(found, _like(leaves)), structure, self.pullback(leaves, arrays, pull)
         *ys, token = engine.host_call(self._call(Start), leaves)
         make = lambda given, outs: self._call(TokenPull, given, outs)
-        return ys, self._structure(leaves), self._pull_leaves(make, [token, *leaves], leaves)
+        return ys, self.structure_of(leaves), self._pull_leaves(make, [token, *leaves], leaves)
 
     def pullback(self, leaves: Leaves, arrays: Arrays, pull: Pull) -> Pull:
         """The author's pullback of arrays, which are the values of leaves, as one of the engine's values."""

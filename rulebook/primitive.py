@@ -10,7 +10,7 @@ import types
 import weakref
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,6 +21,9 @@ from rulebook.memory import guarded
 from rulebook.native import Native
 from rulebook.normal import NormalForm
 from rulebook.signature import Signature, static_key
+
+if TYPE_CHECKING:
+    from rulebook.hostcalls import Twins
 
 __all__ = ["Case", "Primitive", "case", "full_name", "registered"]
 
@@ -69,6 +72,7 @@ class Primitive:
         batch: the batch rule, or None.
         native: engine -> its own function, which is called there.
         infer: what result= would say, at a cost; or None.
+        twins: the maps that its host rules compute as primitives of their own, which derivatives of the rules go by; or None.
         cases: example calls.
     """
 
@@ -99,6 +103,7 @@ class Primitive:
         self.signature = Signature(fn, self.name)
         self.host = host
         self.result = result
+        self.twins: Twins | None = None
         self.infer: Callable[..., Any] | None = None  # what result= would say, found out at some cost where the program is traced
         self.vectorized = vectorized
         self.cases: list[Any] = list(cases)

@@ -183,9 +183,26 @@ class JaxEngine(Engine):
         columns = jax.vmap(push, out_axes=-1)(jnp.eye(x.size, dtype=x.dtype).reshape(x.size, *x.shape))
         return y, columns.reshape(*y.shape, *x.shape)
 
+    def vmap(self, fn: Callable[..., tuple[Any, ...]], axes: Sequence[int | None]) -> Callable[..., tuple[Any, ...]]:
+        """jax.vmap."""
+        return jax.vmap(fn, tuple(axes))
+
+    def sparse_matrix(self, data: Any, rows: Any, cols: Any, shape: tuple[int, int], like: Any) -> Any:
+        """A jax.experimental.sparse.BCOO."""
+        from jax.experimental import sparse
+
+        where = jnp.asarray(np.stack([rows, cols], axis=1).astype(np.int32))
+        return sparse.BCOO((jnp.asarray(data), where), shape=shape, indices_sorted=True, unique_indices=True)
+
     def inner(self) -> Any:
         """What runs a function of JAX arrays for another engine."""
         return JaxInner(self)
+
+    def cells(self) -> Any:
+        """How buffers hold arrays of this engine."""
+        from rulebook.bridges._jax.buffers import CELLS
+
+        return CELLS
 
     def namespace(self) -> Any:
         """jax.numpy, with jax.scipy for what it lacks."""

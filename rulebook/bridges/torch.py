@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -169,6 +170,12 @@ class TorchEngine(Engine):
         """In place; a copy under vmap, where k may differ from example to example."""
         return _torch_loops.put(array, k, row)
 
+    def cells(self) -> Any:
+        """How buffers hold arrays of this engine."""
+        from rulebook.bridges._torch.buffers import CELLS
+
+        return CELLS
+
     def namespace(self) -> Any:
         """The array namespace with NumPy's names."""
         from rulebook.bridges._torch.namespace import NAMESPACE
@@ -178,6 +185,15 @@ class TorchEngine(Engine):
     def jacobian(self, fn: Callable[..., Any], x: Any) -> tuple[Any, Any]:
         """`fn(x)` and its Jacobian."""
         return _torch_operators.jacobian(fn, x)
+
+    def vmap(self, fn: Callable[..., tuple[Any, ...]], axes: Sequence[int | None]) -> Callable[..., tuple[Any, ...]]:
+        """torch.func.vmap."""
+        return torch.func.vmap(fn, tuple(axes))
+
+    def sparse_matrix(self, data: Any, rows: Any, cols: Any, shape: tuple[int, int], like: Any) -> Any:
+        """A coalesced torch.sparse_coo tensor."""
+        where, values = torch.from_numpy(np.stack([rows, cols])), torch.from_numpy(np.array(data))
+        return torch.sparse_coo_tensor(where, values, shape, device=like.device, is_coalesced=True)
 
     def inner(self) -> Any:
         """What runs a function of tensors for another engine."""

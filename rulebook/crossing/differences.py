@@ -51,6 +51,10 @@ class Differences(Inner):
 
         return flat.y, pullback
 
+    def vjp(self, fn: Fn, primals: tuple[Any, ...]) -> tuple[Any, Pull]:
+        """The same."""
+        return self.start(fn, primals)
+
 
 def _fail(path: str, expected: str, got: str) -> Any:
     return RuleMissingError(f"rb.differentiate_with, engine 'differences', {path}.", expected, got, "pass what has the structure of y")

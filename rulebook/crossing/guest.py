@@ -8,6 +8,7 @@ from typing import Any
 
 from rulebook import forms, trees
 from rulebook.crossing.inner import Inner, WrongResultError
+from rulebook.engines import is_floating
 from rulebook.errors import ResultSpecError, RuleOutputError, RuleSignatureError
 from rulebook.primitive import Primitive, full_name
 
@@ -39,7 +40,7 @@ class Guest:
         leaves, structure = trees.flatten(args)
         with self.inner.settings(leaves):
             values = self._take(leaves)
-            y = self._run(values, lambda: self.inner.primal(self._of(statics), structure.unflatten(iter(values))))
+            y = self._run(values, lambda: self.inner.primal(self.of(statics), structure.unflatten(iter(values))))
             return self._give(y, "result")
 
     def joint(self, primals: tuple[Any, ...], tangents: tuple[Any, ...], statics: dict[str, Any]) -> tuple[Any, Any]:
@@ -48,7 +49,7 @@ class Guest:
         dots, dots_structure = trees.flatten(tangents)
         with self.inner.settings([*leaves, *dots]):
             values, moves = self._take(leaves), dots_structure.unflatten(iter(self._take(dots)))
-            y, y_dot = self._run(values, lambda: self.inner.joint(self._of(statics), structure.unflatten(iter(values)), moves))
+            y, y_dot = self._run(values, lambda: self.inner.joint(self.of(statics), structure.unflatten(iter(values)), moves))
             return self._give(y, "result"), self._give(y_dot, "tangent of the result")
 
     def start(self, primals: tuple[Any, ...], statics: dict[str, Any]) -> tuple[Any, Callable[[Any], Any]]:
@@ -56,7 +57,7 @@ class Guest:
         leaves, structure = trees.flatten(primals)
         with self.inner.settings(leaves):
             values = self._take(leaves)
-            y, pull = self._run(values, lambda: self.inner.start(self._of(statics), structure.unflatten(iter(values))))
+            y, pull = self._run(values, lambda: self.inner.start(self.of(statics), structure.unflatten(iter(values))))
             given = self._give(y, "result")
 
         def pullback(y_bar: Any) -> Any:
@@ -74,7 +75,7 @@ class Guest:
         """
         try:
             with self.inner.settings(trees.leaves_of(args)):
-                return self.inner.infer(self._of(statics), args)
+                return self.inner.infer(self.of(statics), args)
         except WrongResultError as error:
             raise self._wrong("result", *error.args) from error.__cause__
         except Exception as error:
@@ -85,7 +86,8 @@ class Guest:
                 "pass result=, which tells them: result=lambda x: rb.ShapeDtype(x.shape, x.dtype)",
             ) from error
 
-    def _of(self, statics: dict[str, Any]) -> Callable[..., Any]:
+    def of(self, statics: dict[str, Any]) -> Callable[..., Any]:
+        """The function with its options."""
         return functools.partial(self.f, **statics) if statics else self.f
 
     def _take(self, leaves: Sequence[Any]) -> list[Any]:
@@ -153,4 +155,66 @@ def primitive_of(guest: Guest, **options: Any) -> Primitive:
         replace=False,
     )
     made.infer = guest.infer
+    made.twins = GuestTwins(guest, made)
     return made
+
+
+class GuestTwins:
+    """The pushforward and the pullback of a guest as guests of the same engine: what its derivatives of higher order go by.
+
+    Args:
+        guest: the guest.
+        primitive: what it was made into.
+    """
+
+    def __init__(self, guest: Guest, primitive: Primitive) -> None:
+        self._guest = guest
+        self._result: Callable[..., Any] = primitive.result or guest.infer
+
+    @functools.cached_property
+    def jvp(self) -> Primitive:
+        """`(primals, tangents, **static) -> (y, y_dot)`."""
+        inner, result = self._guest.inner, self._result
+
+        def pushforward(primals: tuple[Any, ...], tangents: tuple[Any, ...], **statics: Any) -> tuple[Any, Any]:
+            return inner.joint(self._guest.of(statics), primals, tangents)
+
+        def looks(primals: tuple[Any, ...], tangents: tuple[Any, ...], **statics: Any) -> tuple[Any, Any]:
+            y = result(*primals, **statics)
+            return y, _with_tangents(y)
+
+        return self._made(pushforward, looks)
+
+    @functools.cached_property
+    def vjp(self) -> Primitive:
+        """`(primals, y_bar, **static) -> cotangents`."""
+        inner = self._guest.inner
+
+        def pullback(primals: tuple[Any, ...], y_bar: Any, **statics: Any) -> tuple[Any, ...]:
+            y, pull = inner.vjp(self._guest.of(statics), primals)
+            return pull(_filled(inner, y, y_bar))
+
+        return self._made(pullback, lambda primals, y_bar, **statics: _with_tangents(primals))
+
+    def _made(self, fn: Callable[..., Any], result: Callable[..., Any]) -> Primitive:
+        name = f"{self._guest.name}, its {fn.__name__}"
+        return primitive_of(Guest(fn, self._guest.inner, name), result=result, listed=False)
+
+
+def _with_tangents(tree: Any) -> Any:
+    """The leaves that have a tangent; None in the place of the others."""
+    leaves, structure = trees.flatten(tree)
+    moving = [hasattr(x, "dtype") and is_floating(x.dtype) for x in leaves]
+    return structure.unflatten(iter([x if m else None for x, m in zip(leaves, moving, strict=True)]))
+
+
+def _filled(inner: Inner, y: Any, y_bar: Any) -> Any:
+    """A cotangent with arrays for its zeros."""
+    ys, structure = trees.flatten(y)
+    bars = trees.flatten_like(structure, y_bar, RuleOutputError)
+    return structure.unflatten(iter([_zero(inner, leaf) if bar is None else bar for leaf, bar in zip(ys, bars, strict=True)]))
+
+
+def _zero(inner: Inner, leaf: Any) -> Any:
+    moves = hasattr(leaf, "dtype") and inner.engine.has_tangent(leaf)
+    return inner.engine.zeros_like(leaf) if moves else None

@@ -86,6 +86,10 @@ class Inner:
         """y and its pullback; the function runs once."""
         return self.engine.vjp(fn, primals)
 
+    def vjp(self, fn: Fn, primals: tuple[Any, ...]) -> tuple[Any, Pull]:
+        """The same for primals that may be differentiated by the engine itself."""
+        return self.engine.vjp(fn, primals)
+
     # -- shapes --------------------------------------------------------------------------------
 
     def infer(self, fn: Fn, args: tuple[Any, ...]) -> Any:

@@ -1,6 +1,6 @@
 """Host code on torch values: at once where they are concrete, below every level, and as one operator of a traced program.
 
-Its results have no derivative: forward mode raises at once, reverse mode when the derivative is
+Results of a call that has no form with rules have no derivative: forward mode raises at once, reverse mode when the derivative is
 asked for, as gradients of first order are right under torch.func and with create_graph=True too.
 """
 
@@ -39,7 +39,7 @@ def _call(call: HostCall, xs: Leaves, device: torch.device) -> list[Any]:
     elif any(private.is_legacy_batched(x) for x in xs):
         return _mapped_by_engine(call, xs, device)
     if private.forward_mode() and any(tangent_of(x)[1] is not None for x in xs):
-        raise call.no_derivative()
+        return call.linked(xs)
     if top is None:
         return _recorded(call, xs, device, None) if _is_recorded(xs) else _outside(call, xs, device)
     if top.key() not in (private.GRAD, private.JVP):
@@ -127,5 +127,7 @@ class _NoDerivative(Function):
 
 
 def _recorded(call: HostCall, xs: Leaves, device: torch.device, top: Any) -> list[Any]:
+    if call.is_linkable:
+        return call.linked(xs)
     todo = _Todo(call, device, Place(top))
     return list(apply_at(_NoDerivative, todo.place.level, todo, xs))
