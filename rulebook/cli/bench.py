@@ -13,9 +13,10 @@ from rulebook.cli.progress import Progress
 from rulebook.cli.timing import Row, measure
 from rulebook.engines import engine_names, load_engine
 from rulebook.errors import RulebookError
+from rulebook.markup.data import dump
+from rulebook.markup.text import columns
 from rulebook.primitive import Primitive
-from rulebook.reporting.document import SCHEMA, dump
-from rulebook.reporting.text import columns
+from rulebook.reporting.document import SCHEMA
 from rulebook.targets import Target
 
 __all__ = ["add"]

@@ -8,11 +8,12 @@ from typing import Any
 
 from rulebook import forms
 from rulebook.cli.options import Commands, add_format, add_targets, found, to_file, write
+from rulebook.markup.data import dump
+from rulebook.markup.text import columns
 from rulebook.places import places_of
 from rulebook.primitive import Primitive
 from rulebook.registration import RuleInfo, rules
-from rulebook.reporting.document import SCHEMA, dump
-from rulebook.reporting.text import columns
+from rulebook.reporting.document import SCHEMA
 from rulebook.targets import Target
 
 __all__ = ["add"]

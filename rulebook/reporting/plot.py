@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from html import escape
+
+from rulebook.markup.axes import Scale, decades, log_scale, power_of_ten
 
 __all__ = ["ladder_plot"]
 
 _WIDTH, _HEIGHT = 420, 240
 _LEFT, _RIGHT, _TOP, _BOTTOM = 62, 14, 12, 42  # margins, which hold the labels
 _MOST_TICKS = 7
-
-Scale = Callable[[float], float]
 
 
 def ladder_plot(ladder: Sequence[tuple[float, float]], levels: Mapping[str, float | None]) -> str:
@@ -26,10 +26,10 @@ def ladder_plot(ladder: Sequence[tuple[float, float]], levels: Mapping[str, floa
     if len(points) < 2:
         return ""
     known = {name: level for name, level in levels.items() if level is not None and 0 < level < math.inf}
-    x_low, x_high = _decades([h for h, _ in points])
-    y_low, y_high = _decades([*(d for _, d in points), *known.values()])
-    x = _scale(x_low, x_high, _LEFT, _WIDTH - _RIGHT)
-    y = _scale(y_low, y_high, _HEIGHT - _BOTTOM, _TOP)
+    x_low, x_high = decades([h for h, _ in points])
+    y_low, y_high = decades([*(d for _, d in points), *known.values()])
+    x = log_scale(x_low, x_high, _LEFT, _WIDTH - _RIGHT)
+    y = log_scale(y_low, y_high, _HEIGHT - _BOTTOM, _TOP)
     parts = [*_grid(x_low, x_high, x, vertical=True), *_grid(y_low, y_high, y, vertical=False), *_labels()]
     parts += [part for i, name in enumerate(levels) if name in known for part in _level(i, name, y(known[name]))]
     drawn = [(x(h), y(d)) for h, d in points]
@@ -53,21 +53,11 @@ def _level(number: int, name: str, at: float) -> Iterator[str]:
     yield f'<text {end} y="{label:.1f}">{escape(name)}</text>'
 
 
-def _decades(values: Sequence[float]) -> tuple[int, int]:
-    """The powers of ten around positive values."""
-    low, high = math.floor(math.log10(min(values))), math.ceil(math.log10(max(values)))
-    return low, max(high, low + 1)
-
-
-def _scale(low: int, high: int, start: float, end: float) -> Scale:
-    return lambda value: start + (math.log10(value) - low) / (high - low) * (end - start)
-
-
 def _grid(low: int, high: int, scale: Scale, *, vertical: bool) -> Iterator[str]:
     """A line and a label for every power of ten, or every few."""
     for power in range(low, high + 1, -(-(high - low) // _MOST_TICKS)):
         at = scale(10.0**power)
-        label = f'10<tspan class="power" dy="-5">{power}</tspan>'.replace(">-", ">\N{MINUS SIGN}")
+        label = power_of_ten(power)
         if vertical:
             yield f'<line class="grid" x1="{at:.1f}" x2="{at:.1f}" y1="{_TOP}" y2="{_HEIGHT - _BOTTOM}"/>'
             yield f'<text x="{at:.1f}" y="{_HEIGHT - _BOTTOM + 17}" text-anchor="middle">{label}</text>'

@@ -3,31 +3,15 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
+from rulebook.markup.text import columns
 from rulebook.reporting.outcome import HELD, SKIPPED, TOLD, UNCHECKED, WRONG, Outcome, Run
 
-__all__ = ["columns", "table", "text", "verdict"]
+__all__ = ["table", "text", "verdict"]
 
 _HEADER = ("primitive", "rules", "laws held", "points", "left out", "findings", "seconds", "")
 _WORDS = {HELD: "ok", WRONG: "WRONG", UNCHECKED: "NOT CHECKED", SKIPPED: "skipped"}
-
-
-def columns(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:
-    """Rows under a header, in aligned columns; those numbered in `right` are set to the right.
-
-    Example:
-        >>> print(columns([("name", "n"), ("a", "10")], right=[1]))
-        name   n
-        --------
-        a     10
-    """
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = [
-        "  ".join(cell.rjust(w) if i in right else cell.ljust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))).rstrip()
-        for row in rows
-    ]
-    return "\n".join([lines[0], "-" * max(map(len, lines)), *lines[1:]])
 
 
 def text(run: Run) -> str:
