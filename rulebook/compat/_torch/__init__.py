@@ -1,0 +1,1 @@
+"""What `rulebook.compat.torch` is made of."""
