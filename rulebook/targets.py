@@ -11,7 +11,7 @@ import pkgutil
 import sys
 import traceback
 import types
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import Any
@@ -20,7 +20,7 @@ from rulebook.errors import EngineMissingError, RulebookError
 from rulebook.places import places_of, written_rules
 from rulebook.primitive import Primitive, registered
 
-__all__ = ["Target", "TargetError", "TargetImportError", "Unimported", "find", "find_all"]
+__all__ = ["Target", "TargetError", "TargetImportError", "Unimported", "find", "find_all", "find_function"]
 
 
 class TargetError(RulebookError, LookupError):
@@ -99,6 +99,23 @@ def find(text: str) -> Target:
         found = _attribute(module, path, text)
         return Target(text, True, {found.name: found})
     return _whole(module, text)
+
+
+def find_function(text: str) -> tuple[Callable[..., Any], types.ModuleType] | None:
+    """The function that `module:function` names, and the module; None where that is a primitive, a class or nothing.
+
+    Raises:
+        TargetImportError: importing the module fails.
+    """
+    name, colon, path = text.partition(":")
+    if not (colon and path and all(part.isidentifier() for part in name.split("."))):
+        return None
+    try:
+        module = _import(name, text)
+        found: Any = functools.reduce(getattr, path.split("."), module)
+    except (TargetError, AttributeError):
+        return None
+    return (found, module) if callable(found) and not isinstance(found, Primitive | type) else None
 
 
 # -- importing ---------------------------------------------------------------------------------

@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import argparse
+import os
+import sys
 import warnings
 from collections.abc import Sequence
 from dataclasses import asdict
+from html import escape
 from importlib.util import find_spec
 
+from rulebook.cli.costs import as_html, as_text
+from rulebook.cli.functions import OPERATORS, Asked, Call, Found, calls_of_target, joined, measured
 from rulebook.cli.options import Commands, add_format, add_targets, found, natural, quiet, seconds, to_file, write
 from rulebook.cli.progress import Progress
 from rulebook.cli.timing import Row, measure
 from rulebook.engines import engine_names, load_engine
 from rulebook.errors import RulebookError
 from rulebook.markup.data import dump
-from rulebook.markup.text import columns
+from rulebook.markup.page import page
 from rulebook.primitive import Primitive
 from rulebook.reporting.document import SCHEMA
 from rulebook.targets import Target
+from rulebook.testing.timing.page import body
 
 __all__ = ["add"]
 
-_HEADER = ("primitive", "case", "engine", "primal", "forward", "reverse", "reverse/primal", "calls forward", "calls reverse")
+_CASES = "give the primitives cases: @rb.primitive(cases=[rb.case(...)])"
 
 
 def add(commands: Commands) -> None:
@@ -29,8 +35,10 @@ def add(commands: Commands) -> None:
     parser = commands.add_parser(
         "bench",
         help="what derivatives cost in each engine",
-        description="Time every case of every primitive: the function in NumPy, rb.jvp, and rb.vjp with its pullback, for NumPy arguments; "
-        "and count the calls of the function. Medians, measured by turns.",
+        description="Of a primitive: time every case in NumPy, rb.jvp, and rb.vjp with its pullback, for NumPy arguments; and count the "
+        "calls of the function. Of a module:function that is no primitive: time its gradient, or its Jacobian, in each engine, as it is "
+        "and prepared. Medians, measured by turns. Exit status: 0 measured, 1 engines give different derivatives, 2 wrong usage, or "
+        "nothing was measured.",
     )
     add_targets(parser)
     names = engine_names()
@@ -38,28 +46,71 @@ def add(commands: Commands) -> None:
     parser.add_argument("--case", type=natural, metavar="N", help="this case alone; the first is 0")
     parser.add_argument("--seed", type=natural, default=0, metavar="N", help="of the cases that draw their arguments")
     parser.add_argument("--seconds", type=seconds, default=0.5, metavar="S", help="about how long to time a case; 0.5 by default")
-    add_format(parser, ("text", "json"))
+    parser.add_argument("--args", metavar="EXPR", help="the arguments of the function, in Python: 'np.ones(3), 2.0' or 'rb.case(...)'")
+    parser.add_argument("--argnums", type=_argnums, default=0, metavar="N", help="the arguments of the function to differentiate: 0 or 0,2")
+    parser.add_argument("--operators", nargs="+", choices=OPERATORS, metavar="NAME", help=f"for functions: {', '.join(OPERATORS)}")
+    add_format(parser, ("text", "json", "html"))
     parser.set_defaults(run=_run, parser=parser)
+
+
+def _argnums(text: str) -> int | tuple[int, ...]:
+    """0 or 0,2."""
+    numbers = [part.strip() for part in text.split(",")]
+    if not all(n.isdecimal() for n in numbers):
+        raise argparse.ArgumentTypeError(f"{text!r} is not N or N,N")
+    return int(text) if len(numbers) == 1 else tuple(map(int, numbers))
 
 
 def _run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     to_file(options.output, "--output", parser)
     engines = _engines(options.engines, parser)
-    targets = found(options, parser)
+    calls, options.targets = _functions(options, parser)
+    targets = found(options, parser) if options.targets else []
     work, without = _work(targets, options.case)
-    if not work:
+    if not work and not calls:
         parser.exit(2, f"{parser.prog}: {RulebookError('rulebook bench.', 'example calls', 'none', _CASES)}\n")
     rows: list[Row] = []
-    with quiet(), Progress(len(work)) as progress, warnings.catch_warnings():
+    functions: dict[str, Found] = {}
+    with quiet(), Progress(len(work) + len(calls)) as progress, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the functions
         for name, p, number in work:
             rows += measure(name, p, number, engines, options.seed, options.seconds)
             progress.step(name)
-    write(_json(rows, without) if options.format == "json" else _text(rows, without), options.output)
-    return 0
+        for call in calls:
+            functions[call.name] = measured(call, engines, _asked(options), options.seconds)
+            progress.step(call.name)
+    write(_report(options, rows, without, functions), options.output)
+    return _status(rows, functions)
 
 
-_CASES = "give the primitives cases: @rb.primitive(cases=[rb.case(...)])"
+def _status(rows: Sequence[Row], functions: dict[str, Found]) -> int:
+    """2 where a function could not be measured at all, 1 where engines disagree."""
+    if any(not f.table.fastest() for f in functions.values()):
+        return 2
+    return int(any(f.disagree for f in functions.values()))
+
+
+def _asked(options: argparse.Namespace) -> Asked:
+    return Asked(options.args, options.argnums, tuple(options.operators or ()), options.case, options.seed)
+
+
+def _functions(options: argparse.Namespace, parser: argparse.ArgumentParser) -> tuple[list[Call], list[str]]:
+    """The targets that are functions, with their examples, and the other targets."""
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())  # as `python -m` has it
+    calls: list[Call] = []
+    others: list[str] = []
+    for text in options.targets:
+        try:
+            with quiet():
+                of_this = calls_of_target(text, _asked(options))
+        except RulebookError as error:
+            parser.exit(2, f"{parser.prog}: {error}\n")
+        if of_this is None:
+            others.append(text)
+        else:
+            calls += of_this
+    return calls, others
 
 
 def _engines(asked: Sequence[str] | None, parser: argparse.ArgumentParser) -> list[str]:
@@ -84,35 +135,21 @@ def _work(targets: Sequence[Target], case: int | None) -> tuple[list[tuple[str, 
     return work, without
 
 
-def _text(rows: Sequence[Row], without: Sequence[str]) -> str:
-    lines = [columns([_HEADER, *map(_cells, rows)], right=[1, *range(3, 9)])]
-    refusals = [f"{r.primitive}, case {r.case}, {r.engine}, {d}: {why}" for r in rows for d, why in r.refusals.items()]
-    lines += [""] * bool(refusals) + refusals
-    lines += ["", f"no such case: {', '.join(without)}"] if without else []
-    return "\n".join(lines) + "\n"
+def _report(options: argparse.Namespace, rows: Sequence[Row], without: Sequence[str], functions: dict[str, Found]) -> str:
+    if options.format == "json":
+        entries = [{**asdict(row), "ratio": row.ratio} for row in rows]
+        versions = next((f.table.versions for f in functions.values()), {})
+        told = {"functions": joined(functions), "versions": versions} if functions else {}
+        return dump({"schema": SCHEMA, "command": "bench", "rows": entries, "without_case": list(without), **told})
+    if options.format == "html":
+        return _page(rows, without, functions)
+    parts = [as_text(rows, without)] if rows or without else []
+    return "\n".join([*parts, *map(str, functions.values())])
 
 
-def _cells(row: Row) -> tuple[str, ...]:
-    times = [_duration(row.primal)]
-    times += ["refused" if d in row.refusals else _duration(s) for d, s in (("forward", row.forward), ("reverse", row.reverse))]
-    ratio = "-" if row.ratio is None else f"{row.ratio:.1f}"
-    calls = ["-" if n is None else str(n) for n in (row.forward_calls, row.reverse_calls)]
-    return row.primitive, str(row.case), row.engine, *times, ratio, *calls
-
-
-def _duration(seconds: float | None) -> str:
-    """A time with its unit.
-
-    Example:
-        >>> _duration(0.00123)
-        '1.23 ms'
-    """
-    if seconds is None:
-        return "-"
-    factor, unit = next(((f, u) for f, u in ((1.0, "s"), (1e3, "ms")) if seconds * f >= 1), (1e6, "us"))
-    return f"{seconds * factor:.3g} {unit}"
-
-
-def _json(rows: Sequence[Row], without: Sequence[str]) -> str:
-    entries = [{**asdict(row), "ratio": row.ratio} for row in rows]
-    return dump({"schema": SCHEMA, "command": "bench", "rows": entries, "without_case": list(without)})
+def _page(rows: Sequence[Row], without: Sequence[str], functions: dict[str, Found]) -> str:
+    parts = ["<h1>rulebook bench</h1>", *(as_html(rows, without) if rows or without else ())]
+    for name, each in functions.items():
+        parts += [f"<h2>{escape(name)}</h2>", *body(each.table)]
+        parts += [f'<div class="card undecided"><pre>{escape(note)}</pre></div>' for note in each.notes]
+    return page("rulebook bench", parts)

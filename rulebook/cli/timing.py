@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import statistics
 import sys
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any
@@ -16,11 +14,9 @@ import rulebook as rb
 from rulebook import trees
 from rulebook.primitive import Primitive
 from rulebook.testing.points import Source
+from rulebook.testing.timing.measure import Thunk, interleaved
 
-__all__ = ["Call", "Row", "calls_of", "interleaved", "measure"]
-
-Thunk = Callable[[], Any]
-_SLICE = 2e-3  # seconds that one timing lasts at least: some thousand ticks of the clock
+__all__ = ["Call", "Row", "calls_of", "measure"]
 
 
 @dataclass
@@ -116,7 +112,7 @@ def measure(name: str, p: Primitive, number: int, engines: Sequence[str], seed: 
             else:
                 thunks[row.engine, direction] = thunk
                 setattr(row, f"{direction}_calls", calls_of(p.fn, thunk))
-    times = interleaved({("", "primal"): call.primal, **thunks}, seconds)
+    times = {key: found.median for key, found in interleaved({("", "primal"): call.primal, **thunks}, seconds).items()}
     for row in rows:
         row.primal = times["", "primal"]
         row.forward, row.reverse = times.get((row.engine, "forward")), times.get((row.engine, "reverse"))
@@ -156,32 +152,3 @@ def calls_of(fn: Callable[..., Any], thunk: Thunk) -> int | None:
     finally:
         sys.setprofile(before)
     return calls
-
-
-def interleaved(thunks: Mapping[Any, Thunk], seconds: float, most: int = 41) -> dict[Any, float]:
-    """The median time of a call of each, timed by turns, the order changing every round.
-
-    Args:
-        thunks: what to time; each was called before.
-        seconds: after how long no further round begins.
-        most: rounds at most.
-
-    Returns:
-        Seconds a call, of at least three rounds.
-    """
-    repeats = {key: max(1, int(_SLICE / max(_time(thunk, 1), 1e-7))) for key, thunk in thunks.items()}
-    times: dict[Any, list[float]] = {key: [] for key in thunks}
-    end = time.perf_counter() + seconds
-    for i in range(most):
-        if i >= 3 and time.perf_counter() > end:
-            break
-        for key in list(thunks) if i % 2 else list(reversed(thunks)):
-            times[key].append(_time(thunks[key], repeats[key]))
-    return {key: statistics.median(found) for key, found in times.items()}
-
-
-def _time(thunk: Thunk, repeats: int) -> float:
-    start = time.perf_counter()
-    for _ in range(repeats):
-        thunk()
-    return (time.perf_counter() - start) / repeats
