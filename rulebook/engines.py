@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 import numpy as np
 
 from rulebook import directional, trees
-from rulebook.errors import EngineMissingError, MixedEnginesError, RuleOutputError
+from rulebook.errors import EngineMissingError, MixedEnginesError, RuleOutputError, RuleSignatureError
 from rulebook.tangents import ShapeDtype
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ __all__ = [
     "is_floating",
     "kind_of",
     "load_engine",
+    "loaded_engines",
     "project_array",
 ]
 
@@ -121,6 +122,7 @@ class Engine(ABC):
     runs_host_code = False  # whether its values are NumPy arrays and nothing else
     compiles = False  # whether a primitive of concrete values runs compiled, so that it pays to call it as one
     shows_links = True  # whether `is_linked` can tell
+    keeps_marks = False  # whether NumPy code can read the numbers of a value that is being differentiated
     reverses = False  # whether derivatives of derivatives are better taken by reverse mode alone
     linearizes = False  # whether `linearize` runs its function once
     pulls = True  # whether a pullback costs a few runs of the function, however many elements the arguments have
@@ -193,6 +195,23 @@ class Engine(ABC):
         except TracedValueError:
             return None
 
+    def is_concrete(self, values: Sequence[Any]) -> bool:
+        """Whether values have numbers, and nothing is differentiated, mapped or traced."""
+        return self.concrete(values) is not None
+
+    def adopt(self, value: Any, fresh: bool) -> Any:
+        """What host code returned as a value of this engine: a NumPy array, or another engine's by DLPack, on its device.
+
+        Args:
+            value: what came.
+            fresh: whether nobody else refers to its memory, which need not be copied then.
+        """
+        return self.asarray(np.array(value))
+
+    def narrowed(self, dtype: np.dtype[Any]) -> np.dtype[Any]:
+        """What becomes of a NumPy dtype as a value of the engine."""
+        return dtype
+
     def number(self, value: Any) -> Any:
         """A value without axes as a number of Python, where it is one and loops run in Python; else as it is."""
         return value
@@ -221,6 +240,10 @@ class Engine(ABC):
     @abstractmethod
     def is_active(self, value: Any) -> bool:
         """Whether a derivative may be flowing through this value of the engine."""
+
+    def is_marked(self, value: Any) -> bool:
+        """Whether a value is meant to be differentiated, also where nothing is recorded at present."""
+        return self.is_active(value)
 
     def is_linked(self, value: Any) -> bool:
         """Whether a derivative flows through what was computed from values cut by `stop_gradient`: something else went in."""
@@ -293,7 +316,7 @@ class Engine(ABC):
         return y, pull(self.cast(self.asarray(1.0, y), y))
 
     def hvp(self, fn: Callable[..., Any], xs: tuple[Any, ...], tangents: tuple[Any, ...], many: bool) -> tuple[Any, ...]:
-        """The derivative of the gradient along tangents, which are stacked where they are many; fn and xs as `value_and_grad` takes them."""
+        """The derivative of the gradient along tangents, stacked where they are many; fn and xs as `value_and_grad` takes them."""
         gradient = lambda *xs: tuple(self.value_and_grad(fn, xs)[1])
         if not self.reverses:
             return (self.jvp_many if many else self.jvp)(gradient, xs, tangents)[1]  # type: ignore[no-any-return]
@@ -311,6 +334,33 @@ class Engine(ABC):
     def sparse_matrix(self, data: Any, rows: Any, cols: Any, shape: tuple[int, int], like: Any) -> Any:
         """A sparse matrix of the engine, on the device of a value, of NumPy arrays by rows; None where it has none but SciPy's."""
         return None
+
+    def compiled(self, fn: Callable[..., Any]) -> Callable[..., Any]:
+        """fn of trees that the engine `knows`, as a program; it runs again for other structures, shapes and dtypes; where `compiles`."""
+        raise NotImplementedError
+
+    def compiled_vjp(self, located: Callable[..., tuple[Callable[..., Any], tuple[Any, ...]]]) -> Callable[..., Any]:
+        """`(y, pullback)` of a function at arrays, which `located` gives, as programs of the arguments of `located`; where `compiles`."""
+        raise NotImplementedError
+
+    def compiled_function(self, fn: Callable[..., Any], how: Any, where: str) -> Callable[..., Any]:
+        """fn compiled by an engine that differentiates compiled functions.
+
+        Args:
+            fn: the function.
+            how: True, or a dict of options.
+            where: what asks for it, for messages.
+
+        Raises:
+            RuleSignatureError: the engine compiles nothing.
+        """
+        raise RuleSignatureError(
+            f"{where} (engine {self.name}), compile.", "an engine that compiles: jax or torch", f"engine {self.name}", "leave compile= out"
+        )
+
+    def knows(self, structure: trees.Structure) -> bool:
+        """Whether a compiled program takes and gives trees of this structure."""
+        return False
 
     def work_array(self, like: Any, xs: tuple[Any, ...]) -> Any:
         """An array of the shape and dtype of `like` that a function of xs may write to, NaN where floating; where `writes`."""
@@ -402,6 +452,11 @@ def load_engine(name: str) -> Engine:
         ) from error
     _loaded[name] = module.engine
     return module.engine  # type: ignore[no-any-return]
+
+
+def loaded_engines() -> list[Engine]:
+    """The engines whose packages were met so far."""
+    return list(_loaded.values())
 
 
 def any_is_recording() -> bool:

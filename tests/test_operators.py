@@ -247,9 +247,7 @@ def test_grad_of_something_that_is_no_number(engine):
 
 
 def test_grad_by_something_that_is_no_float(engine):
-    with pytest.raises(
-        rb.RuleSignatureError, match=r"rb.grad, argument 0.\nExpected: floating-point numbers\nGot: (torch.)?int64"
-    ):
+    with pytest.raises(rb.RuleSignatureError, match=r"rb.grad, argument 0.\nExpected: floating-point numbers\nGot: (torch.)?int64"):
         rb.grad(total, engine=engine)(np.arange(3))
     with pytest.raises(rb.RuleSignatureError, match=r"rb.jacobian, argument 0.\nExpected: floating-point numbers\nGot: (torch.)?int64"):
         rb.jacobian(lambda x: x, engine=engine)(np.arange(3))

@@ -9,7 +9,7 @@ import autograd.numpy as anp
 import numpy as np
 
 from rulebook import trees
-from rulebook.bridges._autograd import operators, values
+from rulebook.bridges._autograd import gradients, operators, values
 from rulebook.bridges._autograd.calls import bind
 from rulebook.bridges._autograd.namespace import NAMESPACE
 from rulebook.bridges._autograd.trace import ARRAY, BOXES, DICT, SEQUENCE, open_container, value_of
@@ -108,6 +108,16 @@ class AutogradEngine(Engine):
     def vjp(self, fn: Callable[..., Any], primals: tuple[Any, ...]) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
         """`fn(*primals)` and its pullback."""
         return operators.vjp(fn, primals)
+
+    def cells(self) -> Any:
+        """How buffers hold arrays of this engine."""
+        from rulebook.bridges._autograd.buffers import CELLS
+
+        return CELLS
+
+    def value_and_grad(self, fn: Callable[..., Any], xs: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
+        """`fn(*xs)` and its gradient."""
+        return gradients.value_and_grad(fn, xs)
 
     def namespace(self) -> Any:
         """autograd.numpy, with the linear algebra and special functions that autograd can differentiate."""

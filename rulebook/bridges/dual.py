@@ -27,6 +27,7 @@ class DualEngine(Engine):
     """Dual numbers: values are NumPy's, or duals of one or more derivative calls."""
 
     name = "dual"
+    pulls = False
     writes = True
 
     def owns(self, kind: type) -> bool:
@@ -119,6 +120,12 @@ class DualEngine(Engine):
     def transpose(self, fn: Callable[..., tuple[Any, ...]], like: tuple[Any, ...]) -> Callable[[tuple[Any, ...]], tuple[Any, ...]]:
         """The transpose of a linear function: one pass over a basis of its arguments."""
         return transpose(fn, like)
+
+    def cells(self) -> Any:
+        """How buffers hold arrays of this engine."""
+        from rulebook.bridges._dual.buffers import CELLS
+
+        return CELLS
 
     def namespace(self) -> Any:
         """NumPy's names, which dispatch on duals."""

@@ -20,7 +20,8 @@ from rulebook import trees
 from rulebook.bridges._jax import internals
 from rulebook.bridges._jax.calls import Out, primal_of, result, runs_at_once
 from rulebook.bridges._jax.flat import Flat
-from rulebook.bridges._jax.inner import JaxInner
+from rulebook.bridges._jax.inner import JaxInner, adopt
+from rulebook.bridges._jax.programs import VjpPrograms
 from rulebook.engines import Engine, TracedValueError
 from rulebook.host import HostCall
 from rulebook.normal import NormalForm
@@ -109,6 +110,18 @@ class JaxEngine(Engine):
         """An array with memory of its own."""
         return to_jax(array)
 
+    def is_concrete(self, values: Sequence[Any]) -> bool:
+        """No tracer among them."""
+        return not any(isinstance(x, jax.core.Tracer) for x in values)
+
+    def adopt(self, value: Any, fresh: bool) -> Any:
+        """Without a copy where the memory is fresh, and large enough for that to be cheaper."""
+        return adopt(value, fresh)
+
+    def narrowed(self, dtype: np.dtype[Any]) -> np.dtype[Any]:
+        """Without x64, of 32 bits."""
+        return np.dtype(jax.dtypes.canonicalize_dtype(dtype))
+
     def host_call(self, call: HostCall, operands: Sequence[Any], like: Any = None) -> list[Any]:
         """At once on concrete values; as a callback in a program that is traced."""
         return host_call(call, operands)
@@ -163,6 +176,19 @@ class JaxEngine(Engine):
     def eye(self, n: int, like: Any) -> Any:
         """The identity matrix, made where it is used."""
         return jnp.eye(n, dtype=like.dtype)
+
+    def compiled(self, fn: Callable[..., Any]) -> Callable[..., Any]:
+        """jax.jit."""
+        return jax.jit(fn)
+
+    def compiled_vjp(self, located: Callable[..., tuple[Callable[..., Any], tuple[Any, ...]]]) -> Callable[..., Any]:
+        """Two programs; the first hands over what jax.vjp keeps."""
+        return VjpPrograms(located, self.has_tangent)
+
+    def knows(self, structure: trees.Structure) -> bool:
+        """Tuples, lists and None: JAX sorts dicts, and knows no dataclass that is registered with rulebook."""
+        plain = structure.kind in ("leaf", "none", tuple, list)
+        return plain and all(map(self.knows, structure.children))
 
     def while_loop(self, go_on: Callable[[Any], Any], body: Callable[[Any], Any], state: Any) -> Any:
         """jax.lax.while_loop; under vmap each example stops by itself."""

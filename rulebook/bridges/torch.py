@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from rulebook.bridges._torch import (
+    gradients as _torch_gradients,
     host as _torch_host,
     inner as _torch_inner,
     loops as _torch_loops,
@@ -42,6 +43,7 @@ class TorchEngine(Engine):
 
     name = "torch"
     reverses = True
+    keeps_marks = True
     writes = True
 
     def owns(self, kind: type) -> bool:
@@ -104,6 +106,18 @@ class TorchEngine(Engine):
         """The shape and NumPy dtype of a tensor."""
         return _torch_values.spec(value)
 
+    def is_concrete(self, values: Sequence[Any]) -> bool:
+        """Plain tensors outside of every transformation."""
+        return _torch_values.is_concrete(values)
+
+    def adopt(self, value: Any, fresh: bool) -> Any:
+        """A tensor with memory of its own: nobody would expect a change of it to change anything else."""
+        return torch.from_dlpack(value).clone()
+
+    def is_marked(self, value: Any) -> bool:
+        """Whether it requires grad, or is being differentiated."""
+        return value.requires_grad or _torch_values.is_active(value)
+
     def host_call(self, call: HostCall, operands: Sequence[Any], like: Any = None) -> list[Any]:
         """Run host code on tensors, whatever transforms or traces them."""
         return _torch_host.host_call(call, operands, like)
@@ -141,6 +155,16 @@ class TorchEngine(Engine):
     def jvp_many(self, fn: Callable[..., Any], primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Any, Any]:
         """torch.func.vmap of the tangents alone, so that the primal runs once."""
         return _torch_many.jvp_many(fn, primals, tangents)
+
+    def value_and_grad(self, fn: Callable[..., Any], xs: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
+        """By plain autograd, where nothing else is at work."""
+        return _torch_gradients.value_and_grad(fn, xs) if _torch_gradients.is_plain() else super().value_and_grad(fn, xs)
+
+    def hvp(self, fn: Callable[..., Any], xs: tuple[Any, ...], tangents: tuple[Any, ...], many: bool) -> tuple[Any, ...]:
+        """By plain autograd, where nothing else is at work."""
+        if not _torch_gradients.is_plain():
+            return super().hvp(fn, xs, tangents, many)
+        return _torch_gradients.hvp(fn, xs, tangents, self.each if many else None)
 
     def each(self, fn: Callable[..., Any], xs: Sequence[Any]) -> Any:
         """torch.func.vmap."""

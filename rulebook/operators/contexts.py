@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -26,17 +27,18 @@ class Contexts:
         use: the engine.
         options: what the operator was asked for.
         constants: instead of those of the options.
+
+    Attributes:
+        constants: a tuple, or a dict of keywords.
     """
 
     def __init__(self, use: Engine, options: Options, constants: Any = None) -> None:
         self._use = use
-        self._which = options.which
-        constants = options.constants if constants is None else constants
-        leaves, structure = trees.flatten(arrays_into(use, _plain(constants, options, "constants")))
-        self._constants = structure.unflatten(iter([read_only(x) if type(x) is np.ndarray else x for x in leaves]))
-        self._watched = [x for x in leaves if use.owns(type(x))]
+        self._options = options
+        self.constants = self.given(options.constants if constants is None else constants)
+        self._watched = [x for x in trees.leaves_of(self.constants) if use.owns(type(x))]
         self._caches = _plain(options.caches, options, "caches")
-        if trees.flatten(self._caches)[0] and not use.writes:
+        if trees.leaves_of(self._caches) and not use.writes:
             raise RuleSignatureError(
                 f"{options.which} (engine {use.name}), caches.",
                 f"no caches: arrays of {use.name} cannot be written to while it differentiates",
@@ -44,16 +46,28 @@ class Contexts:
                 'make new arrays in fn, or pass engine="dual" or "torch"',
             )
 
+    def given(self, constants: Any) -> Any:
+        """Constants as a caller gives them, as the engine's values that cannot be written to."""
+        leaves, structure = trees.flatten(arrays_into(self._use, _plain(constants, self._options, "constants")))
+        return structure.unflatten(iter([read_only(x) if type(x) is np.ndarray else x for x in leaves]))
+
+    def at(self, constants: Any) -> Contexts:
+        """The same with other constants, of the engine's values."""
+        found = copy.copy(self)
+        found.constants = constants
+        found._watched = [x for x in trees.leaves_of(constants) if self._use.owns(type(x))]
+        return found
+
     def call(self, fn: Callable[..., Any], args: Sequence[Any], xs: tuple[Any, ...]) -> Any:
         """`fn(*args, constants, caches)`.
 
         Raises:
             FrozenBufferError: fn wrote to a constant.
         """
-        if not self._constants and not self._caches:
+        if not self.constants and not self._caches:
             return fn(*args)
         positional, keywords = [*args], {}
-        for group in (self._constants, self._fresh(xs)):
+        for group in (self.constants, self._fresh(xs)):
             if isinstance(group, dict):
                 keywords.update(group)
             else:
@@ -76,7 +90,7 @@ class Contexts:
 
     def _written(self) -> FrozenBufferError:
         return FrozenBufferError(
-            f"{self._which} (engine {self._use.name}), a constant.",
+            f"{self._options.which} (engine {self._use.name}), a constant.",
             "arguments and constants that fn only reads",
             "a write into one of them",
             "copy it in fn, or pass it in caches= if its value does not matter",

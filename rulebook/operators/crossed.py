@@ -6,10 +6,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from rulebook.crossing import differentiate_with
 from rulebook.engines import Engine, load_engine
 from rulebook.errors import RuleSignatureError
 from rulebook.operators import kernels
 from rulebook.operators.arguments import Point
+from rulebook.operators.call import evaluate
 from rulebook.operators.options import Options
 
 __all__ = ["crossed"]
@@ -38,7 +40,16 @@ def _pair(options: Options, names: Any) -> tuple[str, str]:
 
 def _inner(kernel: kernels.Kernel, options: Options, inner: str) -> Callable[..., Any]:
     """The inner engine's derivative as a function that the outer engine differentiates."""
-    raise NotImplementedError
+    operator = "derivative" if kernel is kernels.second_derivative else "grad"
+    options = replace(options, operator=operator, engine=inner, batch=False)
+    first = kernels.derivative if operator == "derivative" else kernels.grad
+
+    def derived(*args: Any) -> Any:
+        return evaluate(first, options, args)
+
+    name = f"{options.which} (engine {inner})"
+    derived.__name__ = derived.__qualname__ = name
+    return differentiate_with(derived, inner, name=name)
 
 
 def _along(use: Engine, options: Options, point: Point, tangents: kernels.Tangents) -> Any:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from rulebook import trees
 from rulebook.engines import Engine
 from rulebook.errors import RulebookError, RuleSignatureError
@@ -54,7 +56,7 @@ def _leaf(use: Engine, x: Any, t: Any, lead: tuple[int, ...], path: str, fail: C
         return None
     shape = (*lead, *x.shape)
     if t is None:
-        return use.zeros_like(x) if not lead else use.broadcast_to(use.zeros_like(x), shape)
+        return use.zeros_like(x) if not lead else use.cast(use.asarray(np.zeros(shape), x), x)
     t = use.asarray(t, x)
     if tuple(t.shape) != shape:
         raise fail(path, f"shape {shape}", f"shape {tuple(t.shape)}")

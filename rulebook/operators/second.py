@@ -48,7 +48,10 @@ def hessian(
                [ 0., 12.]])
     """
     options = Options("hessian", fn, engine, argnums, False, constants, caches, sparsity)
-    return sparse(options) if sparsity is not None else lambda *args: evaluate(*crossed(kernels.hessian, options), args)
+    if sparsity is not None:
+        return sparse(options)  # type: ignore[no-any-return]
+    kernel, options = crossed(kernels.hessian, options)
+    return lambda *args: evaluate(kernel, options, args)
 
 
 def second_derivative(
@@ -79,8 +82,8 @@ def second_derivative(
         >>> second_derivative(lambda x: x**3, engine="dual")(2.0)
         array(12.)
     """
-    options = Options("second_derivative", fn, engine, argnums, False, constants, caches)
-    return lambda *args: evaluate(*crossed(kernels.second_derivative, options), args)
+    kernel, options = crossed(kernels.second_derivative, Options("second_derivative", fn, engine, argnums, False, constants, caches))
+    return lambda *args: evaluate(kernel, options, args)
 
 
 def hvp(
@@ -118,7 +121,7 @@ def hvp(
         >>> hvp(lambda x: (x**3).sum(), (np.array([1.0, 2.0]),), np.array([1.0, 0.0]), engine="dual")
         array([6., 0.])
     """
-    options = Options("hvp", fn, engine, argnums, batch, constants, caches)
+    kernel, options = crossed(kernels.hvp, Options("hvp", fn, engine, argnums, batch, constants, caches))
     if primals is None:
-        return lambda *args: evaluate(*crossed(kernels.hvp, options), args[:-1], args[-1])
-    return evaluate(*crossed(kernels.hvp, options), primals, tangents)
+        return lambda *args: evaluate(kernel, options, args[:-1], args[-1])
+    return evaluate(kernel, options, primals, tangents)

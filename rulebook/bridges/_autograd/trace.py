@@ -143,13 +143,15 @@ def above(number: int, fn: Callable[..., Any], *args: Any) -> Any:
         _mine.newest = before
 
 
-def trace(fn: Callable[[Any], Any], x: tuple[Any, ...], node: Any) -> tuple[Any, Any]:
-    """`fn(x)` traced from a root node: the result below this trace, and its node, None where it does not depend on x.
+def trace(fn: Callable[[Any], Any], x: Any, node: Any) -> tuple[Any, Any]:
+    """`fn(x)`, x being an array or a tuple of them, traced from a root node: the result below this trace, and its node.
+
+    The node is None where the result does not depend on x.
 
     autograd's own `trace` leaves its stack one deeper when fn raises, and warns where the result is constant.
     """
     before, top = _mine.newest, _stack.top
-    number = 1 + max([top, before, *map(depth, x)])
+    number = 1 + max([top, before, *map(depth, x if type(x) is tuple else (x,))])
     _mine.newest = number
     _stack.top += number - top
     try:

@@ -30,6 +30,7 @@ class Flat:
 
     Attributes:
         values: the leaves that have.
+        out: the structure of the result, once it has run.
     """
 
     def __init__(self, fn: Callable[..., Any], primals: tuple[Any, ...], has_tangent: Callable[[Any], bool]) -> None:
@@ -37,12 +38,12 @@ class Flat:
         leaves, self._structure = trees.flatten(primals)
         self._leaves = [jnp.asarray(x) if isinstance(x, (int, float, complex)) else x for x in leaves]
         self._moving = [i for i, x in enumerate(self._leaves) if hasattr(x, "dtype") and has_tangent(x)]
-        self._out: Structure = LEAF
+        self.out: Structure = LEAF
         self.values = [self._leaves[i] for i in self._moving]
 
     def __call__(self, *xs: Any) -> list[Any]:
         """The leaves of the result."""
-        ys, self._out = trees.flatten(self._fn(*self._primals(self._leaves, xs)))
+        ys, self.out = trees.flatten(self._fn(*self._primals(self._leaves, xs)))
         return ys
 
     def _primals(self, others: list[Any], xs: Any) -> Any:
@@ -58,12 +59,12 @@ class Flat:
 
     def bars(self, ys: list[Any], y_bar: Any) -> list[Any]:
         """The cotangents of the leaves of the result."""
-        found = trees.flatten_like(self._out, y_bar, RuleOutputError)
+        found = trees.flatten_like(self.out, y_bar, RuleOutputError)
         return [_zero(y) if t is None else t for y, t in zip(ys, found, strict=True)]
 
     def result(self, ys: list[Any]) -> Any:
         """The result of its leaves; those without a tangent as None."""
-        return self._out.unflatten(iter([None if getattr(y, "dtype", None) == jax.dtypes.float0 else y for y in ys]))
+        return self.out.unflatten(iter([None if getattr(y, "dtype", None) == jax.dtypes.float0 else y for y in ys]))
 
     def cotangents(self, x_bars: Any) -> tuple[Any, ...]:
         """The cotangents of the primals, None for those without."""

@@ -1,0 +1,91 @@
+"""An operator of a function at arguments of one layout."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from rulebook import trees
+from rulebook.operators import kernels
+from rulebook.operators.arguments import Point
+from rulebook.operators.call import NONE, locate, use_of
+from rulebook.operators.contexts import Contexts
+from rulebook.operators.conversion import out
+from rulebook.operators.layout import Layout
+from rulebook.operators.options import Options
+
+__all__ = ["Plan"]
+
+
+class Plan:
+    """An operator of a function at arguments that are like an example.
+
+    Args:
+        kernel: of the operator.
+        options: what it was asked for.
+        primals, tangents: the example.
+        compile: see `rb.prepare`.
+
+    Attributes:
+        use: the engine.
+        is_numpy: whether results are NumPy's.
+        compiles: whether the operator becomes a program of the engine.
+        options: as given, and what the example tells.
+        example: (primals, tangents).
+        example_point: the primals as the engine's values.
+        primals, tangents, constants: their layouts.
+        contexts: the constants and caches of the options.
+    """
+
+    def __init__(self, kernel: kernels.Kernel, options: Options, primals: Any, tangents: Any, compile: Any) -> None:
+        self.use, self.is_numpy = use_of(options, primals, tangents)
+        self.compiles = self.use.compiles if compile is None else bool(compile)
+        if compile and not self.use.compiles:
+            options = replace(options, fn=self.use.compiled_function(options.fn, compile, options.where))
+        self._kernel, self.options = kernel, options
+        self.example_point, dots = locate(self.use, options, primals, tangents)
+        self.example = primals, () if tangents is NONE else tangents
+        self.primals = self._layout("arguments", self.example_point.structure.unflatten(iter(self.example_point.leaves)))
+        self.tangents = self._layout("tangents", self.example_point.spread(dots) if dots else (), lenient=True)
+        self.constants = self._layout("constants", self.example_point.contexts.constants)
+        self.contexts = self.example_point.contexts
+
+    def _layout(self, what: str, example: Any, lenient: bool = False) -> Layout:
+        return Layout(self.use, self.options.which, what, example, lenient)
+
+    def point(self, primals: Any, contexts: Contexts) -> Point:
+        """The point of primals that are like the example."""
+        return self.example_point.at(self.primals.read(primals), contexts)
+
+    def run(self, primals: Any, tangents: Any, contexts: Contexts) -> Any:
+        """The result of the kernel."""
+        return self._kernel(self.use, self.options, self.point(primals, contexts), tuple(self.tangents.read(tangents)))
+
+    def finish(self, result: Any) -> Any:
+        """A result as the caller gets it."""
+        if not self.is_numpy:
+            return result
+        if self.options.operator != "vjp":
+            return out(self.use, result, True)
+        y, pullback = result
+        return out(self.use, y, True), lambda y_bar: out(self.use, pullback(y_bar), True)
+
+    def with_constants(self, constants: Any) -> Contexts:
+        """The constants of one call, and the caches."""
+        made = self.constants.read(self.contexts.given(constants))
+        return self.contexts.at(self.constants.structure.unflatten(iter(made)))
+
+    def choose_rows(self, result: Any) -> None:
+        """Decide on the mode of a Jacobian, whose result for the example is known."""
+        if self.options.operator != "jacobian" or not self.use.reverses:
+            return
+        n = sum(_size(x) for x in self.example_point.xs)
+        entries = sum(_size(x) * (2 if self.use.is_complex(x) else 1) for x in trees.leaves_of(result))
+        self.options = replace(self.options, rows=entries <= n * n)
+
+
+def _size(x: Any) -> int:
+    n = 1
+    for length in x.shape:
+        n *= length
+    return n
