@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import numpy as np
@@ -58,7 +58,9 @@ class Imported(Primitive):
     def call_in(self, engine: Engine, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The same by one engine's own function."""
         arrays, statics = self.arrange(args, kwargs)
-        return (self.inner if engine is self.engine else super()).call_in(engine, tuple(arrays), statics)
+        if engine is self.engine:
+            return self.inner.call_in(engine, tuple(arrays), statics)
+        return super().call_in(engine, tuple(arrays), statics)
 
 
 def is_array(value: Any) -> bool:
@@ -114,6 +116,3 @@ def _static(value: Any) -> Any:
 def released(value: Any) -> Any:
     """A constant as the caller passed it."""
     return value.value if type(value) is _Held else value
-
-
-Maker = Callable[..., Any]

@@ -9,9 +9,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Sequence
-from typing import Any
-
-from typing_extensions import Unpack
+from typing import Any, cast
 
 from rulebook import trees
 from rulebook.engines import OPAQUE, Engine, engine_of, kind_of, load_engine
@@ -35,7 +33,7 @@ def custom_root(
     has_aux: bool = False,
     solve: Solve | None = None,
     reference_signature: Reference | None = None,
-    **options: Unpack[Settings],
+    **options: Any,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Make a solver of optimality_fun(x, *args) == 0 differentiable with respect to its arguments.
 
@@ -72,7 +70,7 @@ def custom_fixed_point(
     has_aux: bool = False,
     solve: Solve | None = None,
     reference_signature: Reference | None = None,
-    **options: Unpack[Settings],
+    **options: Any,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Make a solver of fixed_point_fun(x, *args) == x differentiable with respect to its arguments.
 
@@ -108,9 +106,9 @@ def _decorator(
     has_aux: bool,
     solve: Solve | None,
     reference: Reference | None,
-    options: Settings,
+    options: dict[str, Any],
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    given: dict[str, Any] = {**completed(options, where), "has_aux": has_aux, "listed": False}
+    given: dict[str, Any] = {**completed(cast(Settings, options), where), "has_aux": has_aux, "listed": False}
     if solve is not None:
         given["linear_solver"] = solve
     theirs = _signature(equation if reference is None else reference)

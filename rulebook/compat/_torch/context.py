@@ -15,8 +15,24 @@ from rulebook.errors import RuleSignatureError
 
 __all__ = ["Context"]
 
-_OWN = frozenset(("function", "needs_input_grad", "forward_mode", "to_save", "saved_for_forward", "materialize_grads", "non_differentiable"))
-_CONSTANTS = (str, bytes, bool, int, complex, type(None), type, torch.Size, torch.dtype, torch.device, torch.layout, types.FunctionType, slice)
+_OWN = frozenset(
+    ("function", "needs_input_grad", "forward_mode", "to_save", "saved_for_forward", "materialize_grads", "non_differentiable")
+)
+_CONSTANTS = (
+    str,
+    bytes,
+    bool,
+    int,
+    complex,
+    type(None),
+    type,
+    torch.Size,
+    torch.dtype,
+    torch.device,
+    torch.layout,
+    types.FunctionType,
+    slice,
+)
 
 
 class Context(FunctionCtx):

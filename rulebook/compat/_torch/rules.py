@@ -219,7 +219,9 @@ def _without_ctx(signature: inspect.Signature, skip: int) -> inspect.Signature:
     kinds = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.VAR_KEYWORD)
     named = [p.name for p in parameters if p.kind in kinds]
     if named:
-        raise RuleSignatureError("rulebook.compat.torch.function, forward.", "parameters by position", f"{named[0]!r} by keyword", "drop the *")
+        raise RuleSignatureError(
+            "rulebook.compat.torch.function, forward.", "parameters by position", f"{named[0]!r} by keyword", "drop the *"
+        )
     return inspect.Signature(parameters)
 
 

@@ -1,0 +1,1 @@
+"""What `rulebook.compat.autograd` is made of."""
