@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import warnings
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from rulebook.errors import PreparationError
@@ -109,10 +109,10 @@ class Trial:
             raise self._undeclared(error, "the preparation") from error
 
     def _call(self, call: Way, point: Point, where: str) -> None:
-        given = point.args, point.tangents, point.constants
-        before = copy.deepcopy(given)
+        before = point.args, point.tangents, point.constants
+        given = copy.deepcopy(before)  # so that what writes to them harms no other call
         try:
-            outcome = call(point)
+            outcome = call(replace(point, args=given[0], tangents=given[1], constants=given[2]))
         except Exception as error:
             raise self._undeclared(error, where) from error
         self._intact(before, given, where)

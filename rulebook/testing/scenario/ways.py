@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from rulebook import trees
+from rulebook.testing.scenario.comparing import changed
 from rulebook.testing.scenario.model import UNKNOWN, Point, Scenario
 
 __all__ = ["PLAIN", "PREPARED", "Counted", "EngineName", "Outcome", "Way", "caller", "shown"]
@@ -110,18 +110,20 @@ def _plain(operators: Any, scenario: Scenario, f: Callable[..., Any], engine: En
 
 def _prepared(operators: Any, scenario: Scenario, f: Callable[..., Any], engine: EngineName) -> Way:
     first = scenario.point
-    options = {"engine": engine, **options_of(scenario, first.constants)}
+    options = {"engine": engine, **options_of(scenario, scenario.constants)}
     ready = operators.prepare(getattr(operators, scenario.operator), f, *_passed(scenario, first), **options)
 
     def call(point: Point) -> Outcome:
-        changed = {} if point.constants is first.constants or not _has(point.constants) else {"constants": point.constants}
-        return _outcome(scenario, point, ready(*_passed(scenario, point), **changed))
+        given = {} if _same(point.constants, scenario.constants) else {"constants": point.constants}
+        return _outcome(scenario, point, ready(*_passed(scenario, point), **given))
 
     return call
 
 
-def _has(constants: Any) -> bool:
-    return bool(trees.leaves_of(dict(constants) if isinstance(constants, Mapping) else tuple(constants)))
+def _same(constants: Any, prepared: Any) -> bool:
+    """Whether the constants are those of the preparation, which need not be passed again."""
+    plain = [dict(each) if isinstance(each, Mapping) else tuple(each) for each in (constants, prepared)]
+    return constants is prepared or not changed(plain[0], plain[1], "")
 
 
 def _passed(scenario: Scenario, point: Point) -> tuple[Any, ...]:
