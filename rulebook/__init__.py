@@ -6,6 +6,7 @@ Customarily `import rulebook as rb`.  Importing rulebook imports no engine.
 from importlib import import_module as _import_module
 from typing import TYPE_CHECKING as _TYPE_CHECKING, Any as _Any
 
+from rulebook.buffers import Buffer as Buffer, DiffCache as DiffCache, freeze as freeze
 from rulebook.config import config as config
 from rulebook.crossing import differentiate_with as differentiate_with
 from rulebook.errors import (

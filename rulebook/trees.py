@@ -20,12 +20,12 @@ T = TypeVar("T")
 
 # class -> (names of the fields that hold values, names of the fields that are options)
 _dataclasses: dict[type, tuple[tuple[str, ...], tuple[str, ...]]] = {}
-# An engine's own type that stands for a container -> what gives the container, one level deep.
+# A type that stands for a container or leaf -> what gives it, one level deep.
 _openers: dict[type, Callable[[Any], Any]] = {}
 
 
 def register_opener(kind: type, opener: Callable[[Any], Any]) -> None:
-    """Treat values of an engine's type as the tuple, list or dict that `opener` gives for them."""
+    """Treat values of a type as the tuple, list, dict or leaf that `opener` gives for them."""
     _openers[kind] = opener
 
 
@@ -192,7 +192,7 @@ def leaves_of(tree: Any) -> list[Any]:
     if tree is None:
         return []
     found = parts(tree)
-    return [tree] if found is None else [leaf for child in found[2] for leaf in leaves_of(child)]
+    return [opened(tree)] if found is None else [leaf for child in found[2] for leaf in leaves_of(child)]
 
 
 def _flatten(tree: Any, leaves: list[Any]) -> Structure:
@@ -200,7 +200,7 @@ def _flatten(tree: Any, leaves: list[Any]) -> Structure:
         return _NONE
     found = parts(tree)
     if found is None:
-        leaves.append(tree)
+        leaves.append(opened(tree))
         return LEAF
     kind, data, values = found
     return Structure(kind, data, tuple(_flatten(v, leaves) for v in values))
@@ -223,7 +223,7 @@ def flatten_like(structure: Structure, tree: Any, fail: Callable[[str, str, str]
             return [None]
         if parts(tree) is not None:
             raise fail(path, "an array", f"structure {flatten(tree)[1]!r}")
-        return [tree]
+        return [opened(tree)]
     if is_zero(tree):
         return [None] * structure.n_leaves
     found = parts(tree)

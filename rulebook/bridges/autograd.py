@@ -119,6 +119,12 @@ class AutogradEngine(Engine):
         """`fn(*xs)` and its gradient."""
         return gradients.value_and_grad(fn, xs)
 
+    def cells(self) -> Any:
+        """How buffers hold arrays of this engine."""
+        from rulebook.bridges._autograd.buffers import CELLS
+
+        return CELLS
+
     def namespace(self) -> Any:
         """autograd.numpy, with the linear algebra and special functions that autograd can differentiate."""
         return NAMESPACE

@@ -1,0 +1,110 @@
+"""Buffers of torch tensors: each write makes a new tensor.
+
+A tensor written in place would fail in backward passes ("modified by an inplace operation"), in vmap and in torch.func.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from rulebook.bridges._torch import values
+from rulebook.buffers import keys
+from rulebook.buffers.cells import Cells
+from rulebook.engines import constant
+from rulebook.tangents import ShapeDtype
+
+__all__ = ["CELLS"]
+
+
+class TorchCells(Cells):
+    """Tensors, which are never written to in place."""
+
+    dispatches = False
+
+    def empty(self, prototype: ShapeDtype, actives: list[Any]) -> Any:
+        """NaN everywhere, in the precision and on the device of the tensors among the actives."""
+        tensors = [x for x in actives if isinstance(x, Tensor)]
+        dtype = _promoted([x.dtype for x in tensors if values.has_tangent(x)], prototype)
+        if not dtype.is_complex and (prototype.dtype.kind == "c" or any(isinstance(x, complex) for x in actives)):
+            dtype = dtype.to_complex()
+        return torch.full(prototype.shape, torch.nan, dtype=dtype, device=tensors[0].device)
+
+    def adopt(self, array: Any, value: Any) -> Any:
+        """A copy, on the device of the value."""
+        return values.asarray(array, value)
+
+    def taken(self, value: Any) -> Any:
+        """An array as a tensor where torch.compile records, as it cannot tell the dtype of arrays."""
+        return torch.as_tensor(value) if torch.compiler.is_dynamo_compiling() and isinstance(value, np.ndarray) else value
+
+    def fill(self, array: Any, value: Any) -> Any:
+        """A copy of the value, broadcast."""
+        return values.asarray(value, array).to(array.dtype).expand(array.shape).clone()
+
+    def write(self, array: Any, key: Any, value: Any) -> Any:
+        """A copy with the value put in."""
+        value = values.asarray(value, array).to(array.dtype)
+        if _is_mask(key, array) and not value.ndim:
+            return torch.where(key, value, array)
+        at = _positions(key, array)
+        return array.reshape(-1).index_put((at.reshape(-1),), value.expand(at.shape).reshape(-1)).reshape(array.shape)
+
+    def read(self, array: Any, key: Any) -> Any:
+        """A copy of the elements: nobody can write to the buffer through it."""
+        return array[key].clone() if _is_basic(key) else array.reshape(-1)[_positions(key, array)]
+
+    def seal(self, array: Any) -> Any:
+        """The tensor."""
+        return array
+
+
+def _promoted(floating: list[Any], prototype: ShapeDtype) -> Any:
+    if not floating:
+        return values.dtype_of(np.dtype(prototype.dtype))
+    dtype = floating[0]
+    for other in floating[1:]:
+        dtype = torch.promote_types(dtype, other)
+    return dtype
+
+
+def _is_mask(key: Any, array: Tensor) -> bool:
+    """Whether a key is a traced mask, of which nobody knows how many elements it names."""
+    return isinstance(key, Tensor) and key.dtype is torch.bool and key.shape == array.shape
+
+
+def _is_fixed(key: Any) -> bool:
+    """Whether a key is made of whole numbers and slices."""
+    parts = key if type(key) is tuple else (key,)
+    return all(k is None or k is ... or type(k) is int or type(k) is slice for k in parts)
+
+
+def _is_basic(key: Any) -> bool:
+    """Whether torch, which has no negative steps, takes the key."""
+    parts = key if type(key) is tuple else (key,)
+    return _is_fixed(key) and all(type(k) is not slice or k.step is None or k.step > 0 for k in parts)
+
+
+def _positions(key: Any, array: Tensor) -> Tensor:
+    """The elements that a key names, as indices into the flattened tensor."""
+    if torch.compiler.is_dynamo_compiling():
+        if _is_fixed(key):
+            shape, at = _listed(tuple(array.shape), key)
+            return torch.tensor(at, dtype=torch.int64, device=array.device).reshape(shape)
+    elif keys.fixed(key) is not None:
+        found = np.arange(array.numel()).reshape(tuple(array.shape))[key]
+        return torch.from_numpy(np.array(found)).to(array.device)
+    return torch.arange(array.numel(), device=array.device).reshape(array.shape)[key]
+
+
+@constant
+def _listed(shape: tuple[int, ...], key: Any) -> tuple[tuple[int, ...], list[int]]:
+    """The same with plain numbers, which a recorder takes as constants."""
+    found = np.arange(int(np.prod(shape, dtype=np.intp))).reshape(shape)[key]
+    return found.shape, found.reshape(-1).tolist()
+
+
+CELLS = TorchCells()

@@ -1,0 +1,139 @@
+"""Buffers as operands: operators, NumPy's functions and those of the engines read the present value."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from rulebook import trees
+from rulebook.buffers.errors import BufferValueError
+from rulebook.engines import Engine, TracedValueError, engine_of
+from rulebook.errors import RuleMissingError
+
+__all__ = ["Arithmetic", "opened"]
+
+
+def _forward(op: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    return lambda self, other: op(self.value(), opened(other))
+
+
+def _reflected(op: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    return lambda self, other: op(opened(other), self.value())
+
+
+def _in_place(op: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    def apply(self: Any, other: Any) -> Any:
+        self[...] = op(self.value(), opened(other))
+        return self
+
+    return apply
+
+
+class Arithmetic:
+    """What a buffer does in expressions."""
+
+    __slots__ = ()
+    __hash__ = None  # type: ignore[assignment]  # equality is that of the elements
+    _cells: Any
+
+    def value(self) -> Any:
+        """What the buffer holds."""
+        raise NotImplementedError
+
+    __add__, __radd__, __iadd__ = _forward(operator.add), _reflected(operator.add), _in_place(operator.add)
+    __sub__, __rsub__, __isub__ = _forward(operator.sub), _reflected(operator.sub), _in_place(operator.sub)
+    __mul__, __rmul__, __imul__ = _forward(operator.mul), _reflected(operator.mul), _in_place(operator.mul)
+    __truediv__, __rtruediv__, __itruediv__ = _forward(operator.truediv), _reflected(operator.truediv), _in_place(operator.truediv)
+    __pow__, __rpow__, __ipow__ = _forward(operator.pow), _reflected(operator.pow), _in_place(operator.pow)
+    __matmul__, __rmatmul__, __imatmul__ = _forward(operator.matmul), _reflected(operator.matmul), _in_place(operator.matmul)
+    __eq__, __ne__ = _forward(operator.eq), _forward(operator.ne)
+    __lt__, __le__, __gt__, __ge__ = _forward(operator.lt), _forward(operator.le), _forward(operator.gt), _forward(operator.ge)
+
+    def __neg__(self) -> Any:
+        return -self.value()
+
+    def __abs__(self) -> Any:
+        return abs(self.value())
+
+    def __bool__(self) -> bool:
+        return bool(self.value())
+
+    def __float__(self) -> float:
+        return float(self.value())
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        x = self.value()
+        engine = engine_of((x,), "np.asarray of a buffer")
+        try:
+            return np.array(x if engine is None else engine.to_numpy(x), dtype)
+        except TracedValueError:
+            raise BufferValueError(
+                f"np.asarray of {self!r}.",
+                "a buffer of concrete numbers",
+                "values that are traced or differentiated",
+                "read the buffer by b[...], and use the functions of rb.xp(b[...])",
+            ) from None
+
+    def __jax_array__(self) -> Any:
+        return self.value()
+
+    @classmethod
+    def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        return func(*opened(args), **opened(kwargs or {}))
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        inputs, kwargs = opened(inputs), dict(kwargs)
+        out = kwargs.pop("out", None)
+        engine = self._engine_of((inputs, kwargs))
+        if engine is None:
+            return _given(getattr(ufunc, method)(*inputs, **opened(kwargs)), out)
+        if method != "__call__":
+            name = f"numpy.{ufunc.__name__}.{method} of a buffer (engine {engine.name})."
+            raise RuleMissingError(name, "a plain call of a function", method, "use a function of rb.xp(b[...])")
+        module = "numpy" if getattr(np, ufunc.__name__, None) is ufunc else "scipy.special"
+        return _given(_named(engine, module, ufunc.__name__)(*inputs, **opened(kwargs)), out)
+
+    def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        args, kwargs = opened(args), dict(kwargs)
+        out = kwargs.pop("out", None)
+        engine = self._engine_of((args, kwargs))
+        call = func if engine is None else _named(engine, func.__module__, func.__name__)
+        return _given(call(*args, **opened(kwargs)), out)
+
+    def _engine_of(self, values: Any) -> Engine | None:
+        """The engine whose functions are called on values; None where NumPy's own dispatch on them."""
+        self._cells.entered(values)
+        engine = engine_of(trees.leaves_of(opened(values)), "a call of NumPy with a buffer")
+        return None if engine is None or engine.cells().dispatches else engine
+
+
+def opened(x: Any) -> Any:
+    """Buffers as what they hold, also in tuples, lists and dicts."""
+    kind = type(x)
+    if kind is tuple or kind is list:
+        return kind(opened(v) for v in x)
+    if kind is dict:
+        return {k: opened(v) for k, v in x.items()}
+    return x.value() if isinstance(x, Arithmetic) else x
+
+
+def _named(engine: Engine, module: str, name: str) -> Any:
+    """The engine's counterpart of a function of NumPy's."""
+    found = engine.namespace()
+    for part in module.split(".")[1:]:
+        found = getattr(found, part)
+    return getattr(found, name)
+
+
+def _given(y: Any, out: Any) -> Any:
+    """y, written into out= where that was given."""
+    target = out[0] if type(out) is tuple and len(out) == 1 else out
+    if target is None:
+        return y
+    if type(target) is tuple:
+        return tuple(v if o is None else _given(v, o) for v, o in zip(y, target, strict=True))
+    target[...] = y
+    return target
