@@ -57,6 +57,11 @@ class _BothModes:
         """The function with JAX's machinery for the forward rule alone, and for the reverse rule alone; None where not defined."""
         raise NotImplementedError
 
+    def _alone(self) -> Callable[..., Any]:
+        """JAX's machinery for one rule, of the decorator's own kind where it is defined."""
+        own = [rule for rule in self._rules() if rule is not None and rule is not self._other]
+        return own[0] if own else self._other  # type: ignore[no-any-return]
+
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the function: the engine follows from the values, and JAX from NumPy arrays and plain numbers."""
         forward, reverse = self._rules()
@@ -64,17 +69,19 @@ class _BothModes:
             return self._plain(*args, **kwargs)  # raises as JAX does
         foreign = is_foreign(args, kwargs, full_name(self.fun))
         if not foreign and (reverse is None or (forward is None and not self.derive and not _deriving.get())):
-            return (forward or reverse)(*args, **kwargs)  # type: ignore[misc]
+            return self._alone()(*args, **kwargs)
         every = positional(self.fun, args, kwargs)
         if every is None:
-            return (forward or reverse)(*args, **kwargs)  # type: ignore[misc]  # raises as JAX does
+            return self._alone()(*args, **kwargs)  # raises as JAX does
         return self._cross(every) if foreign else self._run_linked(forward, reverse, every)
 
     def _run_linked(self, forward: Callable[..., Any] | None, reverse: Callable[..., Any] | None, args: tuple[Any, ...]) -> Any:
         assert reverse is not None
         tracers = [i for i, x in enumerate(args) if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree_util.tree_leaves(x))]
-        if not tracers or any(i in self.nondiff_argnums for i in tracers):
-            return reverse(*args)  # nothing to differentiate; or what JAX refuses for a reverse rule
+        if any(i in self.nondiff_argnums for i in tracers):
+            return reverse(*args)  # JAX refuses it for a reverse rule
+        if not tracers:
+            return self._alone()(*args)  # nothing to differentiate
         if self._linked is None:
             self._linked = linked(full_name(self.fun), self.fun, self.nondiff_argnums, forward, reverse)
         return self._linked(*args)
@@ -99,7 +106,7 @@ class _BothModes:
         """The function on JAX values; forward mode is derived, as for every primitive that has a reverse rule alone."""
         forward, reverse = self._rules()
         if reverse is None:
-            return self._plain(*args) if forward is None else forward(*args)
+            return (forward or self._plain)(*args)
         token = _deriving.set(True)
         try:
             return self._run_linked(forward, reverse, args)

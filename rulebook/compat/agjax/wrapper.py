@@ -60,7 +60,7 @@ def wrapped(fn: Callable[..., Any], argnums: int | tuple[int, ...], outputnums: 
             found = primitive(*primals, static=static)
         finally:
             _seen.reset(token)
-        return _outputs(name, found, runs[-1] if runs else {})
+        return _outputs(name, found, runs[0] if len(runs) == 1 else {}, any(map(_is_traced, primals)))
 
     return on_jax
 
@@ -139,17 +139,20 @@ def _as_arrays(value: Any) -> Any:
     return structure.unflatten(iter([np.asarray(x) for x in leaves]))
 
 
-def _outputs(name: str, found: dict[str, Any], fixed: dict[int, Any]) -> Any:
-    """The result as fn has it."""
+def _outputs(name: str, found: dict[str, Any], fixed: dict[int, Any], traced: bool) -> Any:
+    """The result as fn has it; what is not differentiated comes as fn gave it, where this was its one run."""
     ((kind, outputs),) = found.items()
     every = []
     for i, y in enumerate(outputs):
-        if i not in fixed and y is None:
+        if i in fixed and (y is None or not traced):
+            every.append(fixed[i])
+        elif y is None:
             raise PositionError(
                 f"{name}, output {i}, in a program that is traced.",
                 "an output made of arrays and numbers",
                 "one that is not",
                 "call the function outside jit and vmap, or leave the output away",
             )
-        every.append(fixed[i] if i in fixed else jax.tree_util.tree_map(jnp.asarray, y))
+        else:
+            every.append(jax.tree_util.tree_map(jnp.asarray, y))
     return tuple(every) if kind == "many" else every[0]
