@@ -34,7 +34,8 @@ collect_ignore_glob = [
     pattern
     for engine in ("jax", "torch", "autograd")
     if importlib.util.find_spec(engine) is None
-    for pattern in (f"rulebook/bridges/{engine}.py", f"rulebook/bridges/_{engine}*", f"tests/conformance/engines/{engine}.py")
+    for folder in ("rulebook/bridges", "rulebook/compat")
+    for pattern in (f"{folder}/{engine}.py", f"{folder}/_{engine}*", f"tests/conformance/engines/{engine}.py")
 ]
 if importlib.util.find_spec("scipy") is None:
     collect_ignore_glob += ["rulebook/demo/*", *(f"rulebook/rules/{name}" for name in ("linalg/*", "blas.py", "optimize.py"))]

@@ -42,7 +42,7 @@ def function(
         RuleSignatureError: it is no Function, or has neither backward nor jvp.
 
     Example:
-        >>> import pytest; torch = pytest.importorskip("torch")
+        >>> import torch
         >>> class Cube(torch.autograd.Function):
         ...     @staticmethod
         ...     def forward(ctx, x):
@@ -53,7 +53,7 @@ def function(
         ...         return 3 * ctx.saved_tensors[0] ** 2 * y_bar
         >>> import numpy as np
         >>> import rulebook as rb
-        >>> rb.grad(_function(Cube), engine="dual")(np.array(2.0))
+        >>> rb.grad(function(Cube), engine="dual")(np.array(2.0))
         array(12.)
     """
     if not (inspect.isclass(function) and issubclass(function, Function)):
@@ -61,9 +61,6 @@ def function(
             "rulebook.compat.torch.function.", "a subclass of torch.autograd.Function", f"{function!r:.60}", "pass the class, not apply"
         )
     return _TorchFunction(function, name or f"{function.__module__}.{function.__qualname__}".replace("<locals>.", ""), result, cases)
-
-
-_function = function
 
 
 class _TorchFunction(Imported):

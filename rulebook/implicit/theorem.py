@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from rulebook import trees
-from rulebook.engines import Engine
+from rulebook.engines import OPAQUE, Engine, kind_of
 from rulebook.forms import Pullback, Pushforward
 from rulebook.implicit import dense, reports
 from rulebook.implicit.equation import Equation
@@ -147,7 +147,7 @@ def _as_like(engine: Engine, x0: Any, x: Any) -> Any:
     """The point that the solver started from, in the dtypes of its result; the result itself where it differs in shape."""
     leaves, structure = trees.flatten(x)
     starts = trees.leaves_of(x0)
-    if [tuple(np.shape(a)) for a in starts] != [tuple(a.shape) for a in leaves]:
+    if any(kind_of(type(a)) == OPAQUE for a in starts) or [tuple(np.shape(a)) for a in starts] != [tuple(a.shape) for a in leaves]:
         return x
     made = [engine.asarray(a, b) for a, b in zip(starts, leaves, strict=True)]
     return structure.unflatten(iter([a if a.dtype == b.dtype else engine.cast(a, b) for a, b in zip(made, leaves, strict=True)]))
