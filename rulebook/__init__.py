@@ -22,6 +22,7 @@ from rulebook.errors import (
     RuleMissingError as RuleMissingError,
     RuleOutputError as RuleOutputError,
     RuleSignatureError as RuleSignatureError,
+    SparsityError as SparsityError,
 )
 from rulebook.namespace import project as project, stop_gradient as stop_gradient, xp as xp
 from rulebook.operators import (
@@ -64,10 +65,13 @@ __version__ = "0.1.0"
 
 if _TYPE_CHECKING:
     from rulebook import implicit as implicit
+    from rulebook.operators.sparse import Sparsity as Sparsity
 
 
 def __getattr__(name: str) -> _Any:
-    """`rb.implicit`, imported when it is first used: it would be half of the time that importing rulebook takes."""
+    """`rb.implicit` and `rb.Sparsity`, imported when first used: the first would be half of the time that importing rulebook takes."""
     if name == "implicit":
         return _import_module("rulebook.implicit")
+    if name == "Sparsity":
+        return _import_module("rulebook.operators.sparse").Sparsity
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -18,6 +18,7 @@ __all__ = [
     "RuleOutputError",
     "RuleSignatureError",
     "RulebookError",
+    "SparsityError",
 ]
 
 
@@ -75,6 +76,10 @@ class FrozenBufferError(RulebookError, RuntimeError):
 
 class PreparationError(RulebookError, ValueError):
     """A prepared operator was called with another structure, shape or dtype."""
+
+
+class SparsityError(RulebookError, ValueError):
+    """A derivative is other than zero outside of the pattern that was detected or given."""
 
 
 class RuleCheckError(RulebookError, AssertionError):

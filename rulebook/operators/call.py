@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 from typing import Any
 
@@ -14,7 +13,7 @@ from rulebook.operators.conversion import find_engine, out
 from rulebook.operators.directions import directions
 from rulebook.operators.options import Options
 
-__all__ = ["NONE", "evaluate", "evaluate_pulled", "locate", "one_engine", "sparse", "tangents_of", "use_of"]
+__all__ = ["NONE", "evaluate", "evaluate_pulled", "locate", "one_engine", "tangents_of", "use_of"]
 
 NONE: Any = object()  # of an operator that takes no tangents
 
@@ -31,11 +30,6 @@ def evaluate_pulled(options: Options, primals: tuple[Any, ...]) -> tuple[Any, Ca
     use, numpy = use_of(options, primals, NONE)
     y, pullback = kernels.vjp(use, options, Point(use, options, primals), ())
     return out(use, y, numpy), lambda y_bar: out(use, pullback(y_bar), numpy)
-
-
-def sparse(options: Options) -> Any:
-    """The operator that gives a sparse matrix; imported when it is first used."""
-    return importlib.import_module("rulebook.operators.sparse").SparseOperator(options)
 
 
 def use_of(options: Options, primals: Any, tangents: Any) -> tuple[Engine, bool]:

@@ -14,6 +14,7 @@ from rulebook.operators.crossed import crossed
 from rulebook.operators.options import Options
 from rulebook.operators.plan import Plan
 from rulebook.operators.programs import prepared
+from rulebook.operators.sparse import sparse
 
 __all__ = ["prepare"]
 
@@ -42,7 +43,7 @@ def prepare(operator: Callable[..., Any], fn: Callable[..., Any], *example: Any,
         fn: the function to differentiate.
         *example: what the result will be called with: the arguments of fn; for `rb.jvp` and `rb.hvp` primals and tangents.
         compile: for torch, whether `torch.compile` compiles fn (or a dict of its options); False for JAX: no `jax.jit`.
-        **options: of the operator, as `engine=`, `argnums=`, `batch=`, `constants=`, `caches=`.
+        **options: of the operator, as `engine=`, `argnums=`, `batch=`, `constants=`, `caches=`, `sparsity=`.
 
     Returns:
         A function that is called as the operator's result is (for `rb.jvp`, `rb.vjp` and `rb.hvp` with the arguments that
@@ -62,7 +63,7 @@ def prepare(operator: Callable[..., Any], fn: Callable[..., Any], *example: Any,
     asked = _options(operator, fn, options)
     primals, tangents = _example(operator, asked, example)
     if asked.sparsity is not None:
-        raise NotImplementedError
+        return sparse(asked).prepare(primals, compile)
     kernel, asked = crossed(_KERNELS[operator], asked)
     return prepared(Plan(kernel, asked, primals, tangents, compile))
 

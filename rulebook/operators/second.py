@@ -49,7 +49,7 @@ def hessian(
     """
     options = Options("hessian", fn, engine, argnums, False, constants, caches, sparsity)
     if sparsity is not None:
-        return sparse(options)  # type: ignore[no-any-return]
+        return sparse(options)
     kernel, options = crossed(kernels.hessian, options)
     return lambda *args: evaluate(kernel, options, args)
 

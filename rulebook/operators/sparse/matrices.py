@@ -1,0 +1,45 @@
+"""Sparse matrices as results: scipy.sparse for NumPy arguments, and what the engine has for its own."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+from typing import Any
+
+import numpy as np
+
+from rulebook.engines import Engine
+from rulebook.errors import EngineMissingError
+from rulebook.operators.sparse.detection import Array
+from rulebook.operators.sparse.pattern import Pattern
+
+__all__ = ["matrix"]
+
+
+def matrix(use: Engine, pattern: Pattern, data: Array, like: Any) -> Any:
+    """A sparse matrix with the entries of a pattern.
+
+    Args:
+        use: the engine.
+        pattern: the places.
+        data: the entries.
+        like: x where the result is the engine's own; None for scipy.sparse.
+    """
+    if like is not None:
+        found = use.sparse_matrix(data, pattern.rows, pattern.cols, pattern.shape, like)
+        if found is not None:
+            return found
+    kind = np.int32 if max(*pattern.shape, pattern.nnz) <= np.iinfo(np.int32).max else np.int64
+    found = _csr_array()((data, pattern.cols.astype(kind), pattern.indptr.astype(kind)), shape=pattern.shape)
+    found.has_canonical_format = True
+    return found
+
+
+@functools.cache
+def _csr_array() -> Any:
+    try:
+        return importlib.import_module("scipy.sparse").csr_array
+    except ModuleNotFoundError as error:
+        raise EngineMissingError(
+            "A sparse derivative (sparsity=).", "the package 'scipy'", "it is not installed", "pip install scipy"
+        ) from error
