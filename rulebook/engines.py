@@ -148,6 +148,10 @@ class Engine(ABC):
     def has_tangent(self, value: Any) -> bool:
         """Whether a value is real or complex floating, so that it can be perturbed."""
 
+    def is_number(self, value: Any) -> bool:
+        """Whether any object is one real number of the engine, with shape () and a tangent; False if that takes long to find out."""
+        return False
+
     @abstractmethod
     def cast(self, value: Any, like: Any) -> Any:
         """A value in the dtype of another; the real part where `like` is real and the value complex."""
@@ -309,6 +313,10 @@ class Engine(ABC):
     def each(self, fn: Callable[..., Any], xs: Sequence[Any]) -> Any:
         """fn, which gives a tree, of each example along the first axis of the arrays xs, its results stacked."""
         return directional.each(self, fn, xs)
+
+    def vjp_at(self, fn: Callable[..., Any], xs: tuple[Any, ...]) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
+        """`vjp` of a function of floating arrays that is no rule: what records a rule may have a faster way for it."""
+        return self.vjp(fn, xs)
 
     def value_and_grad(self, fn: Callable[..., Any], xs: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
         """`fn(*xs)`, a real number of the engine, and its gradient; xs are floating arrays."""

@@ -83,6 +83,10 @@ class HostCall(ABC):
         """
         return BatchedCall(self, axes, size)
 
+    def direct(self, values: Sequence[Any]) -> list[Any] | None:
+        """The results of concrete values of the engine as such values; None where the code wants NumPy arrays."""
+        return None
+
     @property
     def is_linkable(self) -> bool:
         """Whether `linked` gives results."""

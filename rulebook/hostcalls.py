@@ -104,6 +104,15 @@ class Primal(_Call, Vectorized):
         ys, structure = self.form.primal(arrays)
         return self.host.results.check(arrays, ys, structure, self)
 
+    def direct(self, values: Leaves) -> list[Any] | None:
+        """The leaves of y, of an engine whose values the function takes as they are."""
+        form = self.host.direct(values)
+        if form is None:
+            return None
+        ys, structure = form.primal(values)
+        self.host.learn(values, ys, structure)
+        return ys
+
     def by_twins(self, twins: Twins, operands: Leaves) -> list[Any]:
         """The primitive."""
         return self._primal_by_rules(operands)
@@ -157,6 +166,17 @@ class Joint(_Call):
         found, dots, structure = self.form.joint(leaves, self._spread(arrays[self.n :], self._given))
         ys = self.host.results.check(leaves, found, structure, self)
         return [*ys, *_made(ys, dots)]
+
+    def direct(self, values: Leaves) -> list[Any] | None:
+        """y and y_dot, of an engine whose values the rule takes as they are."""
+        form = self.host.direct(values)
+        if form is None:
+            return None
+        leaves = values[: self.n]
+        ys, dots, structure = form.joint(leaves, self._spread(values[self.n :], self._given))
+        self.host.learn(leaves, ys, structure)
+        moving = [(y, t) for y, t in zip(ys, dots, strict=True) if form.engine.has_tangent(y)]
+        return [*ys, *[form.engine.zeros_like(y) if t is None else t for y, t in moving]]
 
     def by_twins(self, twins: Twins, operands: Leaves) -> list[Any]:
         """The pushforward, which gives both."""
@@ -277,15 +297,34 @@ class TokenPull(_Cotangents):
 
 
 class Closure(_Cotangents):
-    """The author's pullback itself: the given cotangents -> cotangents."""
+    """The author's pullback itself: the given cotangents -> cotangents.
 
-    def __init__(self, host: Hosted, pull: Pull, leaves: Arrays, given: Flags, outs: Flags) -> None:
+    Args:
+        host: what it belongs to.
+        pull: the pullback, on NumPy arrays.
+        leaves: the arguments, as NumPy arrays or as values of the engine.
+        looks: arrays of their shapes and dtypes.
+        given, outs: which cotangents come and go.
+        direct: the pullback on values of the engine, where it takes them.
+    """
+
+    def __init__(
+        self, host: Hosted, pull: Pull, leaves: Leaves, looks: Arrays, given: Flags, outs: Flags, direct: Pull | None = None
+    ) -> None:
         super().__init__(host, given, outs)
-        self._pull, self._leaves = pull, leaves
+        self._pull, self._leaves, self._looks, self._direct = pull, leaves, looks, direct
 
     def evaluate(self, arrays: Arrays) -> list[Any]:
         """By the pullback."""
-        return self._arrays(self._leaves, self._pull(self._spread(arrays, self._given), self._outs))
+        return self._arrays(self._looks, self._pull(self._spread(arrays, self._given), self._outs))
+
+    def direct(self, values: Leaves) -> list[Any] | None:
+        """By the pullback, on values of the engine."""
+        if self._direct is None:
+            return None
+        x_bars = self._direct(self._spread(values, self._given), self._outs)
+        zeros = self.host.form.engine.zeros_like
+        return [zeros(x) if c is None else c for x, c, o in zip(self._leaves, x_bars, self._outs, strict=True) if o]
 
     def by_twins(self, twins: Twins, operands: Leaves) -> list[Any]:
         """The pullback as a primitive, at arguments that are not being differentiated."""
@@ -294,7 +333,7 @@ class Closure(_Cotangents):
 
     def specs(self, operands: Specs) -> list[ShapeDtype]:
         """Those of the leaves."""
-        return self._wanted([ShapeDtype(x.shape, x.dtype) for x in self._leaves])
+        return self._wanted([ShapeDtype(x.shape, x.dtype) for x in self._looks])
 
 
 class PullGiven(_Cotangents):

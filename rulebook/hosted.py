@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Hashable, Sequence
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from rulebook.host import Arrays, HostCall
 from rulebook.hostcalls import Closure, Flags, Joint, Primal, Pull, PullGiven, Push, Start, TokenPull
 from rulebook.hostresults import Results
 from rulebook.memory import note_change, read_only
 from rulebook.residuals import RESIDUALS, size_of
+from rulebook.tangents import ShapeDtype
 from rulebook.trees import Structure
 
 if TYPE_CHECKING:
@@ -80,6 +84,9 @@ class Hosted:
     def start(self, leaves: Leaves) -> tuple[list[Any], Structure, Pull]:
         """y and its pullback: the very closure where the values are concrete, else its token."""
         engine = self.form.engine
+        taken = self.direct(leaves)
+        if taken is not None and engine.is_concrete(leaves):
+            return self._start_direct(taken, leaves)
         arrays = engine.concrete(leaves)
         if arrays is not None:
             found, structure, pull = self.begin([read_only(a) for a in arrays])
@@ -90,7 +97,37 @@ class Hosted:
 
     def pullback(self, leaves: Leaves, arrays: Arrays, pull: Pull) -> Pull:
         """The author's pullback of arrays, which are the values of leaves, as one of the engine's values."""
-        return self._pull_leaves(lambda given, outs: Closure(self, pull, arrays, given, outs), [], leaves)
+        return self._pull_leaves(lambda given, outs: Closure(self, pull, arrays, arrays, given, outs), [], leaves)
+
+    def direct(self, values: Leaves) -> NormalForm | None:
+        """The primitive on values of the engine, where its host code takes values like these; else None."""
+        takes = self.form.primitive.takes
+        return self._direct if takes is not None and takes(self.form.engine, values) else None
+
+    @functools.cached_property
+    def _direct(self) -> NormalForm:
+        form = self.form
+        return type(form)(form.primitive, form.engine, form.structure, form.opaque, form.statics, takes_values=True)
+
+    def learn(self, leaves: Leaves, ys: Leaves, structure: Structure) -> None:
+        """Remember what a result looks like that came as values of the engine; at every call, that would cost half of one."""
+        if self.results.one == structure:
+            return
+        spec = self.form.engine.spec
+        self.results.learn([spec(x) for x in leaves], [spec(y) for y in ys], structure)
+
+    def _start_direct(self, form: NormalForm, leaves: Leaves) -> tuple[list[Any], Structure, Pull]:
+        """y and its pullback, on values of the engine; as a callback of a compiled program it gets NumPy arrays."""
+        rule = self.form.reverse
+        assert rule is not None
+        y, pull = form.run(rule, lambda args: rule.start(form, form.evaluate, args), form.args(leaves))
+        ys, structure = form.flatten_result(y, rule.kind)
+        self.learn(leaves, ys, structure)
+        look, like = [_look(form.engine.spec(x)) for x in leaves], [_look(form.engine.spec(y)) for y in ys]
+        on_arrays = self.numpy.pull_of(rule, pull, like, structure, look)
+        on_values = form.pull_of(rule, pull, tuple(ys), structure, leaves)
+        make = lambda given, outs: Closure(self, on_arrays, leaves, look, given, outs, on_values)
+        return ys, structure, self._pull_leaves(make, [], leaves)
 
     def _pull_leaves(self, make: Callable[[Flags, Flags], HostCall], kept: Leaves, leaves: Leaves) -> Pull:
         moving = self._moving(leaves)
@@ -146,6 +183,11 @@ class Hosted:
         call = self._call(PullGiven, structure, given, outs)
         x_bars = iter(self.form.engine.host_call(call, [*ys, *leaves, *[c for c in cotangents if c is not None]]))
         return [next(x_bars) if o else None for o in outs]
+
+
+def _look(spec: ShapeDtype) -> Any:
+    """An array of a shape and dtype that takes no memory."""
+    return np.broadcast_to(np.zeros((), spec.dtype), spec.shape)
 
 
 def _like(leaves: Leaves) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,9 +15,10 @@ from rulebook.tangents import ShapeDtype
 from rulebook.trees import Structure
 
 if TYPE_CHECKING:
+    from rulebook.engines import Engine
     from rulebook.normal import NormalForm
 
-__all__ = ["Results"]
+__all__ = ["Results", "refuse_narrower"]
 
 
 class Results:
@@ -27,6 +28,7 @@ class Results:
         self._form = form
         self._declared = form.primitive.result
         self._infer = form.primitive.infer
+        self._keeps_dtypes = form.primitive.twins is not None
         self._known: dict[Any, tuple[list[ShapeDtype], Structure]] = {}
         self._first: dict[None, Structure] = {}  # one entry at most; no two threads can both be the first
         self._several = False
@@ -54,7 +56,9 @@ class Results:
             ask = self._declared or self._infer
             if ask is None:
                 raise self._missing(operands)
-            self._keep(key, *self._ask(ask, operands))
+            found = self._ask(ask, operands)
+            self._check_dtypes(found[0])
+            self._keep(key, *found)
         return self._known[key]
 
     def _ask(self, declared: Callable[..., Any], operands: Specs) -> tuple[list[ShapeDtype], Structure]:
@@ -74,6 +78,14 @@ class Results:
             )
         return [ShapeDtype(s.shape, s.dtype) for s in leaves], structure
 
+    def _check_dtypes(self, ys: Sequence[Any]) -> None:
+        """Refuse results that the engine would change, where a primitive promises to keep them."""
+        if not self._keeps_dtypes:
+            return
+        form = self._form
+        for k, y in enumerate(ys):
+            refuse_narrower(y, form.engine, f"{form.name} (engine {form.engine.name}), result {k}.")
+
     def _missing(self, operands: Specs) -> ResultSpecError:
         form = self._form
         signature = form.primitive.signature
@@ -90,6 +102,7 @@ class Results:
     def check(self, arrays: Arrays, ys: Arrays, structure: Structure, call: HostCall) -> list[Any]:
         """The leaves of a result as arrays, compared with what was declared; what was not is learnt."""
         made = [np.asarray(y) for y in ys]
+        self._check_dtypes(made)
         key = tuple([(a.shape, a.dtype) for a in arrays])
         known = self._known.get(key)
         if known is None and self._declared is not None:
@@ -115,6 +128,35 @@ class Results:
         key = tuple([(s.shape, s.dtype) for s in operands])
         if self._declared is None and key not in self._known:
             self._keep(key, list(ys), structure)
+
+
+def refuse_narrower(y: Any, engine: Engine, which: str) -> None:
+    """Refuse an array of which an engine would make other numbers: JAX without x64 drops half of the digits of 64-bit floats.
+
+    Integers of 64 bits are refused only where they do not fit.
+
+    Args:
+        y: a NumPy array, or the ShapeDtype of one.
+        engine: the engine that takes it.
+        which: what it is, for the message.
+
+    Raises:
+        ResultSpecError: it would be changed.
+    """
+    narrow = engine.narrowed(y.dtype)
+    if narrow == y.dtype or (y.dtype.kind in "iu" and _fits(y, narrow)):
+        return
+    raise ResultSpecError(
+        which,
+        f"a dtype that {engine.name} has: {narrow} or narrower, as jax_enable_x64 is off",
+        f"{y.dtype}",
+        'call jax.config.update("jax_enable_x64", True), or let the function return the dtype of its arguments',
+    )
+
+
+def _fits(y: Any, dtype: np.dtype[Any]) -> bool:
+    """Whether integers, if they have numbers, are those of another dtype as well."""
+    return not isinstance(y, np.ndarray) or not y.size or bool(np.array_equal(y.astype(dtype), y))
 
 
 def _agree(specs: Specs, ys: Arrays) -> bool:

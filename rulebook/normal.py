@@ -34,6 +34,14 @@ Leaves = Sequence[Any]
 class NormalForm(Outputs):
     """A primitive specialised once per structure, statics and engine.
 
+    Args:
+        primitive: the primitive.
+        engine: the engine.
+        structure: that of the arguments.
+        opaque: position -> a leaf that is no number.
+        statics: every static.
+        takes_values: host code is handed the values of the engine, and gives such.
+
     Attributes:
         name: of the primitive, for messages.
         n: the number of array leaves.
@@ -44,7 +52,15 @@ class NormalForm(Outputs):
         all_zero_rules: whether all that is registered says that every derivative is zero.
     """
 
-    def __init__(self, primitive: Primitive, engine: Engine, structure: Structure, opaque: dict[int, Any], statics: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        primitive: Primitive,
+        engine: Engine,
+        structure: Structure,
+        opaque: dict[int, Any],
+        statics: dict[str, Any],
+        takes_values: bool = False,
+    ) -> None:
         self.primitive = primitive
         self.engine = engine
         self.name = primitive.name
@@ -61,7 +77,7 @@ class NormalForm(Outputs):
         self.reverse: Reverse | None = primitive.reverse
         parts = [primitive.fn, *(rule.fn for rule in (self.forward, self.reverse) if rule is not None), *statics.values(), *opaque.values()]
         self._suspects = [part for part in parts if captures.may_capture(part)]
-        self.host = host = self._hosted()
+        self.host = host = None if takes_values else self._hosted()
         self._host_primal = host if primitive.host else None
         self._host_forward = host if getattr(self.forward or self.reverse, "host", False) else None
         self._host_reverse = host if getattr(self.reverse or self.forward, "host", False) else None
@@ -233,13 +249,26 @@ class NormalForm(Outputs):
         args = self.args(leaves)
         y, pull = self.run(rule, lambda a: rule.start(self, primal or self.evaluate, a), args)
         ys, structure = self.flatten_result(y, rule.kind)
-        like = tuple(ys)
+        return ys, structure, self.pull_of(rule, pull, tuple(ys), structure, leaves)
+
+    def pull_of(
+        self, rule: Reverse, pull: Callable[[Any], Any], like: Leaves, structure: Structure, leaves: Leaves
+    ) -> Callable[..., list[Any]]:
+        """The pullback of leaves that an author's pullback of trees is.
+
+        Args:
+            rule: which gave it.
+            pull: the author's.
+            like: what is shaped like the leaves of y.
+            structure: that of y.
+            leaves: what is shaped like the arguments.
+        """
 
         def pull_leaves(cotangents: Leaves, wanted: Sequence[bool] | None = None) -> list[Any]:
             y_bar = self.cotangent_tree(rule, like, structure, cotangents)
             return self.fit_cotangents(rule, leaves, self.run(rule, pull, y_bar), wanted)
 
-        return ys, structure, pull_leaves
+        return pull_leaves
 
     def _start_host(
         self, rule: Rule, host: Hosted, leaves: Leaves, primal: Callable[[tuple[Any, ...]], Any] | None

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from rulebook import trees
-from rulebook.engines import NUMPY, Engine, kind_of, load_engine
+from rulebook.engines import NUMPY, Engine, is_floating, kind_of, load_engine
 from rulebook.errors import RuleMissingError, RuleOutputError
 from rulebook.forms import Forward, Reverse, Rule
 from rulebook.tangents import NotImplementedTangent, Thunk, is_zero
@@ -161,7 +161,8 @@ class Outputs(ABC):
         kind = kind_of(type(value))
         if kind == self.engine.name:
             return self._not_active(value, kind, path, rule.kind)
-        if kind != NUMPY or getattr(value, "dtype", np.dtype(float)).kind not in "fciub":
+        dtype = getattr(value, "dtype", np.dtype(float))
+        if kind != NUMPY or not (dtype.kind in "fciub" or is_floating(dtype)):
             raise self.output_error(
                 path, f"an array of {self.engine.name}", f"a {type(value).__name__}", rule.kind, "return an array, or None for zero"
             )

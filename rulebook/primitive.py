@@ -72,6 +72,7 @@ class Primitive:
         batch: the batch rule, or None.
         native: engine -> its own function, which is called there.
         infer: what result= would say, at a cost; or None.
+        takes: tells concrete values of an engine that its host code takes as they are, and returns such; None where it wants arrays.
         twins: the maps that its host rules compute as primitives of their own, which derivatives of the rules go by; or None.
         cases: example calls.
     """
@@ -104,6 +105,7 @@ class Primitive:
         self.host = host
         self.result = result
         self.twins: Twins | None = None
+        self.takes: Callable[[Engine, Sequence[Any]], bool] | None = None
         self.infer: Callable[..., Any] | None = None  # what result= would say, found out at some cost where the program is traced
         self.vectorized = vectorized
         self.cases: list[Any] = list(cases)

@@ -68,6 +68,10 @@ class TorchEngine(Engine):
             return _torch_values.has_tangent(value)
         return isinstance(value, (float, complex)) or getattr(getattr(value, "dtype", None), "kind", "") in ("f", "c")
 
+    def is_number(self, value: Any) -> bool:
+        """Whether a value is a tensor of one real number."""
+        return type(value) is Tensor and value.dtype.is_floating_point and not value.ndim
+
     def cast(self, value: Any, like: Any) -> Any:
         """A tensor in the dtype of another; its real part where that is real."""
         if value.dtype.is_complex and not like.dtype.is_complex:
@@ -159,6 +163,10 @@ class TorchEngine(Engine):
     def value_and_grad(self, fn: Callable[..., Any], xs: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
         """By plain autograd, where nothing else is at work."""
         return _torch_gradients.value_and_grad(fn, xs) if _torch_gradients.is_plain() else super().value_and_grad(fn, xs)
+
+    def vjp_at(self, fn: Callable[..., Any], xs: tuple[Any, ...]) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
+        """By plain autograd, where nothing else is at work."""
+        return _torch_gradients.vjp(fn, xs) if _torch_gradients.is_plain() else self.vjp(fn, xs)
 
     def hvp(self, fn: Callable[..., Any], xs: tuple[Any, ...], tangents: tuple[Any, ...], many: bool) -> tuple[Any, ...]:
         """By plain autograd, where nothing else is at work."""

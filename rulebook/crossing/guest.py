@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
-from rulebook import forms, trees
-from rulebook.crossing.inner import Inner, WrongResultError
-from rulebook.engines import is_floating
+import numpy as np
+
+from rulebook import captures, forms, trees
+from rulebook.crossing.inner import CapturedError, Inner, WrongResultError
+from rulebook.engines import NUMPY, OPAQUE, Engine, is_floating, kind_of, load_engine, loaded_engines
 from rulebook.errors import ResultSpecError, RuleOutputError, RuleSignatureError
+from rulebook.hostresults import refuse_narrower
 from rulebook.primitive import Primitive, full_name
+from rulebook.signature import static_key
+from rulebook.trees import Structure
 
 __all__ = ["Guest", "primitive_of"]
+
+_MOST_KINDS = 256  # of calls that are told apart
 
 
 class Guest:
@@ -30,6 +37,9 @@ class Guest:
         self.f = f
         self.inner = inner
         self.name = name or full_name(f)
+        self._may_capture = captures.may_capture(f)
+        self._borrows = True  # as far as is known
+        self._trusted: set[Hashable] = set()  # the kinds of calls in which the function was seen not to write to its arguments
 
     def parts(self) -> tuple[Any, ...]:
         """What it may capture values with."""
@@ -37,33 +47,57 @@ class Guest:
 
     def primal(self, args: tuple[Any, ...], statics: dict[str, Any]) -> Any:
         """y."""
+        self._refuse_captured()
         leaves, structure = trees.flatten(args)
+        fn, outer = self.of(statics), outer_of(leaves)
         with self.inner.settings(leaves):
-            values = self._take(leaves)
-            y = self._run(values, lambda: self.inner.primal(self.of(statics), structure.unflatten(iter(values))))
-            return self._give(y, "result")
+            held = [self._primal(fn, leaves, structure, _kind(leaves, structure, statics))]
+            return self._give(held, "result", outer)
+
+    def _primal(self, fn: Callable[..., Any], leaves: Sequence[Any], structure: Structure, key: Hashable) -> Any:
+        """y; memory is shared from the second call of a kind on, as it is known then that the function does not write to it."""
+        borrow = self._borrows and key in self._trusted
+        values = self._take(leaves, borrow)
+        try:
+            y = self._run(lambda: self.inner.primal(fn, structure.unflatten(iter(values))))
+        except Exception as error:
+            if not borrow or not self.inner.needs_copy(error):
+                raise
+            self._borrows = False
+            return self._primal(fn, leaves, structure, key)
+        if not borrow:
+            self._check_unchanged(values, leaves, key)
+        return y
 
     def joint(self, primals: tuple[Any, ...], tangents: tuple[Any, ...], statics: dict[str, Any]) -> tuple[Any, Any]:
         """y and y_dot."""
+        self._refuse_captured()
         leaves, structure = trees.flatten(primals)
         dots, dots_structure = trees.flatten(tangents)
+        outer = outer_of(leaves)
         with self.inner.settings([*leaves, *dots]):
             values, moves = self._take(leaves), dots_structure.unflatten(iter(self._take(dots)))
-            y, y_dot = self._run(values, lambda: self.inner.joint(self.of(statics), structure.unflatten(iter(values)), moves))
-            return self._give(y, "result"), self._give(y_dot, "tangent of the result")
+            y, y_dot = self._run(lambda: self.inner.joint(self.of(statics), structure.unflatten(iter(values)), moves))
+            self._check_unchanged(values, leaves, _kind(leaves, structure, statics))
+            held, held_dot = [y], [y_dot]
+            del y, y_dot
+            return self._give(held, "result", outer), self._give(held_dot, "tangent of the result", outer)
 
     def start(self, primals: tuple[Any, ...], statics: dict[str, Any]) -> tuple[Any, Callable[[Any], Any]]:
         """y and its pullback."""
+        self._refuse_captured()
         leaves, structure = trees.flatten(primals)
         with self.inner.settings(leaves):
             values = self._take(leaves)
-            y, pull = self._run(values, lambda: self.inner.start(self.of(statics), structure.unflatten(iter(values))))
-            given = self._give(y, "result")
+            y, pull = self._run(lambda: self.inner.start(self.of(statics), structure.unflatten(iter(values))))
+            self._check_unchanged(values, leaves, _kind(leaves, structure, statics))
+            given = self._give([y], "result", outer_of(leaves))
 
         def pullback(y_bar: Any) -> Any:
             bars, bars_structure = trees.flatten(y_bar)
             with self.inner.settings([*leaves, *bars]):
-                return self._give(pull(bars_structure.unflatten(iter(self._take(bars)))), "cotangents")
+                held = [pull(bars_structure.unflatten(iter(self._take(bars))))]
+                return self._give(held, "cotangents", outer_of(bars))
 
         return given, pullback
 
@@ -75,9 +109,12 @@ class Guest:
         """
         try:
             with self.inner.settings(trees.leaves_of(args)):
-                return self.inner.infer(self.of(statics), args)
+                found = self.inner.infer(self.of(statics), args)
+                if not trees.leaves_of(found):
+                    raise _nothing(self.inner, trees.flatten(found)[1])
+                return found
         except WrongResultError as error:
-            raise self._wrong("result", *error.args) from error.__cause__
+            raise self._wrong("result", error) from error.__cause__
         except Exception as error:
             raise ResultSpecError(
                 f"{self.name} (rb.differentiate_with, engine {self.inner.name}), called in a program that is traced.",
@@ -90,22 +127,47 @@ class Guest:
         """The function with its options."""
         return functools.partial(self.f, **statics) if statics else self.f
 
-    def _take(self, leaves: Sequence[Any]) -> list[Any]:
-        return [self.inner.take(x) for x in leaves]
+    def _refuse_captured(self) -> None:
+        """Refuse a value of another engine that the function reads and turns into numbers: its derivative would be lost."""
+        if not self._may_capture:
+            return
+        for engine in loaded_engines():
+            if engine.keeps_marks and engine is not self.inner.engine:
+                self._refuse_marked(engine)
 
-    def _run(self, values: Sequence[Any], fn: Callable[[], Any]) -> Any:
-        """Run the function; what it does to its arguments is an error."""
+    def _refuse_marked(self, engine: Engine) -> None:
+        path = captures.find_captured(self.f, lambda v: engine.owns(type(v)) and engine.is_marked(v))
+        if path is not None:
+            raise RuleSignatureError(
+                f"{self.name} (rb.differentiate_with, engine {self.inner.name}), {path}.",
+                "values that are differentiated among the positional arguments only",
+                f"{path}, a value of {engine.name} that the function captured; its derivative would be lost",
+                f"pass {path} as a positional argument, or detach it",
+            )
+
+    def _take(self, leaves: Sequence[Any], borrow: bool = False) -> list[Any]:
+        return [self.inner.take(x, borrow) for x in leaves]
+
+    def _run(self, fn: Callable[[], Any]) -> Any:
+        """Run the function; where it is refused a write to its arguments, say so."""
         try:
-            y = fn()
+            return fn()
         except WrongResultError as error:
-            raise self._wrong("result", *error.args) from error.__cause__
+            raise self._wrong("result", error) from error.__cause__
         except Exception as error:
             if self.inner.is_write(error):
                 raise self._written() from error
             raise
-        if self.inner.has_written(values):
+
+    def _check_unchanged(self, values: Sequence[Any], leaves: Sequence[Any], key: Hashable) -> None:
+        """Whether copies of the arguments are still what they were: compared at the first call of a kind, seen by their versions later."""
+        known = key in self._trusted
+        if self.inner.changed(values, None if known else leaves):
             raise self._written()
-        return y
+        if not known:
+            if len(self._trusted) >= _MOST_KINDS:
+                self._trusted.clear()
+            self._trusted.add(key)
 
     def _written(self) -> RuleSignatureError:
         return RuleSignatureError(
@@ -115,21 +177,51 @@ class Guest:
             "copy the argument before writing to it",
         )
 
-    def _give(self, y: Any, what: str) -> Any:
-        """A result in NumPy arrays."""
-        leaves, structure = trees.flatten(y)
-        given = []
-        for k, leaf in enumerate(leaves):
-            try:
-                given.append(self.inner.give(leaf))
-            except WrongResultError as error:
-                raise self._wrong(trees.leaf_paths(structure, what)[k], *error.args) from error.__cause__
-        if not leaves and what == "result":
-            raise self._wrong(what, f"arrays of {self.inner.name}", repr(structure), "return what the function computes")
-        return structure.unflatten(iter(given))
+    def _give(self, y: list[Any], what: str, outer: Engine | None) -> Any:
+        """A result, the only entry of a list, in NumPy arrays or in values of another engine."""
+        held, structure = trees.flatten(y.pop())
+        if not held and what == "result":
+            raise self._wrong(what, _nothing(self.inner, structure))
+        return structure.unflatten(iter([self._give_leaf(held, k, structure, what, outer) for k in range(len(held))]))
 
-    def _wrong(self, path: str, expected: str, got: str, do: str) -> RuleOutputError:
-        return RuleOutputError(f"{self.name} (rb.differentiate_with, engine {self.inner.name}), {path}.", expected, got, do)
+    def _give_leaf(self, held: list[Any], k: int, structure: Structure, what: str, outer: Engine | None) -> Any:
+        try:
+            value, fresh = self.inner.give(held, k, outer)
+        except WrongResultError as error:
+            raise self._wrong(trees.leaf_paths(structure, what)[k], error) from error.__cause__
+        if outer is None:
+            return value
+        held[k] = None
+        if isinstance(value, (np.ndarray, np.generic)):
+            refuse_narrower(value, outer, f"{self.name} (engine {outer.name}), {what}.")
+        return outer.adopt(value, fresh)
+
+    def _wrong(self, path: str, error: WrongResultError) -> RuleOutputError:
+        if isinstance(error, CapturedError):
+            path = captures.find_captured(self.f, self._is_marked) or path
+        return RuleOutputError(f"{self.name} (rb.differentiate_with, engine {self.inner.name}), {path}.", *error.args)
+
+    def _is_marked(self, value: Any) -> bool:
+        return self.inner.engine.owns(type(value)) and self.inner.engine.is_marked(value)
+
+
+def _nothing(inner: Inner, structure: Structure) -> WrongResultError:
+    return WrongResultError(f"arrays of {inner.name}", repr(structure), "return what the function computes")
+
+
+def outer_of(leaves: Sequence[Any]) -> Engine | None:
+    """The engine whose values come as they are; None for NumPy's."""
+    for x in leaves:
+        kind = kind_of(type(x))
+        if kind != NUMPY and kind != OPAQUE:
+            return load_engine(kind)
+    return None
+
+
+def _kind(leaves: Sequence[Any], structure: Structure, statics: dict[str, Any]) -> Hashable:
+    """What tells calls apart in which a function may do different things."""
+    looks = [(x.shape, x.dtype) if hasattr(x, "dtype") else type(x) for x in leaves]
+    return structure, *looks, *[(name, static_key(value)) for name, value in sorted(statics.items())]
 
 
 def primitive_of(guest: Guest, **options: Any) -> Primitive:
@@ -155,6 +247,7 @@ def primitive_of(guest: Guest, **options: Any) -> Primitive:
         replace=False,
     )
     made.infer = guest.infer
+    made.takes = inner.takes
     made.twins = GuestTwins(guest, made)
     return made
 

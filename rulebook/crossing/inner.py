@@ -13,7 +13,7 @@ from rulebook.engines import NUMPY, Engine, kind_of
 from rulebook.memory import read_only
 from rulebook.tangents import ShapeDtype
 
-__all__ = ["Inner", "WrongResultError", "a_kind"]
+__all__ = ["CapturedError", "Inner", "WrongResultError", "a_kind"]
 
 Fn = Callable[..., Any]
 Pull = Callable[[Any], tuple[Any, ...]]
@@ -21,6 +21,10 @@ Pull = Callable[[Any], tuple[Any, ...]]
 
 class WrongResultError(Exception):
     """A result that no engine can take (internal): its path, what was expected, what came, what to do."""
+
+
+class CapturedError(WrongResultError):
+    """The same for a result that depends on a value which the function captured."""
 
 
 class Inner:
@@ -45,31 +49,57 @@ class Inner:
         """Settings of the engine under which values like these keep their dtypes."""
         return contextlib.nullcontext()
 
-    def take(self, value: Any, like: Any = None) -> Any:
-        """A number or NumPy array as a value of the engine, which the function cannot write to, or which is a copy."""
+    def takes(self, outer: Engine, values: Sequence[Any]) -> bool:
+        """Whether concrete values of another engine come as they are, and results go as values of it; else NumPy arrays do."""
+        return False
+
+    def take(self, value: Any, borrow: bool = False) -> Any:
+        """Somebody else's value as one of the engine, which the function cannot write to, or which is a copy.
+
+        Args:
+            value: a number, a NumPy array, or a value of an engine that it `takes`; what is no number passes.
+            borrow: the function is known not to write to its arguments: memory may be shared where that is cheaper.
+        """
         return read_only(value) if type(value) is np.ndarray else value
 
-    def give(self, value: Any) -> Any:
-        """A value that the function returned as a NumPy array or number."""
+    def changed(self, values: Sequence[Any], originals: Sequence[Any] | None) -> bool:
+        """Whether the function wrote to copies that it was given; without the originals, as far as the copies tell."""
+        return False
+
+    def give(self, held: list[Any], k: int, outer: Engine | None) -> tuple[Any, bool]:
+        """The k-th of the values that the function returned as a NumPy array or number, or as what another engine can adopt.
+
+        Args:
+            held: the only reference to them.
+            k: which.
+            outer: the engine that takes it; None for NumPy arrays.
+
+        Returns:
+            The array, and whether nobody else refers to its memory.
+
+        Raises:
+            WrongResultError: it is no array of the engine.
+        """
+        value = held[k]
         kind = kind_of(type(value))
         if kind == NUMPY:
-            return value
+            return value, False
         if kind != self.name:
             raise WrongResultError(f"an array of {self.name}, a number, or a tuple, list or dict of them", a_kind(value), "return arrays")
         if self.engine.is_active(value):
-            raise WrongResultError(
+            raise CapturedError(
                 "a result of the arguments alone",
                 f"one that {self.name} is differentiating outside of this call: the function captured a value of it",
                 "pass that value as an argument",
             )
-        return self.engine.to_numpy(value)
+        return (self.engine.to_numpy(value) if outer is None else value), False
 
     def is_write(self, error: Exception) -> bool:
         """Whether an exception says that the function wrote to an argument."""
         return isinstance(error, ValueError) and "read-only" in str(error)
 
-    def has_written(self, values: Sequence[Any]) -> bool:
-        """Whether the function wrote to arguments that it could write to."""
+    def needs_copy(self, error: Exception) -> bool:
+        """Whether an exception says that the function cannot work with arguments that it borrowed."""
         return False
 
     # -- derivatives ---------------------------------------------------------------------------
@@ -98,7 +128,7 @@ class Inner:
         values = [_made_up(x, i) if isinstance(x, ShapeDtype) else x for i, x in enumerate(leaves)]
         with np.errstate(all="ignore"):
             ys, out = trees.flatten(self.primal(fn, structure.unflatten(iter(values))))
-        made = [np.asarray(self.give(y)) for y in ys]
+        made = [np.asarray(self.give(ys, k, None)[0]) for k in range(len(ys))]
         return out.unflatten(iter([ShapeDtype(y.shape, y.dtype) for y in made]))
 
 

@@ -35,12 +35,15 @@ def host_call(call: HostCall, operands: Arrays) -> list[Any]:
 
 def run_now(call: HostCall, operands: Arrays) -> list[Any]:
     """The results on concrete values."""
+    found = call.direct(operands)
+    if found is not None:
+        return found
     return [to_jax(y) for y in call.run([np.asarray(x) for x in operands])]
 
 
 def to_jax(array: Any) -> Any:
     """What host code returned as a JAX array with memory of its own."""
-    return jnp.array(array)
+    return internals.hand_over(np.array(array))
 
 
 def _avals(operands: Arrays) -> list[ShapeDtype]:

@@ -11,10 +11,12 @@ import numpy as np
 from jax import numpy as jnp
 
 from rulebook import trees
+from rulebook.bridges._jax import internals
 from rulebook.crossing.inner import Fn, Inner
+from rulebook.engines import NUMPY, OPAQUE, Engine, kind_of
 from rulebook.tangents import ShapeDtype
 
-__all__ = ["JaxInner"]
+__all__ = ["JaxInner", "adopt"]
 
 _WIDE = frozenset(("float64", "int64", "uint64", "complex128"))
 
@@ -29,17 +31,24 @@ def _enable_x64() -> contextlib.AbstractContextManager[Any]:
 class JaxInner(Inner):
     """JAX functions of other engines' numbers.  Where one of them has 64 bits, JAX is run with x64, as it would drop half of the digits."""
 
+    def takes(self, outer: Engine, values: Sequence[Any]) -> bool:
+        """Tensors of other devices, and of bfloat16, which NumPy lacks; others come as NumPy arrays, which is faster."""
+        return outer.name == "torch" and any(not x.is_cpu or "bfloat16" in str(x.dtype) for x in values)
+
     def settings(self, leaves: Sequence[Any]) -> contextlib.AbstractContextManager[Any]:
         """x64 for what has 64 bits."""
-        if jax.config.jax_enable_x64 or not any(str(getattr(x, "dtype", "")) in _WIDE for x in leaves):
+        if jax.config.jax_enable_x64 or not any(str(getattr(x, "dtype", "")).rpartition(".")[2] in _WIDE for x in leaves):
             return contextlib.nullcontext()
         return _enable_x64()
 
-    def take(self, value: Any, like: Any = None) -> Any:
+    def take(self, value: Any, borrow: bool = False) -> Any:
         """A copy: a JAX array does not change, and what this one comes from may."""
-        if isinstance(value, (np.ndarray, np.generic)):
-            return jnp.array(value)
-        return jnp.asarray(value) if isinstance(value, (int, float, complex)) else value
+        kind = kind_of(type(value))
+        if kind == NUMPY:
+            return jnp.array(value) if isinstance(value, (np.ndarray, np.generic)) else jnp.asarray(value)
+        if kind in (self.name, OPAQUE):
+            return value
+        return jnp.array(jnp.from_dlpack(value.detach().resolve_conj().resolve_neg().contiguous()))
 
     def infer(self, fn: Fn, args: tuple[Any, ...]) -> Any:
         """By jax.eval_shape."""
@@ -57,3 +66,11 @@ class JaxInner(Inner):
 
         specs = jax.eval_shape(flat, *[jax.ShapeDtypeStruct(leaves[i].shape, leaves[i].dtype) for i in arrays])
         return out[0].unflatten(iter([ShapeDtype(s.shape, s.dtype) for s in specs]))
+
+
+def adopt(value: Any, fresh: bool) -> Any:
+    """A NumPy array, or another engine's by DLPack, as a JAX array."""
+    if isinstance(value, (np.ndarray, np.generic)):
+        return internals.hand_over(value if fresh and type(value) is np.ndarray else np.array(value))
+    made = jnp.from_dlpack(value)
+    return made if fresh else jnp.array(made)

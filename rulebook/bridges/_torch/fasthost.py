@@ -32,8 +32,8 @@ __all__ = ["make", "primal_of"]
 
 
 def _to_array(x: Tensor) -> Any:
-    """The numbers of a tensor that does not give them away at once."""
-    if x.is_meta:
+    """The numbers of a tensor that does not give them away at once; on other devices, and without a dtype of NumPy, the general way."""
+    if x.is_meta or not x.is_cpu or x.dtype is torch.bfloat16:
         raise Structured
     return to_array(x)
 

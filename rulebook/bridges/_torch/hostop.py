@@ -35,6 +35,9 @@ def call_host(call: HostCall, xs: Leaves, device: torch.device, check: Check | N
         device: where the results go.
         check: called with the arguments and results as arrays; the results are then contiguous, as compiled programs want them.
     """
+    found = call.direct(xs) if check is None else None
+    if found is not None:
+        return found
     arrays = to_arrays(xs, copy=call.keeps)  # what it keeps must not change, and compiled programs use memory again
     ys = call.run(arrays)
     if check is not None:

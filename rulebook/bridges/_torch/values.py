@@ -22,6 +22,7 @@ __all__ = [
     "from_host",
     "has_tangent",
     "is_active",
+    "is_concrete",
     "is_linked",
     "is_native",
     "is_traced",
@@ -124,9 +125,19 @@ def to_numpy(x: Tensor) -> np.ndarray[Any, Any]:
         TracedValueError: it is being traced or differentiated.
     """
     x = private.unwrap_dead(x)
-    if is_active(x) or private.is_legacy_batched(x) or is_traced(x) or private.is_tracing():
+    if private.is_tracing() or not _has_numbers(x):
         raise TracedValueError
     return to_array(x)
+
+
+def is_concrete(xs: Sequence[Tensor]) -> bool:
+    """Whether tensors have numbers, and nothing is differentiated, mapped or traced."""
+    return not private.is_tracing() and all(_has_numbers(x) for x in xs)
+
+
+def _has_numbers(x: Tensor) -> bool:
+    x = private.unwrap_dead(x)
+    return not (is_active(x) or private.is_legacy_batched(x) or is_traced(x))
 
 
 def to_array(x: Tensor) -> np.ndarray[Any, Any]:
