@@ -11,7 +11,7 @@ from rulebook import trees
 from rulebook.engines import Engine
 from rulebook.errors import RuleSignatureError
 from rulebook.operators.arguments import Point
-from rulebook.operators.kernels import Tangents
+from rulebook.operators.kernels import Arrays, Tangents
 from rulebook.operators.options import Options
 from rulebook.operators.results import real_number
 from rulebook.operators.sparse.products import Function, pull, push, wrong_shape
@@ -33,9 +33,9 @@ class Work:
     scheme: Scheme | None = None
 
 
-def products(use: Engine, options: Options, point: Point, tangents: Tangents) -> list[list[Any]]:
+def products(use: Engine, options: Options, point: Point, xs: Arrays, tangents: Tangents) -> list[list[Any]]:
     """For each part of the scheme and each run, products of shape (k, y.size) or (k, x.size)."""
-    of, x = function(use, options, point)
+    of, x = function(use, options, point, xs)
     scheme: Scheme = options.sparsity.scheme
     seeds = scheme.seeds(use.spec(x).dtype)
     return [
@@ -44,13 +44,13 @@ def products(use: Engine, options: Options, point: Point, tangents: Tangents) ->
     ]
 
 
-def function(use: Engine, options: Options, point: Point) -> tuple[Function, Any]:
+def function(use: Engine, options: Options, point: Point, xs: Arrays) -> tuple[Function, Any]:
     """The function whose derivative is sparse, of one array, and the array.
 
     Raises:
         RuleSignatureError: a container or several arguments are to be differentiated by, or the pattern does not fit x.
     """
-    x = _one_array(use, options, point)
+    x = _one_array(use, options, point, xs)
     work: Work = options.sparsity
     shape = work.scheme.pattern.shape if work.scheme else None
     if shape is not None and shape[1] != math.prod(x.shape):
@@ -62,12 +62,12 @@ def function(use: Engine, options: Options, point: Point) -> tuple[Function, Any
     return Function(use, fn, options.which, shape), x
 
 
-def _one_array(use: Engine, options: Options, point: Point) -> Any:
+def _one_array(use: Engine, options: Options, point: Point, xs: Arrays) -> Any:
     """What is differentiated by, if it is one array of numbers that a sparse matrix can hold."""
     if not point.single or point.of is not trees.LEAF:
         got = f"structure {point.of!r}" if point.single else f"argnums={options.argnums!r}"
         raise _refused(options, "one array to differentiate by", got, "put the numbers into one array, or leave sparsity out")
-    (x,) = point.xs
+    (x,) = xs
     if use.spec(x).dtype.char not in "fdgFDG":
         raise _refused(options, "numbers of 32 bits or more", str(x.dtype), "convert the argument to float32 or float64")
     if use.is_complex(x) and options.operator == "hessian":

@@ -46,7 +46,7 @@ def entries(use: Engine, options: Options, runs: list[list[Array]], of: Function
         )
     if verdict.differs.any():
         _look(scheme, np.flatnonzero(verdict.differs), dtype, of, x)
-    return _known(of.which, scheme.pattern, data, verdict) if verdict.unknown.any() else data
+    return _known(of.which, scheme, data, verdict) if verdict.unknown.any() else data
 
 
 def _look(scheme: Scheme, lines: Index, dtype: np.dtype[np.generic], of: Function, x: Any) -> None:
@@ -58,13 +58,14 @@ def _look(scheme: Scheme, lines: Index, dtype: np.dtype[np.generic], of: Functio
         raise _outside(of.which, scheme.pattern, f"another number in row {row}, column {column}")
 
 
-def _known(which: str, pattern: Pattern, data: Array, verdict: Verdict) -> Array:
+def _known(which: str, scheme: Scheme, data: Array, verdict: Verdict) -> Array:
     """The entries, NaN where they stand in a line with numbers that are not finite, so that nothing vouches for them."""
     empty = verdict.unknown.copy()
     empty[verdict.line] = False
     if empty.any():
         k = int(np.argmax(empty))
-        raise _outside(which, pattern, f"infinite or undefined numbers in line {k}, where it has no entry")
+        line = "row" if scheme.parts[0].forward else "column"
+        raise _outside(which, scheme.pattern, f"infinite or undefined numbers in {line} {k}, which has no entry")
     found = data.copy()
     found[verdict.unknown[verdict.line] & np.isfinite(data)] = np.nan
     return found

@@ -13,7 +13,7 @@ from rulebook.errors import EngineMissingError
 from rulebook.operators.sparse.detection import Array
 from rulebook.operators.sparse.pattern import Pattern
 
-__all__ = ["matrix"]
+__all__ = ["csr_array", "matrix"]
 
 
 def matrix(use: Engine, pattern: Pattern, data: Array, like: Any) -> Any:
@@ -30,13 +30,18 @@ def matrix(use: Engine, pattern: Pattern, data: Array, like: Any) -> Any:
         if found is not None:
             return found
     kind = np.int32 if max(*pattern.shape, pattern.nnz) <= np.iinfo(np.int32).max else np.int64
-    found = _csr_array()((data, pattern.cols.astype(kind), pattern.indptr.astype(kind)), shape=pattern.shape)
+    found = csr_array()((data, pattern.cols.astype(kind), pattern.indptr.astype(kind)), shape=pattern.shape)
     found.has_canonical_format = True
     return found
 
 
 @functools.cache
-def _csr_array() -> Any:
+def csr_array() -> Any:
+    """scipy.sparse.csr_array.
+
+    Raises:
+        EngineMissingError: SciPy is not installed.
+    """
     try:
         return importlib.import_module("scipy.sparse").csr_array
     except ModuleNotFoundError as error:

@@ -14,7 +14,8 @@ from rulebook.operators.plan import Plan
 from rulebook.operators.programs import prepared
 from rulebook.operators.sparse.compressed import Work, function, products
 from rulebook.operators.sparse.evaluation import entries
-from rulebook.operators.sparse.matrices import matrix
+from rulebook.operators.sparse.matrices import csr_array, matrix
+from rulebook.operators.sparse.pattern import read
 from rulebook.operators.sparse.points import concrete, detected
 from rulebook.operators.sparse.products import Function
 from rulebook.operators.sparse.scheme import scheme_of
@@ -43,15 +44,21 @@ class SparseOperator:
         self._kind = "gradient" if kernel is kernels.jacobian and options.operator == "hessian" else options.operator
         given = options.sparsity
         detects = isinstance(given, str) and given == "detect"
-        self.sparsity: Sparsity | None = None if detects else given if isinstance(given, Sparsity) else Sparsity(given)
+        self.sparsity: Sparsity | None = None if detects else _known(given, f"{options.which}, sparsity")
 
     def __call__(self, *args: Any) -> Any:
         """The derivative, of shape (y.size, x.size)."""
-        use, is_numpy = use_of(self._options, args, NONE)
+        use, is_numpy = self._use_of(args)
         options = self.options(use, self.sparsity or self.detect(use, args))
         point, _ = locate(use, options, args, NONE)
-        runs = products(use, options, point, ())
-        return result(use, options, runs, *function(use, options, point), is_numpy)
+        runs = products(use, options, point, point.xs, ())
+        return result(use, options, runs, *function(use, options, point, point.xs), is_numpy)
+
+    def _use_of(self, args: Args) -> tuple[Engine, bool]:
+        use, is_numpy = use_of(self._options, args, NONE)
+        if is_numpy:
+            csr_array()  # if it is not installed, that is said before the work
+        return use, is_numpy
 
     def options(self, use: Engine, sparsity: Sparsity) -> Options:
         """The options with what `products` needs."""
@@ -62,15 +69,20 @@ class SparseOperator:
     def detect(self, use: Engine, args: Args) -> Sparsity:
         """The pattern at the arguments and beside them."""
         options = replace(self._options, sparsity=Work(self._kind))
-        return Sparsity(detected(*function(use, options, locate(use, options, args, NONE)[0]), self._kind != "jacobian"))
+        point, _ = locate(use, options, args, NONE)
+        return Sparsity(detected(*function(use, options, point, point.xs), self._kind != "jacobian"))
 
     def prepare(self, example: Args, compile: Any) -> PreparedSparse:
         """The operator for arguments like the example's, with what depends on the pattern done."""
-        use, _ = use_of(self._options, example, NONE)
+        use, _ = self._use_of(example)
         sparsity = self.sparsity or self.detect(use, example)
         made = PreparedSparse(Plan(products, self.options(use, sparsity), example, NONE, compile), sparsity)
         made(*example)
         return made
+
+
+def _known(given: Any, where: str) -> Sparsity:
+    return given if isinstance(given, Sparsity) else Sparsity(read(given, where))
 
 
 class PreparedSparse:
@@ -96,7 +108,7 @@ class PreparedSparse:
         plan = self._plan
         runs = self._products(*args) if constants is None else self._products(*args, constants=constants)
         contexts = plan.contexts if constants is None else plan.with_constants(constants)
-        return result(plan.use, plan.options, runs, *function(plan.use, plan.options, plan.point(args, contexts)), plan.is_numpy)
+        return result(plan.use, plan.options, runs, *function(plan.use, plan.options, *plan.located(args, contexts)), plan.is_numpy)
 
 
 def result(use: Engine, options: Options, runs: list[list[Any]], of: Function, x: Any, is_numpy: bool) -> Any:

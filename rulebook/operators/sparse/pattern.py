@@ -117,7 +117,7 @@ def read(given: Any, where: str) -> Pattern:
         return Pattern(rows, cols, given.shape)
     got = f"an array of shape {given.shape}, {given.dtype}" if isinstance(given, np.ndarray) else _said(given)
     raise RuleSignatureError(
-        f"{where}, sparsity.",
+        f"{where}.",
         'None, "detect", a matrix of scipy.sparse, a boolean array of two axes, or rb.Sparsity',
         got,
         "pass where the derivative may be other than zero, as booleans or as a sparse matrix",

@@ -73,8 +73,9 @@ def _beside(x: Array) -> tuple[Any, Any]:
 
 
 def _is_finite(of: Function, x: Any) -> bool:
-    directions = random(np.random.default_rng(3), math.prod(x.shape), of.use.spec(x).dtype)[None]
-    return bool(np.isfinite(as_product(of, x, push)(directions)).all())
+    kind, size = (pull, math.prod(of(x).shape)) if of.use.reverses else (push, math.prod(x.shape))
+    directions = random(np.random.default_rng(3), size, of.use.spec(x).dtype)[None]
+    return bool(np.isfinite(as_product(of, x, kind)(directions)).all())
 
 
 def detected_at(of: Function, points: Sequence[Any], symmetric: bool) -> Pattern:

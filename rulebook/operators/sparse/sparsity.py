@@ -34,7 +34,7 @@ class Sparsity:
     """
 
     def __init__(self, pattern: Any) -> None:
-        self._pattern = read(pattern, "rb.Sparsity")
+        self._pattern = read(pattern, "rb.Sparsity, pattern")
         self.shape = self._pattern.shape
         self.nnz = self._pattern.nnz
         self.schemes: dict[Any, Any] = {}  # which products give the entries, for each kind of engine, as `scheme_of` finds them
