@@ -10,10 +10,10 @@ import functools
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from rulebook import forms
+from rulebook import forms, trees
 from rulebook.compat._imported import Imported, is_array, statics_of
-from rulebook.engines import load_engine
-from rulebook.errors import RuleSignatureError
+from rulebook.engines import NUMPY, OPAQUE, kind_of, load_engine
+from rulebook.errors import RuleMissingError, RuleSignatureError
 from rulebook.primitive import Primitive, full_name
 
 _engine = load_engine("autograd")  # says how to install it, before an import below fails
@@ -91,8 +91,22 @@ class AutogradPrimitive(Imported):
         fixed = [k for k in kwargs if k not in moving]
         statics |= statics_of(fixed, [kwargs[k] for k in fixed])
         if moving:
+            self._refuse_by_keyword(moving)
             statics[ARRAYS] = tuple(moving)
         return [*arrays, *moving.values()], statics
+
+    def _refuse_by_keyword(self, moving: dict[str, Any]) -> None:
+        """Refuse arrays by keyword that may be differentiated: to autograd they are constants."""
+        for name, value in moving.items():
+            for leaf in trees.leaves_of(value):
+                kind = kind_of(type(leaf))
+                if kind not in (NUMPY, OPAQUE) and load_engine(kind).is_active(leaf):
+                    raise RuleMissingError(
+                        f"{self.name}, argument {name!r}.",
+                        "a constant, as autograd does not differentiate arguments by keyword",
+                        f"a value of {kind} that may be differentiated",
+                        f"pass {name} by position",
+                    )
 
 
 def primitive(fun: Callable[..., Any], *, name: str | None = None, result: Callable[..., Any] | None = None) -> AutogradPrimitive:

@@ -16,7 +16,7 @@ from rulebook.engines import OPAQUE, kind_of, load_engine
 from rulebook.errors import HigherOrderError, RuleMissingError, RuleSignatureError
 from rulebook.forms import Primal, Pull, Pushforward, Reverse
 from rulebook.normal import NormalForm
-from rulebook.tangents import NotImplementedTangent, Thunk
+from rulebook.tangents import Thunk
 
 __all__ = ["ARRAYS", "JvpArgnums", "Makers", "VjpArgnums", "jvp_table", "pushforward", "values_of", "vjp_table"]
 
@@ -76,7 +76,7 @@ class Makers(Reverse):
         def pull(y_bar: Any) -> tuple[Any, ...]:
             g = _conj(y_bar)
             bars: list[Any] = [Thunk(functools.partial(one, i, g)) if _moves(values[i]) else None for i in at]
-            return (*bars, *[_BY_KEYWORD] * (len(args) - len(at)))
+            return (*bars, *[None] * (len(args) - len(at)))  # by keyword there are constants
 
         return pull
 
@@ -100,16 +100,11 @@ def _runner(name: str, what: str) -> Callable[..., Any]:
     return run
 
 
-_BY_KEYWORD = NotImplementedTangent("autograd does not differentiate arguments that are given by keyword; pass it by position")
-
-
 def pushforward(name: str, jvp: JvpArgnums) -> Pushforward:
     """A forward rule."""
 
     def push(y: Any, primals: tuple[Any, ...], tangents: tuple[Any, ...], **statics: Any) -> Any:
         values, kwargs, at = values_of(primals, statics)
-        if any(not _is_zero(t) for t in tangents[len(at) :]):
-            raise RuleMissingError(f"{name}.", "tangents of arguments by position", "one of an argument by keyword", _BY_KEYWORD.why)
         moved = [k for k in range(len(at)) if not _is_zero(tangents[k])]
         if not moved:
             return None
