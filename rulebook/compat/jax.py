@@ -16,6 +16,7 @@ import jax
 from rulebook.compat._jax.calls import is_foreign, positional
 from rulebook.compat._jax.crossed import crossed
 from rulebook.compat._jax.linked import linked
+from rulebook.engines import constant
 from rulebook.errors import RuleMissingError, RuleSignatureError
 from rulebook.primitive import Primitive, full_name
 
@@ -35,12 +36,15 @@ class _BothModes:
         derive: whether forward mode is derived where there is only a reverse rule.
     """
 
+    _rulebook_sealed = True  # where it is called, it refuses itself what it captures
+
     fun: Callable[..., Any]
     nondiff_argnums: Sequence[int]
     derive: bool
 
     def _set_up(self, derive: bool) -> None:
         self.derive = derive
+        self._name = full_name(self.fun)
         self._other: Any = None  # JAX's own object for the other kind of rule
         self._forget()
 
@@ -67,7 +71,7 @@ class _BothModes:
         forward, reverse = self._rules()
         if forward is None and reverse is None:
             return self._plain(*args, **kwargs)  # raises as JAX does
-        foreign = is_foreign(args, kwargs, full_name(self.fun))
+        foreign = is_foreign(args, kwargs, self._name)
         if not foreign and (reverse is None or (forward is None and not self.derive and not _deriving.get())):
             return self._alone()(*args, **kwargs)
         every = positional(self.fun, args, kwargs)
@@ -83,7 +87,8 @@ class _BothModes:
         if not tracers:
             return self._alone()(*args)  # nothing to differentiate
         if self._linked is None:
-            self._linked = linked(full_name(self.fun), self.fun, self.nondiff_argnums, forward, reverse)
+            written = tuple([getattr(self, name, None) for name in ("jvp", "fwd", "bwd")])
+            self._linked = linked(self._name, self.fun, self.nondiff_argnums, forward, reverse, written)
         return self._linked(*args)
 
     def _cross(self, args: tuple[Any, ...]) -> Any:
@@ -98,9 +103,15 @@ class _BothModes:
 
         Arguments that are not differentiated are keyword-only there.
         """
+        self._ready()
+        return self._primitive  # type: ignore[return-value]  # made just now
+
+    @constant
+    def _ready(self) -> bool:
+        """Make the primitive, where Python code is recorded too: at once."""
         if self._primitive is None:
             self._primitive = crossed(self.fun, self.nondiff_argnums, self._on_jax)
-        return self._primitive
+        return True
 
     def _on_jax(self, *args: Any) -> Any:
         """The function on JAX values; forward mode is derived, as for every primitive that has a reverse rule alone."""

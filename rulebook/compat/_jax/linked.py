@@ -23,6 +23,7 @@ def linked(
     nondiff: Sequence[int],
     forward: Callable[..., Any] | None,
     reverse: Callable[..., Any],
+    written: tuple[Any, ...] = (),
 ) -> Callable[..., Any]:
     """A function of JAX values with two rules; with the reverse rule alone, forward mode transposes it.
 
@@ -32,8 +33,9 @@ def linked(
         nondiff: the positions of the arguments that are not differentiated.
         forward: the function with JAX's machinery for the forward rule alone.
         reverse: that for the reverse rule alone.
+        written: the author's rules, where forward and reverse do not show what they capture.
     """
-    carrier = _carrier(name, primal)
+    carrier = _carrier(name, primal, written)
     if forward is not None:
         frule(carrier, symbolic_zeros=True)(_frule(forward))
     rrule(carrier)(_rrule(reverse))
@@ -47,10 +49,11 @@ def linked(
     return call
 
 
-def _carrier(name: str, primal: Callable[..., Any]) -> Primitive:
+def _carrier(name: str, primal: Callable[..., Any], written: tuple[Any, ...]) -> Primitive:
     def evaluate(*leaves: Any, call: Call) -> Result:
         return Result.of(primal(*call.args(leaves)))
 
+    evaluate.rules = written  # type: ignore[attr-defined]  # looked through for captured values
     # Not compiled outside jit, as JAX does not: rules that branch on values, print or count work as they do there.
     return Primitive(evaluate, name=name, jit=False, listed=False)
 
