@@ -52,7 +52,7 @@ def jacobians(engine: Engine, fn: Callable[..., Any], xs: tuple[Any, ...], rows:
         pull = engine.transpose(lambda *dots: tuple(trees.leaves_of(push(dots))), xs)
         return y, _rows(engine, y, lambda *bars: pull(bars), xs)
     if rows or (rows is None and engine.reverses and n != 1):
-        y, pull = engine.vjp(fn, xs)
+        y, pull = engine.vjp_at(fn, xs)
         return y, _rows(engine, y, lambda *bars: pull(_filled(engine, y, bars)), xs)
     y, y_dots = engine.jvp_many(fn, xs, _basis(engine, xs))
     return y, _columns(engine, y, y_dots, xs)

@@ -314,6 +314,10 @@ class Engine(ABC):
         """fn, which gives a tree, of each example along the first axis of the arrays xs, its results stacked."""
         return directional.each(self, fn, xs)
 
+    def jvp_at(self, fn: Callable[..., Any], xs: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Any, Any]:
+        """`jvp` of a function of floating arrays that is no rule."""
+        return self.jvp(fn, xs, tangents)
+
     def vjp_at(self, fn: Callable[..., Any], xs: tuple[Any, ...]) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
         """`vjp` of a function of floating arrays that is no rule: what records a rule may have a faster way for it."""
         return self.vjp(fn, xs)
@@ -327,8 +331,8 @@ class Engine(ABC):
         """The derivative of the gradient along tangents, stacked where they are many; fn and xs as `value_and_grad` takes them."""
         gradient = lambda *xs: tuple(self.value_and_grad(fn, xs)[1])
         if not self.reverses:
-            return (self.jvp_many if many else self.jvp)(gradient, xs, tangents)[1]  # type: ignore[no-any-return]
-        pull = self.vjp(gradient, xs)[1]  # the second derivative is symmetric
+            return (self.jvp_many if many else self.jvp_at)(gradient, xs, tangents)[1]  # type: ignore[no-any-return]
+        pull = self.vjp_at(gradient, xs)[1]  # the second derivative is symmetric
         return self.each(lambda *bars: pull(bars), tangents) if many else pull(tangents)  # type: ignore[no-any-return]
 
     def jacobians(self, fn: Callable[..., Any], xs: tuple[Any, ...], rows: bool | None = None) -> tuple[Any, list[list[Any]]]:

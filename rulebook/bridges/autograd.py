@@ -54,6 +54,10 @@ class AutogradEngine(Engine):
         """Whether a value is real or complex floating."""
         return values.has_tangent(value)
 
+    def is_number(self, value: Any) -> bool:
+        """Whether a value is a number of NumPy, or a box of one."""
+        return type(value_of(value)) in (np.float64, np.float32)
+
     def cast(self, value: Any, like: Any) -> Any:
         """A value in the dtype of another."""
         return values.cast(value, like)
@@ -114,6 +118,14 @@ class AutogradEngine(Engine):
         from rulebook.bridges._autograd.buffers import CELLS
 
         return CELLS
+
+    def jvp_at(self, fn: Callable[..., Any], xs: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Any, Any]:
+        """One array without a sequence around it."""
+        return gradients.jvp(fn, xs, tangents)
+
+    def vjp_at(self, fn: Callable[..., Any], xs: tuple[Any, ...]) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
+        """One array without a sequence around it."""
+        return gradients.vjp(fn, xs)
 
     def value_and_grad(self, fn: Callable[..., Any], xs: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
         """`fn(*xs)` and its gradient."""

@@ -164,6 +164,10 @@ class TorchEngine(Engine):
         """By plain autograd, where nothing else is at work."""
         return _torch_gradients.value_and_grad(fn, xs) if _torch_gradients.is_plain() else super().value_and_grad(fn, xs)
 
+    def jvp_at(self, fn: Callable[..., Any], xs: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Any, Any]:
+        """torch.func.jvp, with little around it."""
+        return _torch_gradients.jvp(fn, xs, tangents)
+
     def vjp_at(self, fn: Callable[..., Any], xs: tuple[Any, ...]) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
         """By plain autograd, where nothing else is at work."""
         return _torch_gradients.vjp(fn, xs) if _torch_gradients.is_plain() else self.vjp(fn, xs)

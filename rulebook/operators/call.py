@@ -22,13 +22,14 @@ def evaluate(kernel: kernels.Kernel, options: Options, primals: Any, tangents: A
     """The result of an operator, NumPy's for NumPy arguments."""
     use, numpy = use_of(options, primals, tangents)
     point, dots = locate(use, options, primals, tangents)
-    return out(use, kernel(use, options, point, dots), numpy)
+    return out(use, kernel(use, options, point, point.xs, dots), numpy)
 
 
 def evaluate_pulled(options: Options, primals: tuple[Any, ...]) -> tuple[Any, Callable[[Any], Any]]:
     """(y, pullback), NumPy's for NumPy arguments."""
     use, numpy = use_of(options, primals, NONE)
-    y, pullback = kernels.vjp(use, options, Point(use, options, primals), ())
+    point = Point(use, options, primals)
+    y, pullback = kernels.vjp(use, options, point, point.xs, ())
     return out(use, y, numpy), lambda y_bar: out(use, pullback(y_bar), numpy)
 
 

@@ -30,6 +30,7 @@ class Contexts:
 
     Attributes:
         constants: a tuple, or a dict of keywords.
+        is_empty: whether there are neither constants nor caches.
     """
 
     def __init__(self, use: Engine, options: Options, constants: Any = None) -> None:
@@ -38,6 +39,7 @@ class Contexts:
         self.constants = self.given(options.constants if constants is None else constants)
         self._watched = [x for x in trees.leaves_of(self.constants) if use.owns(type(x))]
         self._caches = _plain(options.caches, options, "caches")
+        self.is_empty = not self.constants and not self._caches
         if trees.leaves_of(self._caches) and not use.writes:
             raise RuleSignatureError(
                 f"{options.which} (engine {use.name}), caches.",
@@ -64,8 +66,6 @@ class Contexts:
         Raises:
             FrozenBufferError: fn wrote to a constant.
         """
-        if not self.constants and not self._caches:
-            return fn(*args)
         positional, keywords = [*args], {}
         for group in (self.constants, self._fresh(xs)):
             if isinstance(group, dict):

@@ -52,8 +52,8 @@ def _inner(kernel: kernels.Kernel, options: Options, inner: str) -> Callable[...
     return differentiate_with(derived, inner, name=name)
 
 
-def _along(use: Engine, options: Options, point: Point, tangents: kernels.Tangents) -> Any:
-    return kernels.jvp(use, options, point, tangents)[1]
+def _along(use: Engine, options: Options, point: Point, xs: kernels.Arrays, tangents: kernels.Tangents) -> Any:
+    return kernels.jvp(use, options, point, xs, tangents)[1]
 
 
 _OUTER: dict[kernels.Kernel, kernels.Kernel] = {

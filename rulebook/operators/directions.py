@@ -29,6 +29,9 @@ def directions(
         batch: whether each has one more leading axis, of the same length.
     """
 
+    if structure is trees.LEAF and not batch and _fits(like[0], given):
+        return [given]
+
     def fail(path: str, expected: str, got: str) -> RulebookError:
         return RuleSignatureError(f"{where}, {path}.", expected, got, f"pass a {what} of the structure and shape of what it belongs to")
 
@@ -36,6 +39,10 @@ def directions(
     paths = trees.leaf_paths(structure, what)
     lead = _lead(use, like, found, paths, fail) if batch else ()
     return [_leaf(use, x, t, lead, path, fail) for x, t, path in zip(like, found, paths, strict=True)]
+
+
+def _fits(x: Any, t: Any) -> bool:
+    return type(t) is type(x) and hasattr(x, "dtype") and bool(t.dtype == x.dtype) and bool(t.shape == x.shape)
 
 
 def _moves(use: Engine, x: Any) -> bool:

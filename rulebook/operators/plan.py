@@ -27,6 +27,7 @@ class Plan:
         compile: see `rb.prepare`.
 
     Attributes:
+        kernel: as given.
         use: the engine.
         is_numpy: whether results are NumPy's.
         compiles: whether the operator becomes a program of the engine.
@@ -35,6 +36,7 @@ class Plan:
         example_point: the primals as the engine's values.
         primals, tangents, constants: their layouts.
         contexts: the constants and caches of the options.
+        all_move: whether all leaves of the arguments are arrays that are differentiated.
     """
 
     def __init__(self, kernel: kernels.Kernel, options: Options, primals: Any, tangents: Any, compile: Any) -> None:
@@ -42,24 +44,31 @@ class Plan:
         self.compiles = self.use.compiles if compile is None else bool(compile)
         if compile and not self.use.compiles:
             options = replace(options, fn=self.use.compiled_function(options.fn, compile, options.where))
-        self._kernel, self.options = kernel, options
+        self.kernel, self.options = kernel, options
         self.example_point, dots = locate(self.use, options, primals, tangents)
         self.example = primals, () if tangents is NONE else tangents
         self.primals = self._layout("arguments", self.example_point.structure.unflatten(iter(self.example_point.leaves)))
         self.tangents = self._layout("tangents", self.example_point.spread(dots) if dots else (), lenient=True)
         self.constants = self._layout("constants", self.example_point.contexts.constants)
         self.contexts = self.example_point.contexts
+        self.all_move = self.example_point.all_move
+        self._takes_tangents = bool(dots)
 
     def _layout(self, what: str, example: Any, lenient: bool = False) -> Layout:
         return Layout(self.use, self.options.which, what, example, lenient)
 
-    def point(self, primals: Any, contexts: Contexts) -> Point:
-        """The point of primals that are like the example."""
-        return self.example_point.at(self.primals.read(primals), contexts)
+    def located(self, primals: Any, contexts: Contexts) -> tuple[Point, tuple[Any, ...]]:
+        """The point and the arrays that are differentiated, for primals that are like the example."""
+        leaves = self.primals.read(primals)
+        if self.all_move and contexts is self.contexts:
+            return self.example_point, tuple(leaves)
+        point = self.example_point.at(leaves, contexts)
+        return point, point.xs
 
     def run(self, primals: Any, tangents: Any, contexts: Contexts) -> Any:
         """The result of the kernel."""
-        return self._kernel(self.use, self.options, self.point(primals, contexts), tuple(self.tangents.read(tangents)))
+        point, xs = self.located(primals, contexts)
+        return self.kernel(self.use, self.options, point, xs, tuple(self.tangents.read(tangents)) if self._takes_tangents else ())
 
     def finish(self, result: Any) -> Any:
         """A result as the caller gets it."""

@@ -20,19 +20,10 @@ Run = Callable[[Any, Any, Any], Any]  # (primals, tangents, constants or None)
 def prepared(plan: Plan) -> Callable[..., Any]:
     """A plan as a function that is called as the operator's result is; it has run once."""
     if not plan.compiles:
-        run = _eager(plan)
-        plan.choose_rows(run(*plan.example, None))
-    elif plan.options.operator == "vjp":
-        run = _PullbackProgram(plan)
-        run(*plan.example, None)
-    else:
-        run = _Program(plan)
-        run(*plan.example, None)
-        if run.is_direct():
-            return _named(plan, run.direct())
-    if plan.options.operator in _WITH_TANGENTS:
-        return _named(plan, lambda primals, tangents, *, constants=None: run(primals, tangents, constants))
-    return _named(plan, lambda *args, constants=None: run(args, (), constants))
+        return _named(plan, _eager(plan))
+    run: Any = (_PullbackProgram if plan.options.operator == "vjp" else _Program)(plan)
+    run(*plan.example, None)
+    return _named(plan, run.direct() if run.is_direct() else _as_called(plan, run))
 
 
 def _named(plan: Plan, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -40,11 +31,40 @@ def _named(plan: Plan, function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
-def _eager(plan: Plan) -> Run:
-    contexts, evaluate, finish = plan.contexts, plan.run, plan.finish
-    return lambda primals, tangents, constants: finish(
-        evaluate(primals, tangents, contexts if constants is None else plan.with_constants(constants))
+def _as_called(plan: Plan, run: Run) -> Callable[..., Any]:
+    if plan.options.operator in _WITH_TANGENTS:
+        return lambda primals, tangents, *, constants=None: run(primals, tangents, constants)
+    return lambda *args, constants=None: run(args, (), constants)
+
+
+def _eager(plan: Plan) -> Callable[..., Any]:
+    def run(primals: Any, tangents: Any, constants: Any) -> Any:
+        return plan.finish(plan.run(primals, tangents, plan.contexts if constants is None else plan.with_constants(constants)))
+
+    plan.choose_rows(run(*plan.example, None))
+    return _as_called(plan, run) if plan.is_numpy or not plan.all_move else _direct(plan, run)
+
+
+def _direct(plan: Plan, run: Run) -> Callable[..., Any]:
+    """Where all arrays are differentiated, and neither go in nor come out as NumPy's: nothing but the check and the kernel."""
+    kernel, use, options, point, read, read_tangents = (
+        plan.kernel,
+        plan.use,
+        plan.options,
+        plan.example_point,
+        plan.primals.read,
+        plan.tangents.read,
     )
+
+    def with_tangents(primals: Any, tangents: Any, *, constants: Any = None) -> Any:
+        if constants is not None:
+            return run(primals, tangents, constants)
+        return kernel(use, options, point, tuple(read(primals)), tuple(read_tangents(tangents)))
+
+    def of_arguments(*args: Any, constants: Any = None) -> Any:
+        return kernel(use, options, point, tuple(read(args)), ()) if constants is None else run(args, (), constants)
+
+    return with_tangents if options.operator in _WITH_TANGENTS else of_arguments
 
 
 class _Inputs:
@@ -144,6 +164,8 @@ class _Program:
 class _PullbackProgram:
     """A plan of rb.vjp as two programs: one gives y and what the other, the pullback, needs."""
 
+    is_direct = staticmethod(lambda: False)
+
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
         self._inputs = _Inputs(plan)
@@ -151,8 +173,7 @@ class _PullbackProgram:
 
     def _locate(self, *packed: Any) -> tuple[Point, tuple[Any, ...]]:
         primals, _, contexts = self._inputs.unpack(*packed)
-        point = self._plan.point(primals, contexts)
-        return point, point.xs
+        return self._plan.located(primals, contexts)
 
     def __call__(self, primals: Any, tangents: Any, constants: Any) -> Any:
         packed = self._inputs.pack(primals, tangents, constants)

@@ -13,7 +13,7 @@ from rulebook.errors import RuleSignatureError
 from rulebook.operators.conversion import into
 from rulebook.operators.options import Options
 
-__all__ = ["a_kind", "checked", "real_number"]
+__all__ = ["a_kind", "as_number", "checked", "real_number"]
 
 
 def checked(use: Engine, options: Options, y: Any) -> Any:
@@ -53,10 +53,10 @@ def a_kind(value: Any) -> str:
 
 def real_number(use: Engine, options: Options, fn: Callable[..., Any]) -> Callable[..., Any]:
     """fn, whose result has to be one real number."""
-    return lambda *xs: _number(use, options, fn(*xs))
+    return lambda *xs: as_number(use, options, fn(*xs))
 
 
-def _number(use: Engine, options: Options, y: Any) -> Any:
+def as_number(use: Engine, options: Options, y: Any) -> Any:
     """What fn gave as the engine's value, if it is one real number.
 
     Raises:

@@ -14,10 +14,10 @@ from rulebook.bridges._autograd.trace import backward, gradient_root, new_sequen
 from rulebook.errors import RuleSignatureError
 from rulebook.trees import Structure
 
-__all__ = ["jacobian", "jvp", "vjp"]
+__all__ = ["Flat", "jacobian", "jvp", "vjp"]
 
 
-class _Flat:
+class Flat:
     """A function of the floating leaves of its primals, as autograd wants it: one sequence in, one out."""
 
     def __init__(self, fn: Callable[..., Any], primals: tuple[Any, ...]) -> None:
@@ -46,6 +46,11 @@ class _Flat:
         """y_dot; None where y has no tangent."""
         return self._result(end, [None] * len(self.ys))
 
+    def bars(self, y_bar: Any, end: Any) -> tuple[Any, ...]:
+        """The cotangents of the leaves of the result that have one, in autograd's convention."""
+        found = trees.flatten_like(self.out, y_bar, _structure_error)
+        return tuple([_bar(found[o], end[k]) for k, o in enumerate(self.moved)])
+
     def _result(self, end: Any, leaves: list[Any]) -> Any:
         for k, o in enumerate(self.moved):
             leaves[o] = values.as_value(end[k])
@@ -58,7 +63,7 @@ def _moves(x: Any) -> bool:
 
 def jvp(fn: Callable[..., Any], primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Any, Any]:
     """`fn(*primals)` and its derivative along the tangents, which have arrays for all floating leaves."""
-    flat = _Flat(fn, primals)
+    flat = Flat(fn, primals)
     dots = trees.flatten_like(flat.structure, tangents, _structure_error)
     x_dot = tuple(values.zeros_like(flat.leaves[i]) if dots[i] is None else dots[i] for i in flat.moving)
     end, node = trace(flat, flat.x, tangent_root(x_dot))
@@ -70,13 +75,11 @@ def jvp(fn: Callable[..., Any], primals: tuple[Any, ...], tangents: tuple[Any, .
 
 def vjp(fn: Callable[..., Any], primals: tuple[Any, ...]) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
     """`fn(*primals)` and its pullback, in the pairing Re sum(conj(y_bar) * y_dot)."""
-    flat = _Flat(fn, primals)
+    flat = Flat(fn, primals)
     end, node = trace(flat, flat.x, gradient_root())
 
     def pullback(y_bar: Any) -> tuple[Any, ...]:
-        bars = trees.flatten_like(flat.out, y_bar, _structure_error)
-        held = tuple(_bar(bars[o], end[k]) for k, o in enumerate(flat.moved))
-        x_bars = None if node is None else backward(held, node)
+        x_bars = None if node is None else backward(flat.bars(y_bar, end), node)
         found: list[Any] = [None] * len(flat.leaves)
         for k, (i, x) in enumerate(zip(flat.moving, flat.x, strict=True)):
             found[i] = values.zeros_like(x) if x_bars is None else values.cast(values.conj(values.as_value(x_bars[k])), x)

@@ -12,9 +12,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rulebook.bridges._torch import private
+from rulebook import trees
+from rulebook.bridges._torch import operators, private
+from rulebook.bridges._torch.operators import Flat, pullback_of
+from rulebook.bridges._torch.values import asarray, has_tangent, is_linked
 
-__all__ = ["hvp", "is_plain", "value_and_grad"]
+__all__ = ["hvp", "is_plain", "jvp", "value_and_grad", "vjp"]
 
 Fn = Callable[..., Tensor]
 Tensors = tuple[Tensor, ...]
@@ -25,60 +28,123 @@ def is_plain() -> bool:
     return private.peek() is None and not private.forward_mode() and not torch.compiler.is_dynamo_compiling()
 
 
-def _aliases(xs: Tensors) -> tuple[list[Tensor], bool]:
+def _aliases(xs: Tensors) -> tuple[Tensors, bool]:
     """Tensors to differentiate by, and whether the results are recorded outside."""
     if torch.is_grad_enabled() and any([x.requires_grad for x in xs]):
-        return [x.view_as(x) if x.requires_grad else x.detach().requires_grad_() for x in xs], True
-    return [x.detach().requires_grad_() for x in xs], False
+        return tuple([x.view_as(x) if x.requires_grad else x.detach().requires_grad_() for x in xs]), True
+    return tuple([x.detach().requires_grad_() for x in xs]), False
 
 
-def _reaches_further(y: Tensor, aliases: Sequence[Tensor]) -> bool:
-    """Whether y depends on a tensor that requires grad and is none of these."""
+def _reaches_further(ys: Sequence[Tensor], aliases: Tensors) -> bool:
+    """Whether one of ys depends on a tensor that requires grad and is none of these."""
     own = set(map(id, aliases))
-    seen: set[Any] = set()
-    stack: list[Any] = [y.grad_fn]
+    stack = [y.grad_fn for y in ys if y.grad_fn is not None]
+    seen = set(stack)
     while stack:
         node = stack.pop()
-        if node is None or node in seen:
+        if type(node) is private.LEAF:
+            if id(node.variable) not in own:
+                return True
             continue
-        seen.add(node)
-        if id(getattr(node, "variable", y)) not in own and hasattr(node, "variable"):
-            return True
-        stack += [before for before, _ in node.next_functions]
+        for before, _ in node.next_functions:
+            if before is not None and before not in seen:
+                seen.add(before)
+                stack.append(before)
     return False
+
+
+def _recorded(fn: Fn, xs: Tensors) -> tuple[Tensor, Tensors, bool]:
+    """fn of aliases of xs as a graph, the aliases, and whether what is computed from them is recorded outside too."""
+    aliases, recorded = _aliases(xs)
+    if torch.is_grad_enabled():
+        y = fn(*aliases)
+        return y, aliases, recorded or _reaches_further((y,), aliases)
+    with torch.enable_grad():
+        return fn(*aliases), aliases, False
 
 
 def value_and_grad(fn: Fn, xs: Tensors) -> tuple[Tensor, Tensors]:
     """`fn(*xs)`, a real number, and its gradient."""
-    aliases, recorded = _aliases(xs)
-    with torch.enable_grad():
-        y = fn(*aliases)
+    y, aliases, recorded = _recorded(fn, xs)
     if not y.requires_grad:
         return y, tuple([torch.zeros_like(x) for x in xs])
-    recorded = recorded or (torch.is_grad_enabled() and _reaches_further(y, aliases))
-    found = torch.autograd.grad(y, aliases, create_graph=recorded, allow_unused=True)
+    found = private.backward((y,), (torch.ones_like(y),), aliases, recorded, recorded)
     return y if recorded else y.detach(), _filled(found, xs)
 
 
 def hvp(fn: Fn, xs: Tensors, tangents: Tensors, each: Callable[..., Any] | None) -> Tensors:
-    """The derivative of the gradient along tangents, by reverse mode twice; each maps over stacked ones."""
-    aliases, recorded = _aliases(xs)
+    """The derivative of the gradient along tangents, by reverse mode twice; `each` maps over stacked ones."""
+    y, aliases, recorded = _recorded(fn, xs)
     with torch.enable_grad():
-        y = fn(*aliases)
-        if not y.requires_grad:
-            return tuple([torch.zeros_like(t) for t in tangents])
-        first = torch.autograd.grad(y, aliases, create_graph=True, allow_unused=True)
-    recorded = recorded or (torch.is_grad_enabled() and _reaches_further(y, aliases))
+        first = private.backward((y,), (torch.ones_like(y),), aliases, True, True) if y.requires_grad else ()
     moving = [k for k, g in enumerate(first) if g is not None and g.requires_grad]
     if not moving:
         return tuple([torch.zeros_like(t) for t in tangents])
+    ends = tuple([first[k] for k in moving])
 
     def product(*bars: Tensor) -> Tensors:
-        along = [bars[k] for k in moving]
-        found = torch.autograd.grad([first[k] for k in moving], aliases, along, create_graph=recorded, retain_graph=True, allow_unused=True)
-        return _filled(found, xs)
+        along = tuple([bars[k] for k in moving])
+        return _filled(private.backward(ends, along, aliases, True, recorded or any([is_linked(b) for b in along])), xs)
 
     return product(*tangents) if each is None else each(product, tangents)
+
+
+def vjp(fn: Callable[..., Any], xs: Tensors) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
+    """`fn(*xs)` and its pullback."""
+    flat = Flat(fn, xs)
+    ys, fixed, transpose = _transposed(flat, xs)
+    return flat.result(ys, fixed), pullback_of(flat, ys, transpose)
+
+
+def _transposed(flat: Flat, xs: Tensors) -> tuple[Tensors, list[Tensor], Callable[[Tensors], Tensors]]:
+    aliases, recorded = _aliases(xs)
+    with torch.enable_grad():
+        ys, fixed = flat(*aliases)
+    recorded = recorded or (torch.is_grad_enabled() and _reaches_further(ys, aliases))
+    moving = [k for k, y in enumerate(ys) if y.requires_grad]
+    ends = tuple([ys[k] for k in moving])
+
+    def pull(bars: Tensors) -> Tensors:
+        if not ends:
+            return tuple([torch.zeros_like(x) for x in xs])
+        along = tuple([bars[k] for k in moving])
+        return _filled(private.backward(ends, along, aliases, True, recorded or any([is_linked(b) for b in along])), xs)
+
+    return ys if recorded else tuple([y.detach() for y in ys]), fixed, pull
+
+
+class _Tensors:
+    """A function that gives tensors, of one that gives a tree; what has no derivative is left aside."""
+
+    def __init__(self, fn: Callable[..., Any]) -> None:
+        self._fn = fn
+        self._rest: list[Tensor] | None = None
+
+    def __call__(self, *xs: Any) -> Any:
+        y = self._fn(*xs)
+        if type(y) is Tensor and has_tangent(y):
+            return y
+        leaves, self._structure = trees.flatten(y)
+        made = [asarray(v) for v in leaves]
+        self._moves = [has_tangent(v) for v in made]
+        self._rest = [v for v in made if not has_tangent(v)]
+        return tuple([v for v in made if has_tangent(v)])
+
+    def results(self, ys: Any, y_dots: Any) -> tuple[Any, Any]:
+        """y and y_dot of what torch makes of the tensors."""
+        if self._rest is None:
+            return ys, y_dots
+        first, rest, dots = iter(ys), iter(map(private.unwrap_dead, self._rest)), iter(y_dots)
+        made = [next(first if moves else rest) for moves in self._moves]
+        return self._structure.unflatten(iter(made)), self._structure.unflatten(iter([next(dots) if m else None for m in self._moves]))
+
+
+def jvp(fn: Callable[..., Any], xs: Tensors, tangents: Tensors) -> tuple[Any, Any]:
+    """`fn(*xs)` and its derivative along the tangents."""
+    if private.forward_mode() or private.saved_hooks() is not None:
+        return operators.jvp(fn, xs, tangents)
+    of_tensors = _Tensors(fn)
+    return of_tensors.results(*torch.func.jvp(of_tensors, xs, tangents))
 
 
 def _filled(found: Sequence[Tensor | None], xs: Tensors) -> Tensors:
