@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -18,31 +19,50 @@ class Calls:
     Attributes:
         engine: its name; of two engines the pair.
         operators: for which this holds.
-        plain: in a call of the operator.
+        plain: in a call of the operator; None where it may be any number.
         prepare: in the preparation.
         prepared: in a call of what was prepared.
-        why: where it is more than one.
+        why: it is no less.
         tags: of the scenarios, all of which they have.
+        names: the names of the scenarios, as a pattern of fnmatch.
     """
 
     engine: EngineName
     operators: tuple[str, ...]
-    plain: int
-    prepare: int
-    prepared: int
+    plain: int | None
+    prepare: int | None
+    prepared: int | None
     why: str = ""
     tags: frozenset[str] = frozenset()
+    names: str = "*"
 
+    def covers(self, engine: EngineName, scenario: Scenario) -> bool:
+        """Whether it speaks of this engine and scenario."""
+        known = engine == self.engine and scenario.operator in self.operators and self.tags <= scenario.tags
+        return known and fnmatch.fnmatchcase(scenario.name, self.names)
+
+
+_AT_EXAMPLE = "a preparation runs the operator at its example, so that what fails fails there"
+_EACH = "forward mode runs the function for each direction, after once for its value"
+_PATTERN = "to find a pattern, the function runs at other points too; then once for each colour"
+_PLANNED = "a preparation knows the sizes, and goes by the columns where they are fewer"
 
 CALLS: tuple[Calls, ...] = (
-    Calls("dual", OPERATORS, 1, 0, 1),
-    Calls("torch", OPERATORS, 1, 0, 1),
-    Calls("autograd", OPERATORS, 1, 0, 1),
-    Calls("jax", OPERATORS, 1, 1, 0),
+    Calls("autograd", ("jvp",), 5, 5, 5, f"{_EACH}: four", frozenset({"batch"})),
+    Calls("autograd", ("jacobian",), 5, 5, 5, f"{_EACH}: two by the real part and two by the imaginary part", frozenset({"complex"})),
+    Calls("autograd", ("jacobian",), 2, 2, 1, f"{_EACH}: one; prepared, it goes by rows", names="zero-d-jacobian"),
+    Calls("autograd", ("jacobian",), 2, 2, 1, f"{_EACH}: one; prepared, it goes by rows", names="wave-jacobian"),
+    Calls("autograd", ("jacobian", "hessian"), 2, 2, 2, f"{_EACH}: one", frozenset({"number-in"})),
+    Calls("autograd", ("jacobian",), 1, 1, 4, f"{_PLANNED}: of three", names="outer-jacobian"),
+    Calls("autograd", ("jacobian",), 1, 1, 3, f"{_PLANNED}: of two", names="several-jacobian"),
+    *(Calls(engine, OPERATORS, None, None, None, _PATTERN, frozenset({"sparse"})) for engine in ("dual", "torch", "autograd", "jax")),
+    Calls("dual", OPERATORS, 1, 1, 1, _AT_EXAMPLE),
+    Calls("torch", OPERATORS, 1, 1, 1, _AT_EXAMPLE),
+    Calls("autograd", OPERATORS, 1, 1, 1, _AT_EXAMPLE),
+    Calls("jax", OPERATORS, 1, 1, 0, "the preparation traces the function, and what it compiles does not call it again"),
 )
 
 
 def calls_of(engine: EngineName, scenario: Scenario, declared: Sequence[Calls]) -> Calls | None:
     """The first entry that speaks of this engine and scenario; None where nothing is declared."""
-    fitting = (c for c in declared if c.engine == engine and scenario.operator in c.operators and c.tags <= scenario.tags)
-    return next(fitting, None)
+    return next((each for each in declared if each.covers(engine, scenario)), None)

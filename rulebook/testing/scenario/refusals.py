@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rulebook.errors import RulebookError
-from rulebook.testing.scenario.model import OPERATORS, Scenario
-from rulebook.testing.scenario.ways import EngineName
+from rulebook.testing.scenario.model import Scenario
+from rulebook.testing.scenario.ways import EngineName, shown
 
-__all__ = ["REFUSALS", "Refusal", "refusal_of"]
+__all__ = ["REFUSALS", "Refusal", "is_declared", "refusal_of"]
 
 _CACHES = "its arrays cannot be written to"
 
+_NO_FORWARD = "the package has no forward rule for it"
 _OVERWRITTEN = "reverse mode keeps what was read from an array, and refuses when that is overwritten"
 
 
@@ -22,15 +23,15 @@ class Refusal:
     """A derivative that an engine does not give, and says so.
 
     Attributes:
-        engine: its name; of two engines the pair.
+        engine: its name, "outer over inner" of two, as a pattern of fnmatch.
         error: the type of the error.
-        message: a part of its text.
+        message: a part of its text, or of that of the error that it comes from.
         why: what the engine lacks.
         tags: of the scenarios, all of which they have.
         names: the names of the scenarios, as a pattern of fnmatch.
     """
 
-    engine: EngineName
+    engine: str
     error: type[Exception]
     message: str
     why: str
@@ -39,18 +40,29 @@ class Refusal:
 
     def covers(self, engine: EngineName, scenario: Scenario) -> bool:
         """Whether it speaks of this engine and scenario."""
-        return engine == self.engine and self.tags <= scenario.tags and fnmatch.fnmatchcase(scenario.name, self.names)
+        meant = fnmatch.fnmatchcase(shown(engine), self.engine) and fnmatch.fnmatchcase(scenario.name, self.names)
+        return meant and self.tags <= scenario.tags
 
 
 REFUSALS: tuple[Refusal, ...] = (
-    Refusal("jax", RulebookError, "caches", _CACHES, frozenset({"cache"})),
-    Refusal("autograd", RulebookError, "caches", _CACHES, frozenset({"cache"})),
+    *(
+        Refusal(engine, RulebookError, "caches", _CACHES, frozenset({"cache"}))
+        for engine in ("jax", "autograd", "* over jax", "* over autograd")
+    ),
     *(
         Refusal("torch", RuntimeError, "modified by an inplace operation", _OVERWRITTEN, frozenset({"overwritten", operator}))
-        for operator in OPERATORS
-        if operator != "jvp"
+        for operator in ("vjp", "value_and_grad", "jacobian", "hessian")
     ),
+    Refusal("* over torch", RuntimeError, "modified by an inplace operation", _OVERWRITTEN, frozenset({"overwritten"})),
+    Refusal("autograd", NotImplementedError, "JVP of slogdet", _NO_FORWARD, names="logdet-jvp"),
+    Refusal("dual over autograd", NotImplementedError, "JVP of slogdet", _NO_FORWARD, names="logdet-hessian"),
 )
+
+
+def is_declared(error: BaseException, refusal: Refusal) -> bool:
+    """Whether an error is the one that is declared."""
+    said = f"{error}\n{error.__cause__ or ''}"
+    return isinstance(error, refusal.error) and refusal.message in said
 
 
 def refusal_of(engine: EngineName, scenario: Scenario, declared: Sequence[Refusal]) -> Refusal | None:
