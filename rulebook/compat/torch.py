@@ -87,6 +87,12 @@ class _TorchFunction(Imported):
         rules.linked = inner
         super().__init__(inner, _engine, result=result, cases=cases)
 
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the Function like its apply; the engine follows from the values."""
+        if kwargs or _engine.is_recording():
+            return super().__call__(*args, **kwargs)
+        return self._rules.wanting([x for x in args if _engine.owns(type(x))], lambda: super(_TorchFunction, self).__call__(*args))
+
     def arrange(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
         """Tensors and arrays by position, what else there is by name."""
         if kwargs or (self._rules.new_style and len(args) < len(self._rules.signature.parameters)):

@@ -258,6 +258,40 @@ def test_cotangents_that_are_none():
     assert rb.grad(lambda x: f(x)[0], engine="torch")(X) == 2
 
 
+class Times(Function):
+    """a * b, which computes what is needed."""
+
+    needed: threading.local = threading.local()
+
+    @staticmethod
+    def forward(ctx, a, b):
+        ctx.save_for_backward(a, b)
+        return a * b
+
+    @staticmethod
+    def backward(ctx, y_bar):
+        a, b = ctx.saved_tensors
+        Times.needed.flags = ctx.needs_input_grad
+        return (y_bar * b if ctx.needs_input_grad[0] else None), (y_bar * a if ctx.needs_input_grad[1] else None)
+
+
+def test_needs_input_grad():
+    f = function(Times)
+    x = T.clone().requires_grad_()
+    assert torch.autograd.grad(f(x, 2 * T), x)[0] == 2 * X and Times.needed.flags == (True, False)
+    assert torch.autograd.grad(f(2 * T, x), x)[0] == 2 * X and Times.needed.flags == (False, True)
+    assert torch.func.grad(lambda x: f(x, 2 * T))(T) == 2 * X and Times.needed.flags == (True, True)
+    for engine in ENGINES:
+        np.testing.assert_allclose(rb.grad(f, argnums=(0, 1), engine=engine)(2.0, 3.0), [3, 2])
+
+
+def test_torchs_own_checks():
+    x = torch.tensor([0.5, 0.8], dtype=torch.float64, requires_grad=True)
+    y = (2 * x).detach().requires_grad_()
+    assert torch.autograd.gradcheck(function(Times), (x, y), check_forward_ad=True, check_batched_grad=True)
+    assert torch.autograd.gradgradcheck(function(Times), (x, y))
+
+
 class Exponential(Function):
     """Keeps its result."""
 
@@ -407,6 +441,24 @@ def by_numpy(ctx, y_bar):
     return torch.as_tensor(3 * ctx.saved_tensors[0].detach().numpy() ** 2 * y_bar.detach().numpy())
 
 
+def by_switching_off(ctx, y_bar):
+    with torch.set_grad_enabled(False):
+        return cube_bar(ctx, y_bar)
+
+
+def by_kernel(ctx, y_bar):
+    """A result that torch has not recorded, as of compiled code."""
+    return _KERNEL(ctx.saved_tensors[0], y_bar)
+
+
+class Kernel:
+    def __call__(self, x, y_bar):
+        return 3 * x.detach() ** 2 * y_bar.detach()
+
+
+_KERNEL = Kernel()
+
+
 def too_few(ctx, y_bar):
     return ()
 
@@ -421,6 +473,8 @@ GAPS = {  # Function, what is asked for, error, message
     "once differentiable, forward": (static("F", forward=saved, backward=once_differentiable(cube_bar)), forward, "write jvp"),
     "backward in NumPy, twice": (static("F", forward=saved, backward=by_numpy), second, "backward with detach, numpy"),
     "backward in NumPy, forward": (static("F", forward=saved, backward=by_numpy), forward, "write jvp"),
+    "grad mode switched off": (static("F", forward=saved, backward=by_switching_off), second, "backward with set_grad_enabled"),
+    "an unknown kernel, forward": (static("F", forward=saved, backward=by_kernel), forward, "that torch computed without recording"),
     "an intermediate value, twice": (static("F", forward=halfway, backward=by_square), second, "kept as save_for_backward"),
     "the same in another engine": (static("F", forward=halfway, backward=by_square), second_in_dual, "kept as save_for_backward"),
     "a number read from a tensor, twice": (static("F", forward=measured, backward=by_number), second, r"kept as ctx\.x"),

@@ -7,7 +7,7 @@ what it kept of its arguments and results is put back linked: arguments as they 
 from __future__ import annotations
 
 import inspect
-import types
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,21 +15,17 @@ import torch
 from torch import Tensor
 from torch.autograd.function import Function, _SingleLevelFunction
 
+from rulebook.bridges._torch import private
 from rulebook.compat._imported import released
 from rulebook.compat._torch.context import Context
+from rulebook.compat._torch.cuts import is_once, mentions, reads_float
 from rulebook.engines import load_engine
 from rulebook.errors import HigherOrderError, RuleOutputError, RuleSignatureError
-from rulebook.library import is_library_code
-from rulebook.reads import reads
 from rulebook.tangents import NotImplementedTangent
 
 __all__ = ["Rules"]
 
 _engine = load_engine("torch")
-
-# What takes numbers out of tensors, so that torch cannot differentiate the code that calls it.
-_CUTS = frozenset(("detach", "detach_", "data", "numpy", "item", "tolist", "no_grad", "inference_mode", "from_numpy", "from_dlpack"))
-_MAX_DEPTH = 6
 
 
 class Rules:
@@ -56,7 +52,8 @@ class Rules:
         self.has_backward = own_vjp or function.backward is not _SingleLevelFunction.backward
         self.has_jvp = function.jvp is not _SingleLevelFunction.jvp
         self.signature = _without_ctx(inspect.signature(function.forward), 0 if self.new_style else 1)
-        self._cuts = _mentions(function.forward) | (_mentions(function.setup_context) if self.new_style else set())
+        self._needs = _Needs()
+        self._cuts = mentions(function.forward) | (mentions(function.setup_context) if self.new_style else set())
 
     # -- arguments -----------------------------------------------------------------------------
 
@@ -78,8 +75,23 @@ class Rules:
         """What forward gives."""
         return self._forward(self._every(arrays, statics)[0])[1]
 
+    def wanting(self, arrays: Sequence[Any], call: Callable[[], Any]) -> Any:
+        """Call the Function with needs_input_grad as torch has it, where plain reverse mode tells; else all floating tensors need one."""
+        if not torch.is_grad_enabled() or private.peek() is not None or private.forward_mode():
+            return call()
+        self._needs.flags = [x.requires_grad for x in arrays]
+        try:
+            return call()
+        finally:
+            self._needs.flags = None
+
     def _forward(self, every: Sequence[Any]) -> tuple[Context, Any]:
-        ctx = Context(self.name, tuple(isinstance(x, Tensor) and _engine.has_tangent(x) for x in every))
+        flags, self._needs.flags = self._needs.flags, None
+        tensors = [isinstance(x, Tensor) and _engine.has_tangent(x) for x in every]
+        if flags is not None and any(flags) and len(flags) == sum(isinstance(x, Tensor) for x in every):
+            rest = iter(flags)
+            tensors = [isinstance(x, Tensor) and next(rest) for x in every]
+        ctx = Context(self.name, tuple(tensors))
         if not self.new_style:
             return ctx, self.function.forward(ctx, *every)
         y = self.function.forward(*every)
@@ -97,7 +109,7 @@ class Rules:
         if active:
             known = {id(x) for x in [*plain, *_results(y)] if isinstance(x, Tensor)}
             constants = [released(v) for v in statics.values()]
-            found.lost = ctx.intermediate(known, constants, floats=bool(self._cuts or _reads_float(self.function)))
+            found.lost = ctx.intermediate(known, constants, floats=bool(self._cuts or reads_float(self.function)))
             found.y = self.linked(*arrays, **statics)
             outs, links = _results(y), _results(found.y)
             found.fixed = {id(b) for a, b in zip(outs, links, strict=True) if id(a) in found.fixed}
@@ -115,10 +127,12 @@ class Rules:
             outs = _results(run.y)
             bars = [None if id(y) in run.fixed else b for y, b in zip(outs, _parts(y_bar, len(outs)), strict=True)]
             self._require(run, "backward", bars, self._backward)
+            given = [b for b in bars if b is not None]
             if run.ctx.materialize_grads:
                 bars = [_zeros(y) if b is None else b for y, b in zip(outs, bars, strict=True)]
             found = self._cotangents(run, self._backward(run.ctx, *bars))
-            self._check_linked("backward", [*bars, *arrays], found)
+            again = lambda: self._cotangents(run, self._backward(run.ctx, *map(_probe, bars)))
+            self._check_linked("backward", given, found, again)
             return tuple(_cotangent(x, found[i]) for x, i in zip(arrays, run.at, strict=True))
 
         return run.y, pullback
@@ -127,6 +141,7 @@ class Rules:
         """y, and jvp as its tangent."""
         run = self._run(arrays, statics)
         dots: list[Any] = [None] * run.n
+        given = [t for t in tangents if isinstance(t, Tensor)]
         for i, x, t in zip(run.at, arrays, tangents, strict=True):
             dots[i] = _zeros(x) if t is None and run.ctx.materialize_grads else t
         self._require(run, "jvp", dots, self.function.jvp)
@@ -137,7 +152,7 @@ class Rules:
         if len(y_dots) != len(outs):
             raise self._wrong_number("jvp", f"{len(outs)} tangents, one per result", len(y_dots))
         y_dots = [None if id(y) in run.fixed else t for y, t in zip(outs, y_dots, strict=True)]
-        self._check_linked("jvp", [*dots, *arrays], y_dots)
+        self._check_linked("jvp", given, y_dots, lambda: _parts(self.function.jvp(run.ctx, *map(_probe, dots)), len(outs)))
         return run.y, y_dots[0] if isinstance(run.y, Tensor) else type(run.y)(y_dots)
 
     def batch_rule(self, size: int, in_batched: tuple[Any, ...], *arrays: Any, **statics: Any) -> tuple[Any, Any]:
@@ -169,20 +184,22 @@ class Rules:
         """Refuse a derivative of backward or jvp that torch would lose."""
         if not (run.active or any(map(_is_active, moves))):
             return
-        if _is_once(fn):
+        if is_once(fn):
             raise self._lost(what, f"{what} marked once_differentiable")
-        cuts = _mentions(fn)
+        cuts = mentions(fn)
         if cuts:
             raise self._lost(what, f"{what} with {', '.join(sorted(cuts))}, behind which torch sees constants")
         if run.lost is not None:
             raise self._lost(what, f"an intermediate value kept as {run.lost}, whose derivative is out of reach")
 
-    def _check_linked(self, what: str, moves: Sequence[Any], found: Sequence[Any]) -> None:
-        """The same, told by the results: one that is not linked to what moves must be zero."""
-        if not any(map(_is_active, moves)):
+    def _check_linked(self, what: str, moves: Sequence[Any], found: Sequence[Any], again: Callable[[], Sequence[Any]]) -> None:
+        """The same, told by the results: they are linear in what moves, so one that is not linked to it must always be zero."""
+        if not moves or not all(map(_is_active, moves)):
             return
-        for t in found:
-            if isinstance(t, Tensor) and _engine.has_tangent(t) and not _is_active(t) and not _is_zero(t):
+        lost = [i for i, t in enumerate(found) if isinstance(t, Tensor) and _engine.has_tangent(t) and not _is_active(t)]
+        if lost:
+            probes = again()
+            if not all(_is_zero(probes[i]) for i in lost):
                 raise self._lost(what, f"a result of {what} that torch computed without recording")
 
     def _lost(self, what: str, got: str) -> HigherOrderError:
@@ -192,6 +209,12 @@ class Rules:
             got,
             "write jvp for forward mode; for second derivatives compute intermediate values anew, or return them from forward",
         )
+
+
+class _Needs(threading.local):
+    """What the call that runs in this thread told about its tensors: which of them require a gradient."""
+
+    flags: list[bool] | None = None
 
 
 class _Run:
@@ -226,7 +249,7 @@ def _without_ctx(signature: inspect.Signature, skip: int) -> inspect.Signature:
 
 
 def _is_active(x: Any) -> bool:
-    return isinstance(x, Tensor) and _engine.is_active(x)
+    return isinstance(x, Tensor) and _engine.is_linked(x)
 
 
 def _cut(x: Any) -> Any:
@@ -255,36 +278,15 @@ def _cotangent(x: Any, x_bar: Any) -> Any:
     return NotImplementedTangent("torch.autograd.Function does not differentiate tensors inside of a container; pass each by itself")
 
 
-def _is_zero(t: Tensor) -> bool:
+def _probe(t: Any) -> Any:
+    """Numbers in the place of a cotangent or tangent, none of them zero."""
+    if not isinstance(t, Tensor):
+        return t
+    return torch.linspace(0.5, 1.5, max(t.numel(), 1), device=t.device)[: t.numel()].reshape(t.shape).to(t.dtype)
+
+
+def _is_zero(t: Any) -> bool:
     try:
-        return not bool((t != 0).any())
+        return t is None or not bool((t != 0).any())
     except RuntimeError:  # no numbers: under vmap, or while a program is traced
         return False
-
-
-def _is_once(fn: Any) -> bool:
-    """Whether a staticmethod is what `once_differentiable` made."""
-    return getattr(getattr(fn, "__code__", None), "co_filename", "") == _ONCE
-
-
-_ONCE = torch.autograd.function.once_differentiable.__code__.co_filename
-
-
-def _mentions(fn: Any, depth: int = 0) -> set[str]:
-    """What a function, and those that it calls, names among what takes numbers out of tensors."""
-    fn = inspect.unwrap(fn) if callable(fn) else fn
-    if not isinstance(fn, types.FunctionType) or depth > _MAX_DEPTH or is_library_code(fn):
-        return set()
-    found = {name for code in _codes(fn.__code__) for name in code.co_names if name in _CUTS}
-    for _, value in reads(fn):
-        if isinstance(value, types.FunctionType) and value is not fn:
-            found |= _mentions(value, depth + 1)
-    return found
-
-
-def _codes(code: types.CodeType) -> list[types.CodeType]:
-    return [code, *(inner for const in code.co_consts if isinstance(const, types.CodeType) for inner in _codes(const))]
-
-
-def _reads_float(function: type[Function]) -> bool:
-    return any("float" in code.co_names for code in _codes(inspect.unwrap(function.forward).__code__))
