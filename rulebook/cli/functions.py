@@ -19,7 +19,6 @@ from rulebook.markup.text import duration
 from rulebook.primitive import Case
 from rulebook.targets import find_function
 from rulebook.testing.points import as_case
-from rulebook.testing.scenario.comparing import dense
 from rulebook.testing.scenario.model import Scenario
 from rulebook.testing.timing.contest import Contest, Entry
 from rulebook.testing.timing.table import Table, versions
@@ -184,7 +183,7 @@ def _compare(contest: Contest, found: Found) -> None:
 def _narrowed(entry: Entry, scenario: Scenario) -> str:
     """The dtype of a derivative, if it is of single precision and the arguments are not."""
     wide = any(np.asarray(leaf).dtype.name in ("float64", "complex128") for leaf in trees.leaves_of(scenario.args))
-    dtypes = [np.asarray(dense(leaf)).dtype.name for leaf in trees.leaves_of(entry.derivative)]
+    dtypes = [np.asarray(leaf).dtype.name for leaf in trees.leaves_of(entry.derivative)]
     return next((d for d in dtypes if wide and d in ("float32", "complex64")), "")
 
 
@@ -194,7 +193,7 @@ def _gap(one: Any, other: Any) -> str | None:
     if a_structure != b_structure:
         return f"in structure: {a_structure!r} and {b_structure!r}"
     for a, b in zip(a_leaves, b_leaves, strict=True):
-        x, y = np.asarray(dense(a)), np.asarray(dense(b))
+        x, y = np.asarray(a), np.asarray(b)
         if x.shape != y.shape:
             return f"in shape: {x.shape} and {y.shape}"
         scale = float(np.abs(x[np.isfinite(x)]).max()) if np.isfinite(x).any() else 1.0

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import copy
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 import rulebook as rb
 from rulebook import trees
-from rulebook.testing import Point, Scenario, check_engine, scenarios
+from rulebook.testing import Point, Scenario, check_engine, computed, scenarios
 from rulebook.testing.scenario.counts import Calls
 from rulebook.testing.scenario.refusals import Refusal
 
@@ -400,3 +401,32 @@ def test_scenarios_by_tags():
     assert chosen and all({"complex", "vjp"} <= s.tags for s in chosen)
     assert not [s for s in scenarios("grad", without="cache") if "cache" in s.tags or s.operator != "grad"]
     assert [s.name for s in scenarios()] == [s.name for s in scenarios()]
+
+
+def test_a_reference_from_an_engine_that_is_trusted():
+    unknown = [replace(s, expected=None, again=s.again and replace(s.again, expected=None)) for s in scenarios("solver")[:2] + EVERY[:1]]
+    known = [computed(replace(s, f=s.f), "dual") for s in unknown]
+    assert check_engine("dual", known).ok
+    exact = {s.name: s for s in [*scenarios(), *EVERY]}
+    for s in known:
+        np.testing.assert_allclose(trees.leaves_of(s.expected)[0], trees.leaves_of(exact[s.name].expected)[0], rtol=1e-12)
+        np.testing.assert_allclose(trees.leaves_of(s.again.expected)[0], trees.leaves_of(exact[s.name].again.expected)[0], rtol=1e-12)
+    assert not check_engine("dual", [replace(known[-1], expected=1.1 * known[-1].expected)], raise_=False).ok
+
+
+def test_a_sparse_result_has_the_entries_and_no_other():
+    sparse = pytest.importorskip("scipy.sparse")
+    exact = np.diag([1.0, 2.0, 3.0])
+    given = Scenario("d", "jacobian", lambda x: x * np.array([1.0, 2.0, 3.0]), (X,), exact, sparsity="detect")
+
+    def found(result):
+        operators = SimpleNamespace(jacobian=lambda f, engine, sparsity: lambda x: result)
+        return [(f.law, f.got) for f in findings(operators, [given], prepared=(False,), calls=())]
+
+    assert found(sparse.csr_array(exact)) == []
+    assert found(exact) == [("form", "a numpy.ndarray")]
+    assert found(sparse.csr_array(np.diag([1.0, 2.0, 4.0]))) == [("derivative", "4.0")]
+    full = sparse.csr_array(np.ones((3, 3)))
+    full.data[:] = exact.ravel()
+    assert found(full) == [("form", "9 entries")]
+    assert found(sparse.csr_array(exact.astype(np.float32))) == [("form", "dtype float32")]

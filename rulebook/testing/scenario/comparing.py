@@ -10,7 +10,7 @@ import numpy as np
 from rulebook import trees
 from rulebook.testing.scenario.exact import Array
 
-__all__ = ["Difference", "changed", "dense", "difference", "shared"]
+__all__ = ["Difference", "changed", "difference", "shared"]
 
 _ROUNDINGS = 500.0  # of the largest number, that a derivative of a few operations may be off by
 
@@ -33,12 +33,7 @@ class Difference:
     got: str
 
 
-def dense(value: Any) -> Any:
-    """A matrix of scipy.sparse as an array; other values as they are."""
-    return value.toarray() if hasattr(value, "toarray") else value
-
-
-def difference(expected: Any, got: Any, tolerance: float | None, name: str) -> Difference | None:
+def difference(expected: Any, got: Any, tolerance: float | None, name: str, sparse: bool = False) -> Difference | None:
     """The first difference of two trees of NumPy arrays; None where they agree.
 
     Args:
@@ -46,7 +41,13 @@ def difference(expected: Any, got: Any, tolerance: float | None, name: str) -> D
         got: what came.
         tolerance: relative to the largest number expected; by default what the dtype allows.
         name: of the tree, for the path.
+        sparse: whether it has to be a sparse matrix with the entries that are not zero, and no other.
     """
+    if sparse:
+        wrong = _pattern(np.asarray(expected), got, name)
+        if wrong is not None:
+            return wrong
+        got = got.toarray()
     leaves, structure = trees.flatten(expected)
     found, other = trees.flatten(got)
     if structure != other:
@@ -54,14 +55,20 @@ def difference(expected: Any, got: Any, tolerance: float | None, name: str) -> D
     every = [np.asarray(leaf) for leaf in leaves]
     scale = max((float(abs(a).max()) for a in every if a.size), default=0.0) or 1.0
     for path, a, b in zip(trees.leaf_paths(structure, name), every, found, strict=True):
-        wrong = _form(a, b, path) or _numbers(a, np.asarray(dense(b)), path, scale, tolerance)
+        wrong = _form(a, b, path) or _numbers(a, np.asarray(b), path, scale, tolerance)
         if wrong is not None:
             return wrong
     return None
 
 
+def _pattern(a: Array, b: Any, path: str) -> Difference | None:
+    if not hasattr(b, "toarray"):
+        return Difference("form", path, None, "a sparse matrix", f"a {type(b).__module__}.{type(b).__qualname__}")
+    entries = int(np.count_nonzero(a))
+    return None if b.nnz == entries else Difference("form", path, None, f"{entries} entries", f"{b.nnz} entries")
+
+
 def _form(a: Array, b: Any, path: str) -> Difference | None:
-    b = dense(b)
     if not isinstance(b, np.ndarray | np.generic):
         return Difference("form", path, None, "a NumPy array", f"a {type(b).__module__}.{type(b).__qualname__}")
     if b.shape != a.shape:

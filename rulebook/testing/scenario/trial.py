@@ -136,10 +136,10 @@ class Trial:
     def _compare(self, outcome: Outcome, point: Point, where: str) -> None:
         if outcome.value is not UNKNOWN:
             self._equal("value", point.value, outcome.value, where)
-        self._equal("derivative", point.expected, outcome.derivative, where)
+        self._equal("derivative", point.expected, outcome.derivative, where, self.scenario.sparsity is not None)
 
-    def _equal(self, law: str, expected: Any, got: Any, where: str) -> None:
-        wrong = difference(expected, got, self.scenario.tolerance, law)
+    def _equal(self, law: str, expected: Any, got: Any, where: str, sparse: bool = False) -> None:
+        wrong = difference(expected, got, self.scenario.tolerance, law, sparse)
         if wrong is not None:
             placed = Difference(wrong.law, f"{wrong.path} at {where}", wrong.element, wrong.expected, wrong.got)
             raise _Broken("form" if wrong.law == "form" else law, placed, "mend the operator, or the engine's rules")
