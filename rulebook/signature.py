@@ -93,9 +93,9 @@ class Signature:
 
 def _parameters(fn: Callable[..., Any]) -> list[inspect.Parameter]:
     """The parameters of a function; any primals and any statics where they cannot be read."""
-    inner = fn
+    inner = inspect.unwrap(fn)
     while isinstance(inner, functools.partial):
-        inner = inner.func
+        inner = inspect.unwrap(inner.func)
     if not isinstance(inner, np.ufunc):  # a ufunc refuses its own defaults: dtype= and signature= may not both be given
         try:
             return list(inspect.signature(fn).parameters.values())

@@ -87,12 +87,23 @@ class _Call:
         if form.forward is None and form.reverse is not None:
             ys, structure, pull = form.start(ps, self.primal)
             return ys, _by_rows(form, ys, ps, dots, pull), structure
+        if k > 1 and form.primitive.twins is not None:
+            return self._both_ways(ps, dots, k)
         if form.forward is None or form.forward.given_output:
             if form.forward is None:
                 form.joint(ps, [None] * len(ps))  # raises: no rule
             ys, structure = form.flatten_result(self.primal(form.args(ps)), "primal")
             return ys, _push_all(lambda ts: form.push(ys, structure, ps, ts, self.primal), dots, k, form.forward.host), structure  # type: ignore[union-attr]
         return self._joint(ps, dots, k)
+
+    def _both_ways(self, ps: list[Any], dots: list[Any], k: int) -> tuple[Sequence[Any], Sequence[Any], Structure]:
+        """The same of a function of another engine, which has both rules and would run again for each tangent: by rows where they are fewer."""
+        form = self.form
+        ys, structure, pull = form.start(ps, self.primal)
+        rows = sum([int(np.size(y)) * (2 if y.dtype.kind == "c" else 1) for y in ys if floating(y)])
+        if rows <= k:
+            return ys, _by_rows(form, ys, ps, dots, pull), structure
+        return ys, _push_all(lambda ts: form.push(ys, structure, ps, ts, self.primal), dots, k, host=True), structure
 
     def _joint(self, ps: list[Any], dots: list[Any], k: int) -> tuple[Sequence[Any], Sequence[Any], Structure]:
         """The same by an frule, which gives y and y_dot together."""

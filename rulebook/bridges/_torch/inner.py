@@ -170,22 +170,19 @@ def _same(x: Tensor, o: Tensor) -> bool:
     return bool(((x == o) | ((x != x) & (o != o))).all())
 
 
-def _counts() -> tuple[int, int, int]:
-    """How often a tensor that one list alone holds is referred to: itself, in C++, its memory."""
-    with private.outside():  # the bridge may be loaded inside a transformation
-        held = [torch.zeros(1)]
-        return sys.getrefcount(held[0]), held[0]._use_count(), private.storage_count(held[0].untyped_storage()._cdata)
+def _owners(held: list[Any], k: int) -> tuple[int, int, int, int]:
+    """How often a tensor and its memory are referred to, each from Python and from C++; no variable here refers to the tensor."""
+    storage = held[k].untyped_storage()
+    return sys.getrefcount(held[k]), held[k]._use_count(), sys.getrefcount(storage), private.storage_count(storage._cdata)
 
 
-_ALONE = _counts()
+with private.outside():  # the bridge may be loaded inside a transformation
+    _ALONE = _owners([torch.zeros(1)], 0)
 
 
 def _is_fresh(held: list[Any], k: int) -> bool:
     """Whether nobody but a list refers to a tensor and its memory, which torch has allocated."""
-    if (sys.getrefcount(held[k]), held[k]._use_count()) != _ALONE[:2] or not held[k].is_contiguous():
-        return False
-    storage = held[k].untyped_storage()
-    return storage.resizable() and private.storage_count(storage._cdata) == _ALONE[2]
+    return _owners(held, k) == _ALONE and held[k].is_contiguous() and held[k].untyped_storage().resizable()
 
 
 def _reached(ys: Sequence[Tensor]) -> set[int]:
