@@ -398,6 +398,27 @@ def test_the_primitive_is_one():
     np.testing.assert_allclose(rb.bind(f, "dual")(np.array(X)), SIN)
 
 
+class Double(Function):
+    """A linear function: its cotangent does not depend on its argument."""
+
+    @staticmethod
+    def forward(ctx, x):
+        return 2 * x
+
+    @staticmethod
+    def backward(ctx, y_bar):
+        return 2 * y_bar
+
+
+@every_engine
+def test_second_derivatives_of_a_linear_function_are_zero(engine):
+    f = function(Double)
+    assert rb.hessian(f, engine=engine)(X) == 0
+    np.testing.assert_allclose(rb.hessian(lambda x: f(x) ** 2, engine=engine)(X), 8)
+    hessian = torch.func.grad(torch.func.grad(lambda x: f(x) * x))
+    np.testing.assert_allclose(hessian(T), 4)
+
+
 # -- what is refused -----------------------------------------------------------------------------------
 
 
@@ -451,6 +472,16 @@ def by_kernel(ctx, y_bar):
     return _KERNEL(ctx.saved_tensors[0], y_bar)
 
 
+def by_class(ctx, y_bar):
+    return Parts.pull(ctx.saved_tensors[0], y_bar)
+
+
+class Parts:
+    @staticmethod
+    def pull(x, y_bar):
+        return 3 * x.detach() ** 2 * y_bar
+
+
 class Kernel:
     def __call__(self, x, y_bar):
         return 3 * x.detach() ** 2 * y_bar.detach()
@@ -475,6 +506,8 @@ GAPS = {  # Function, what is asked for, error, message
     "backward in NumPy, forward": (static("F", forward=saved, backward=by_numpy), forward, "write jvp"),
     "grad mode switched off": (static("F", forward=saved, backward=by_switching_off), second, "backward with set_grad_enabled"),
     "an unknown kernel, forward": (static("F", forward=saved, backward=by_kernel), forward, "that torch computed without recording"),
+    "an unknown kernel, twice": (static("F", forward=saved, backward=by_kernel), second, "that torch computed without recording"),
+    "cuts in a class": (static("F", forward=saved, backward=by_class), second, "backward with detach"),
     "an intermediate value, twice": (static("F", forward=halfway, backward=by_square), second, "kept as save_for_backward"),
     "the same in another engine": (static("F", forward=halfway, backward=by_square), second_in_dual, "kept as save_for_backward"),
     "a number read from a tensor, twice": (static("F", forward=measured, backward=by_number), second, r"kept as ctx\.x"),

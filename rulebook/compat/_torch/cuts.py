@@ -7,12 +7,13 @@ import sys
 import types
 from typing import Any
 
+import torch
 from torch.autograd.function import Function, once_differentiable
 
 from rulebook.library import is_library_code
 from rulebook.reads import reads
 
-__all__ = ["is_once", "mentions", "reads_float"]
+__all__ = ["is_once", "mentions", "reads_float", "unknown"]
 
 # What takes numbers out of tensors, so that torch cannot differentiate the code that calls it.
 _CUTS = frozenset(
@@ -22,6 +23,11 @@ _CUTS = frozenset(
     )
 )
 _PYTHON = frozenset(("torch", "numpy", *sys.stdlib_module_names))  # whose compiled functions torch sees into, or which refuse its tensors
+_KNOWN = (
+    *(types.FunctionType, types.ModuleType, types.BuiltinFunctionType, types.MethodDescriptorType, type),
+    *(str, bytes, int, float, complex, type(None), tuple, list, dict, frozenset, slice),
+    *(torch.Tensor, torch.dtype, torch.device, torch.Size),
+)
 _MAX_DEPTH = 6
 
 
@@ -35,16 +41,49 @@ _ONCE = once_differentiable.__code__.co_filename
 
 def mentions(fn: Any, depth: int = 0) -> set[str]:
     """What a function, and those that it calls, names among what takes numbers out of tensors."""
-    fn = inspect.unwrap(fn) if callable(fn) else fn
-    if not isinstance(fn, types.FunctionType) or depth > _MAX_DEPTH or is_library_code(fn):
+    fn = _plain(fn)
+    if fn is None or depth > _MAX_DEPTH:
         return set()
-    found = {name for code in _codes(fn.__code__) for name in code.co_names if name in _CUTS}
+    names = {name for code in _codes(fn.__code__) for name in code.co_names}
+    found = names & _CUTS
     for name, value in reads(fn):
-        if isinstance(value, types.FunctionType) and value is not fn:
-            found |= mentions(value, depth + 1)
-        elif _is_foreign(value):
+        if _is_foreign(value):
             found.add(name)
+        for called in _called(value, names):
+            if called is not fn:
+                found |= mentions(called, depth + 1)
     return found
+
+
+def unknown(fn: Any, depth: int = 0) -> str | None:
+    """The name of an object that a function, or one that it calls, reads and that may run anything; None where there is none."""
+    fn = _plain(fn)
+    if fn is None or depth > _MAX_DEPTH:
+        return None
+    names = {name for code in _codes(fn.__code__) for name in code.co_names}
+    for name, value in reads(fn):
+        if not isinstance(value, _KNOWN):
+            return name
+        for called in _called(value, names):
+            found = unknown(called, depth + 1) if called is not fn else None
+            if found is not None:
+                return found
+    return None
+
+
+def _plain(fn: Any) -> types.FunctionType | None:
+    """A function of Python that is no library's."""
+    fn = inspect.unwrap(getattr(fn, "__func__", fn)) if callable(fn) else fn
+    return fn if isinstance(fn, types.FunctionType) and not is_library_code(fn) else None
+
+
+def _called(value: Any, names: set[str]) -> list[Any]:
+    """The functions that a function may call by a value that it reads: the value, or what it names of a class or a module."""
+    if isinstance(value, types.FunctionType):
+        return [value]
+    if isinstance(value, type) or (isinstance(value, types.ModuleType) and not _is_python(value.__name__)):
+        return [getattr(value, name) for name in sorted(names) if name in vars(value)]
+    return []
 
 
 def _is_foreign(value: Any) -> bool:

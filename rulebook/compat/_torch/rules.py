@@ -18,7 +18,7 @@ from torch.autograd.function import Function, _SingleLevelFunction
 from rulebook.bridges._torch import private
 from rulebook.compat._imported import released
 from rulebook.compat._torch.context import Context
-from rulebook.compat._torch.cuts import is_once, mentions, reads_float
+from rulebook.compat._torch.cuts import is_once, mentions, reads_float, unknown
 from rulebook.engines import load_engine
 from rulebook.errors import HigherOrderError, RuleOutputError, RuleSignatureError
 from rulebook.tangents import NotImplementedTangent
@@ -132,7 +132,7 @@ class Rules:
                 bars = [_zeros(y) if b is None else b for y, b in zip(outs, bars, strict=True)]
             found = self._cotangents(run, self._backward(run.ctx, *bars))
             again = lambda: self._cotangents(run, self._backward(run.ctx, *map(_probe, bars)))
-            self._check_linked("backward", given, found, again)
+            self._check_linked(run, "backward", given, found, again)
             return tuple(_cotangent(x, found[i]) for x, i in zip(arrays, run.at, strict=True))
 
         return run.y, pullback
@@ -152,7 +152,8 @@ class Rules:
         if len(y_dots) != len(outs):
             raise self._wrong_number("jvp", f"{len(outs)} tangents, one per result", len(y_dots))
         y_dots = [None if id(y) in run.fixed else t for y, t in zip(outs, y_dots, strict=True)]
-        self._check_linked("jvp", given, y_dots, lambda: _parts(self.function.jvp(run.ctx, *map(_probe, dots)), len(outs)))
+        again = lambda: _parts(self.function.jvp(run.ctx, *map(_probe, dots)), len(outs))
+        self._check_linked(run, "jvp", given, y_dots, again)
         return run.y, y_dots[0] if isinstance(run.y, Tensor) else type(run.y)(y_dots)
 
     def batch_rule(self, size: int, in_batched: tuple[Any, ...], *arrays: Any, **statics: Any) -> tuple[Any, Any]:
@@ -192,9 +193,14 @@ class Rules:
         if run.lost is not None:
             raise self._lost(what, f"an intermediate value kept as {run.lost}, whose derivative is out of reach")
 
-    def _check_linked(self, what: str, moves: Sequence[Any], found: Sequence[Any], again: Callable[[], Sequence[Any]]) -> None:
-        """The same, told by the results: they are linear in what moves, so one that is not linked to it must always be zero."""
-        if not moves or not all(map(_is_active, moves)):
+    def _check_linked(self, run: _Run, what: str, moves: Sequence[Any], found: Sequence[Any], again: Callable[[], Sequence[Any]]) -> None:
+        """The same, told by the results: they are linear in what moves, so one that is not linked to it must always be zero.
+
+        Where arguments are differentiated and what moves is not, a result may well not depend on them; that is believed of code all of
+        which can be read.
+        """
+        linear = bool(moves) and all(map(_is_active, moves))
+        if not linear and not (run.active and unknown(self._backward if what == "backward" else self.function.jvp)):
             return
         lost = [i for i, t in enumerate(found) if isinstance(t, Tensor) and _engine.has_tangent(t) and not _is_active(t)]
         if lost:
