@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 from typing import Any
 
 from rulebook import trees
-from rulebook.engines import Engine
+from rulebook.engines import NUMPY, Engine, kind_of
 from rulebook.errors import RuleSignatureError
 from rulebook.operators.contexts import Contexts
 from rulebook.operators.conversion import arrays_into, into
@@ -30,6 +31,12 @@ def positions(options: Options, n: int) -> tuple[tuple[int, ...], bool]:
             "number the arguments from 0, each once",
         )
     return found, isinstance(options.argnums, int)
+
+
+@cache
+def _arrays(n: int) -> trees.Structure:
+    """The structure of n arrays."""
+    return trees.Structure(tuple, None, (trees.LEAF,) * n)
 
 
 def has_tangent(use: Engine, x: Any) -> bool:
@@ -62,18 +69,25 @@ class Point:
         self.contexts = Contexts(use, options, constants)
         self.numbers, self.single = positions(options, len(args))
         made = tuple([into(use, x) if i in self.numbers else arrays_into(use, x) for i, x in enumerate(args)])
+        self._flat = all([kind_of(type(x)) in (NUMPY, use.name) for x in made])
+        if self._flat:
+            self.leaves, self.structure, self._chosen = list(made), _arrays(len(made)), list(self.numbers)
+            self.of = trees.LEAF if self.single else _arrays(len(self.numbers))
+        else:
+            self._read_containers(made)
+        self._slots = [has_tangent(use, self.leaves[k]) for k in self._chosen]
+        self._moving = [k for k, moves in zip(self._chosen, self._slots, strict=True) if moves]
+        self.all_move = self._moving == list(range(len(self.leaves)))
+        self.xs = tuple([self.leaves[k] for k in self._moving])
+
+    def _read_containers(self, made: tuple[Any, ...]) -> None:
         self.leaves, self.structure = trees.flatten(made)
-        self._flat = all(child is trees.LEAF for child in self.structure.children)
         ends = [0]
         for child in self.structure.children:
             ends.append(ends[-1] + child.n_leaves)
         self._chosen = [k for i in self.numbers for k in range(ends[i], ends[i + 1])]
         children = tuple([self.structure.children[i] for i in self.numbers])
         self.of = children[0] if self.single else trees.Structure(tuple, None, children)
-        self._slots = [has_tangent(use, self.leaves[k]) for k in self._chosen]
-        self._moving = [k for k, moves in zip(self._chosen, self._slots, strict=True) if moves]
-        self.all_move = self._moving == list(range(len(self.leaves)))
-        self.xs = tuple([self.leaves[k] for k in self._moving])
 
     def at(self, leaves: list[Any], contexts: Contexts) -> Point:
         """The same with other leaves of the same kind."""

@@ -36,10 +36,13 @@ class Contexts:
     def __init__(self, use: Engine, options: Options, constants: Any = None) -> None:
         self._use = use
         self._options = options
+        self.is_empty = constants is None and options.constants == () and options.caches == ()
+        if self.is_empty:
+            self.constants, self._watched, self._caches = (), [], ()
+            return
         self.constants = self.given(options.constants if constants is None else constants)
         self._watched = [x for x in trees.leaves_of(self.constants) if use.owns(type(x))]
         self._caches = _plain(options.caches, options, "caches")
-        self.is_empty = not self.constants and not self._caches
         if trees.leaves_of(self._caches) and not use.writes:
             raise RuleSignatureError(
                 f"{options.which} (engine {use.name}), caches.",

@@ -15,7 +15,7 @@ __all__ = ["arrays_into", "find_engine", "into", "out"]
 
 def find_engine(name: str | None, values: Any, where: str) -> tuple[Engine, bool]:
     """The engine to use, and whether all values are NumPy's, so that the results should be."""
-    found = engine_of(trees.flatten(values)[0], where)
+    found = engine_of(trees.leaves_of(values), where)
     if name is None:
         return (found or load_engine("dual")), found is None
     asked = load_engine(name)
@@ -28,12 +28,19 @@ def find_engine(name: str | None, values: Any, where: str) -> tuple[Engine, bool
 
 def into(engine: Engine, tree: Any) -> Any:
     """A tree with its numbers as the engine's values."""
+    kind = kind_of(type(tree))
+    if kind == engine.name:
+        return tree
+    if kind == NUMPY:
+        return engine.asarray(tree)
     leaves, structure = trees.flatten(tree)
     return structure.unflatten(iter([engine.asarray(v) if kind_of(type(v)) == NUMPY else v for v in leaves]))
 
 
 def arrays_into(engine: Engine, tree: Any) -> Any:
     """A tree with its arrays as the engine's values; numbers of Python stay what they are."""
+    if kind_of(type(tree)) == engine.name:
+        return tree
     leaves, structure = trees.flatten(tree)
     return structure.unflatten(iter([engine.asarray(v) if isinstance(v, np.ndarray) and v.dtype.kind in "fciub" else v for v in leaves]))
 
@@ -42,6 +49,8 @@ def out(engine: Engine, tree: Any, numpy: bool) -> Any:
     """A result as it is returned: for NumPy arguments, NumPy arrays that share no memory with them."""
     if not numpy:
         return tree
+    if kind_of(type(tree)) in (NUMPY, engine.name):
+        return _leaf_out(engine, tree)
     leaves, structure = trees.flatten(tree)
     return structure.unflatten(iter([_leaf_out(engine, v) for v in leaves]))
 

@@ -36,6 +36,8 @@ def directions(
         return RuleSignatureError(f"{where}, {path}.", expected, got, f"pass a {what} of the structure and shape of what it belongs to")
 
     found = trees.flatten_like(structure, given, fail, what)
+    if not batch and all(map(_fits, like, found)):
+        return found
     paths = trees.leaf_paths(structure, what)
     lead = _lead(use, like, found, paths, fail) if batch else ()
     return [_leaf(use, x, t, lead, path, fail) for x, t, path in zip(like, found, paths, strict=True)]
