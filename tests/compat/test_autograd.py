@@ -359,6 +359,12 @@ def in_plain_numbers():
     return f
 
 
+def in_numpys_arrays():
+    f = primitive(np.sin)
+    defvjp(f, lambda ans, x: lambda g: g * np.where(x > 0, np.cos(x), np.cos(x)))
+    return f
+
+
 def without_rules():
     return primitive(np.exp)
 
@@ -392,6 +398,7 @@ of_vector = lambda f, engine: rb.grad(f, engine=engine)(np.ones(3))
 
 GAPS = {  # function, what is asked for, error, message, engines that do it all the same
     "a rule in plain numbers, twice": (in_plain_numbers, second, rb.HigherOrderError, "write the rule with autograd.numpy", ()),
+    "a rule of NumPy's, twice": (in_numpys_arrays, second, rb.HigherOrderError, "write the rule with autograd.numpy", ()),
     "no rule, reverse": (without_rules, first, NotImplementedError, "exp", ()),
     "no rule, forward": (without_rules, forward, NotImplementedError, "exp", ()),
     "no vjp of an argument": (for_one_argument, of_second, rb.RuleMissingError, r"argument 1\.\nExpected: a [vj]+p", ()),

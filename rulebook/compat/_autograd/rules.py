@@ -86,16 +86,22 @@ def _runner(name: str, what: str) -> Callable[..., Any]:
 
     def run(fn: Callable[..., Any], *args: Any) -> Any:
         try:
-            return fn(*args)
+            found = fn(*args)
         except Exception as error:
             if not _engine.is_traced_error(error):
                 raise
-            raise HigherOrderError(
-                f"{what} of {name} (engine autograd).",
-                "a derivative of the first order, as the rule is NumPy code",
-                f"a derivative of the rule: {type(error).__name__}",
-                "write the rule with autograd.numpy, whose own derivatives follow",
-            ) from error
+            raise refused(type(error).__name__) from error
+        if any(getattr(leaf, "dtype", None) == object for leaf in trees.leaves_of(found)):
+            raise refused("an array of boxes")
+        return found
+
+    def refused(got: str) -> HigherOrderError:
+        return HigherOrderError(
+            f"{what} of {name} (engine autograd).",
+            "a derivative of the first order, as the rule is NumPy code",
+            f"a derivative of the rule: {got}",
+            "write the rule with autograd.numpy, whose own derivatives follow",
+        )
 
     return run
 
