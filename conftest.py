@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.metadata
 import importlib.util
 import os
+import sys
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -46,3 +49,18 @@ if importlib.util.find_spec("scipy") is None:
 def _names_of_examples(doctest_namespace: dict[str, Any]) -> None:
     """What an example may use without importing it."""
     doctest_namespace["np"] = np
+
+
+def pytest_collection_finish() -> None:
+    """Leave what has been imported out of every later collection of garbage."""
+    gc.freeze()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _no_program_outlives_its_module() -> Iterator[None]:
+    """Drop what JAX and PyTorch have compiled: thousands of programs take gigabytes, and every collection of garbage looks through them."""
+    yield
+    if "jax" in sys.modules:
+        sys.modules["jax"].clear_caches()
+    if "torch._dynamo" in sys.modules:
+        sys.modules["torch._dynamo"].reset()

@@ -6,6 +6,7 @@ under some transformation of each kind of derivative: a test holds this list to 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -48,11 +49,38 @@ COMPILED_ANEW = {
 }
 IN_FULL = {"root", "fixed point, vectorized host"}  # a traceable solver and one that is host code
 
+# A primitive is bound to JAX once for each set of rules, in a way that no case takes part in, and every transformation meets the same
+# primitive.  So in all cases but one, transformations other than the staged ones of each kind take turns with the sets of rules.
+STAGED = {
+    "jit of grad",
+    "jit of jvp",
+    *(f"{outer} over {inner}, jit" for outer in ("forward", "reverse") for inner in ("forward", "reverse")),
+}
+
+
+@functools.cache
+def _turn(transform: str, case: str) -> str:
+    """The set of rules with which a transformation runs in a case."""
+    place = [t.name for t in load("jax").TRANSFORMS].index(transform) + [c.name for c in CASES].index(case)
+    return list(DIRECTIONS)[place % len(DIRECTIONS)]
+
+
 LEFT_OUT = [
     LeftOut(
         "jax",
         "no rule takes part in a value: it is run with both rules",
         lambda transform, case, rules: transform.quantity.endswith("value") and rules != "both" and case.name != EVERYWHERE,
+    ),
+    LeftOut(
+        "jax",
+        "a program of its own for each cell, alike but for the set of rules: they take turns, and each meets each in a third of the cases",
+        lambda transform, case, rules: (
+            case in CASES
+            and case.name != EVERYWHERE
+            and transform.name not in STAGED
+            and not transform.quantity.endswith("value")
+            and rules != _turn(transform.name, case.name)
+        ),
     ),
     LeftOut(
         "jax",

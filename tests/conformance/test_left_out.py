@@ -24,6 +24,13 @@ def test_every_transformation_runs_with_each_set_of_rules(engine: str) -> None:
 
 
 @pytest.mark.parametrize("engine", ENGINES)
+def test_every_transformation_runs_in_every_case(engine: str) -> None:
+    every = {(t.name, case.name) for t, case, _ in cells(engine)}
+    run = {(t.name, case.name) for t, case, rules in cells(engine) if not left_out(engine, t, case, rules)}
+    assert {case for _, case in every - run} <= {case.name for case in implicit_cases.CASES} - IN_FULL
+
+
+@pytest.mark.parametrize("engine", ENGINES)
 def test_every_case_has_its_value_and_every_kind_of_derivative(engine: str) -> None:
     found = [(_kind(t), case.name, rules, left_out(engine, t, case, rules)) for t, case, rules in cells(engine)]
     key = lambda kind, case, rules: (kind, case, rules if kind != "value" else "any")
