@@ -10,6 +10,7 @@ import numpy as np
 
 from rulebook import trees
 from rulebook.bridges._autograd import gradients, operators, values
+from rulebook.bridges._autograd.buffers import CELLS
 from rulebook.bridges._autograd.calls import bind
 from rulebook.bridges._autograd.namespace import NAMESPACE
 from rulebook.bridges._autograd.trace import ARRAY, BOXES, DICT, SEQUENCE, open_container, value_of
@@ -115,8 +116,6 @@ class AutogradEngine(Engine):
 
     def cells(self) -> Any:
         """How buffers hold arrays of this engine."""
-        from rulebook.bridges._autograd.buffers import CELLS
-
         return CELLS
 
     def jvp_at(self, fn: Callable[..., Any], xs: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Any, Any]:
@@ -133,8 +132,6 @@ class AutogradEngine(Engine):
 
     def cells(self) -> Any:
         """How buffers hold arrays of this engine."""
-        from rulebook.bridges._autograd.buffers import CELLS
-
         return CELLS
 
     def namespace(self) -> Any:

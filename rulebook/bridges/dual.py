@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rulebook.bridges._dual.buffers import CELLS
 from rulebook.bridges._dual.calls import bind, transpose
 from rulebook.bridges._dual.namespace import NAMESPACE
 from rulebook.dual import Dual, DualArray, drivers
@@ -123,8 +124,6 @@ class DualEngine(Engine):
 
     def cells(self) -> Any:
         """How buffers hold arrays of this engine."""
-        from rulebook.bridges._dual.buffers import CELLS
-
         return CELLS
 
     def namespace(self) -> Any:

@@ -18,6 +18,7 @@ from jax.custom_derivatives import SymbolicZero
 
 from rulebook import trees
 from rulebook.bridges._jax import internals
+from rulebook.bridges._jax.buffers import CELLS
 from rulebook.bridges._jax.calls import Out, primal_of, result, runs_at_once
 from rulebook.bridges._jax.flat import Flat
 from rulebook.bridges._jax.inner import JaxInner, adopt
@@ -226,8 +227,6 @@ class JaxEngine(Engine):
 
     def cells(self) -> Any:
         """How buffers hold arrays of this engine."""
-        from rulebook.bridges._jax.buffers import CELLS
-
         return CELLS
 
     def namespace(self) -> Any:

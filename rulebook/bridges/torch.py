@@ -20,6 +20,7 @@ from rulebook.bridges._torch import (
     values as _torch_values,
 )
 from rulebook.bridges._torch.bind import bind_form
+from rulebook.bridges._torch.buffers import CELLS
 from rulebook.engines import Engine
 from rulebook.host import HostCall
 from rulebook.normal import NormalForm
@@ -208,8 +209,6 @@ class TorchEngine(Engine):
 
     def cells(self) -> Any:
         """How buffers hold arrays of this engine."""
-        from rulebook.bridges._torch.buffers import CELLS
-
         return CELLS
 
     def namespace(self) -> Any:

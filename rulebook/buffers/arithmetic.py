@@ -77,6 +77,14 @@ class Arithmetic:
                 "read the buffer by b[...], and use the functions of rb.xp(b[...])",
             ) from None
 
+    def __dlpack__(self, **options: Any) -> Any:
+        """Refused: torch.tensor, which would read the numbers without their derivative, asks for it."""
+        return self.__dlpack_device__()
+
+    def __dlpack_device__(self) -> Any:
+        """Refused."""
+        raise BufferValueError(f"A conversion of {self!r}.", "an array", "a buffer", "read the buffer by b[...] first")
+
     def __jax_array__(self) -> Any:
         return self.value()
 

@@ -52,6 +52,7 @@ class Buffer(Arithmetic):
     """
 
     __slots__ = ("_array", "_cells", "_engine", "_frozen", "_unwritten", "_writes")
+    writable = True  # what dual numbers look for in out=
     _array: Any
     _cells: Any
     _engine: Engine | None
@@ -222,7 +223,7 @@ class Buffer(Arithmetic):
                 f"rulebook: more than {most} writes to {self!r} in a traced program, which compiles each on its own (100 take seconds).\n"
                 "Do: write slices or whole arrays, use the engine's loop, or write a rule (rb.primitive, rb.frule, rb.rrule).",
                 UnrolledWritesWarning,
-                stacklevel=4,
+                stacklevel=3,
             )
 
     def _not_written(self, mask: Any) -> BufferReadError:

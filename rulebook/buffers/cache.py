@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections import defaultdict
 from sys import getrefcount
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from rulebook import trees
 from rulebook.buffers.buffer import Buffer, WorkBuffer
-from rulebook.buffers.cells import NUMPY_CELLS
+from rulebook.buffers.cells import NUMPY_CELLS, Cells
 from rulebook.buffers.pool import HELD, Pool
 from rulebook.engines import OPAQUE, engine_of, kind_of
 from rulebook.errors import RuleSignatureError
@@ -20,6 +21,7 @@ __all__ = ["DiffCache", "freeze"]
 
 _NONE = object()
 _ndarray = np.ndarray
+_in_place: dict[type, Cells] = {}  # types of values whose engine writes in place: `get` and `freeze` are quick then
 
 
 class DiffCache:
@@ -63,7 +65,7 @@ class DiffCache:
         self._warn = warn
         self._check = check
         self._grown = False
-        self._pools: dict[str, dict[Any, Any]] = {}
+        self._pools: defaultdict[Any, dict[Any, Any]] = defaultdict(dict)
         # What `get` compares types and dtypes with before it does anything else; never found where all buffers are checked.
         self._number: Any = _NONE if check else float
         self._dtype: Any = _NONE if check else self._prototype.dtype
@@ -107,24 +109,28 @@ class DiffCache:
         return self._pool.take()
 
     def _fitting(self, active: Any, more: tuple[Any, ...]) -> Any:
+        cells = None if more or self._check else _in_place.get(type(active))
+        if cells is not None:  # the common case of an engine that writes in place
+            return cells.pooled(self._pools[cells], self._prototype, (active,), self._grow)
         if active is _NONE:
             raise RuleSignatureError(
                 "rb.DiffCache.get.", "the values that the function may be differentiated by", "none", "pass them: cache.get(x)"
             )
-        leaves = [x for x in trees.leaves_of((active, *more)) if _is_number(x)]
+        leaves = tuple(x for x in trees.leaves_of((active, *more)) if _is_number(x))
         engine = engine_of(leaves, "rb.DiffCache.get")
-        if engine is None and not self._check:
-            return self._numpy(np.result_type(self._prototype.dtype, *leaves)).take()
-        cells = NUMPY_CELLS if engine is None else engine.cells()
-        if engine is not None and not self._check:
-            found = cells.pooled(self._pools.setdefault(engine.name, {}), self._prototype, leaves, self._grow)
-            if found is not None:
-                return found
+        if engine is None:
+            if not self._check:
+                return self._numpy(np.result_type(self._prototype.dtype, *leaves)).take()
+            return WorkBuffer(NUMPY_CELLS.empty(self._prototype, leaves), None, NUMPY_CELLS)
+        cells = engine.cells()
+        if cells.in_place and not self._check:
+            _in_place.update({type(x): cells for x in leaves if kind_of(type(x)) == engine.name})
+            return cells.pooled(self._pools[cells], self._prototype, leaves, self._grow)
         return WorkBuffer(cells.empty(self._prototype, leaves), engine, cells)
 
     def _numpy(self, dtype: Any) -> Pool:
         """The pool of NumPy arrays of a dtype."""
-        pools = self._pools.setdefault("numpy", {})
+        pools = self._pools[None]
         found: Pool | None = pools.get(dtype)
         if found is None:
             found = pools.setdefault(dtype, Pool(lambda: np.empty(self._prototype.shape, dtype), _unlock))
@@ -139,7 +145,7 @@ class DiffCache:
             f"rulebook: an rb.DiffCache of shape {self._prototype.shape} held {held} tangents and grows to {needed}.\n"
             f"Do: make it by rb.DiffCache(prototype, tangents={needed}), or pass warn=False; the results are right in any case.",
             UserWarning,
-            stacklevel=6,
+            stacklevel=5,
         )
 
 
@@ -217,10 +223,13 @@ def freeze(b: Any) -> Any:
     if type(b) is np.ndarray:
         b.setflags(False)  # type: ignore[call-arg]  # by position, which takes half the time
         return b
+    cells = _in_place.get(type(b))
+    if cells is not None and b.ndim:
+        return cells.seal(b)
     if isinstance(b, Buffer):
         return b.freeze()
     engine = None if kind_of(type(b)) == OPAQUE else engine_of((b,), "rb.freeze")
-    if engine is None or not engine.cells().dispatches or not getattr(b, "ndim", 0):
+    if engine is None or not engine.cells().in_place or not getattr(b, "ndim", 0):
         raise RuleSignatureError(
             "rb.freeze.",
             "a buffer: of DiffCache.get, or an rb.Buffer",

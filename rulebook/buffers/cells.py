@@ -26,15 +26,17 @@ class Cells:
     later writes do not change.
 
     Attributes:
+        in_place: whether `DiffCache.get` gives an array that is written to as it is, by `pooled`; else a Buffer.
         dispatches: whether NumPy's own functions take the arrays.
         most_writes: how many writes of parts a traced program may have before that deserves a warning; None for any number.
     """
 
+    in_place = False
     dispatches = True
     most_writes: int | None = None
 
-    def pooled(self, pools: Pools, prototype: ShapeDtype, actives: list[Any], warn: Callable[[int, int], None]) -> Any:
-        """A work array that is written to as it is, for `DiffCache.get`; None where a Buffer is needed.
+    def pooled(self, pools: Pools, prototype: ShapeDtype, actives: tuple[Any, ...], warn: Callable[[int, int], None]) -> Any:
+        """A work array, for `DiffCache.get`.
 
         Args:
             pools: what the cache keeps of this engine's arrays.
@@ -42,9 +44,9 @@ class Cells:
             actives: values of the engine, and NumPy's.
             warn: is told (tangents held so far, tangents needed) where arrays have to grow.
         """
-        return None
+        raise NotImplementedError
 
-    def empty(self, prototype: ShapeDtype, actives: list[Any]) -> Any:
+    def empty(self, prototype: ShapeDtype, actives: tuple[Any, ...]) -> Any:
         """An array that nothing was written to, for values like the actives."""
         return unwritten(prototype.shape, np.result_type(prototype.dtype, *actives))
 
@@ -66,9 +68,9 @@ class Cells:
         return array
 
     def read(self, array: Any, key: Any) -> Any:
-        """The elements at a key; read-only, as a write to them would not be one to the buffer."""
+        """A copy of the elements at a key."""
         found = array[key]
-        return self.seal(found.copy()) if found.ndim else found
+        return found.copy() if found.ndim else found
 
     def seal(self, array: Any) -> Any:
         """The array as a result: not to be written to, where that can be said."""

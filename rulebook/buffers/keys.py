@@ -24,7 +24,7 @@ def is_whole(key: Any) -> bool:
 def fixed(key: Any) -> Any:
     """A key in NumPy's terms; None where it holds traced values.  (`np.newaxis` alone comes as a tuple.)"""
     parts = key if type(key) is tuple else (key,)
-    if any(isinstance(k, np.ndarray) for k in parts) and any_is_recording():
+    if any(isinstance(k, (np.ndarray, list)) for k in parts) and any_is_recording():
         return None  # a recorder makes its own values of arrays
     if all(isinstance(k, _KNOWN) for k in parts):
         return key if key is not None else (None,)

@@ -79,10 +79,14 @@ class Methods:
     ndim: int
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        if registry.DEFERRED and any(type(x) in registry.DEFERRED for x in inputs):
+            return NotImplemented
         return run_ufunc(ufunc, method, inputs, kwargs)
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
         if len(types) > 1:
+            if not registry.DEFERRED.isdisjoint(types):
+                return NotImplemented
             refuse_subclasses(types)
         return run_function(self, func, args, kwargs)
 

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from rulebook.native import standing_for
 
-__all__ = ["CREATORS", "FUNCTIONS", "METHODS", "STEPS", "UFUNCS", "find", "rule", "ufunc_rule"]
+__all__ = ["CREATORS", "DEFERRED", "FUNCTIONS", "METHODS", "STEPS", "UFUNCS", "find", "rule", "ufunc_rule"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 Rule = Callable[..., Any]
@@ -20,6 +20,7 @@ STEPS: set[Any] = set()  # ufuncs of the primals alone, which take their options
 CREATORS: dict[Any, Rule] = {}  # what takes like=, which the rule gets first -> rule
 METHODS: dict[tuple[Any, str], Rule] = {}  # (ufunc, "reduce") -> rule
 FUNCTIONS: dict[Any, Rule] = {}  # what dispatches by __array_function__ -> rule
+DEFERRED: set[type] = set()  # types, of buffers, that hold duals: NumPy's functions are theirs, operators read them by x[...]
 
 
 def rule(*functions: Any) -> Callable[[F], F]:

@@ -51,10 +51,9 @@ class AutogradCells(Cells):
 
     dispatches = False
 
-    def empty(self, prototype: ShapeDtype, actives: list[Any]) -> Any:
+    def empty(self, prototype: ShapeDtype, actives: tuple[Any, ...]) -> Any:
         """NaN everywhere."""
-        below = [value_of(x) for x in actives]
-        return super().empty(prototype, below)
+        return super().empty(prototype, tuple(map(value_of, actives)))
 
     def fill(self, array: Any, value: Any) -> Any:
         """The value, broadcast, in memory of its own."""

@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from rulebook.buffers.buffer import Buffer, WorkBuffer
 from rulebook.buffers.cells import Cells, Pools
 from rulebook.buffers.pool import Pool, is_alone
 from rulebook.dual import Dual, DualArray
 from rulebook.dual.parts import is_dual, peel, tag_of
+from rulebook.dual.registry import DEFERRED
 from rulebook.tangents import ShapeDtype
 
 __all__ = ["CELLS"]
@@ -20,39 +22,69 @@ class DualCells(Cells):
     """Dual arrays, written to in place.  An array with k tangents of a derivative call lies over two blocks of memory, one with those of
     two nested calls over four."""
 
-    def pooled(self, pools: Pools, prototype: ShapeDtype, actives: list[Any], warn: Callable[[int, int], None]) -> Any:
+    in_place = True
+
+    def pooled(self, pools: Pools, prototype: ShapeDtype, actives: tuple[Any, ...], warn: Callable[[int, int], None]) -> Any:
         """A dual array with the tangents of the actives, of all derivative calls."""
-        found: dict[int, int] = {}
-        for x in actives:
-            _collect(x, found)
-        tags = sorted(found)
-        counts = tuple(found[tag] for tag in tags)
-        dtype = _dtype(prototype, actives)
+        x = actives[0]
+        counts: tuple[int, ...]
+        if len(actives) == 1 and type(x) is DualArray and type(x.p) is type(x.b) is np.ndarray and x.root is None:
+            tags, counts = [x.tag], (x.b.shape[0],)
+            dtype = x.p.dtype if x.p.dtype == prototype.dtype else np.result_type(x.p.dtype, prototype.dtype)
+        else:
+            found: dict[int, int] = {}
+            for x in actives:
+                _collect(x, found)
+            tags = sorted(found)
+            counts = tuple(found[tag] for tag in tags)
+            dtype = _dtype(prototype, actives)
         pool = pools.get((dtype, counts))
         if pool is None:
-            warn(max((_size(c) for _, c in pools), default=0), _size(counts))
-            pool = Pool(lambda: _made(prototype.shape, dtype, counts), _Free(prototype.shape, dtype, counts))
-            pool = pools.setdefault((dtype, counts), pool)
+            pool = _new_pool(pools, prototype.shape, dtype, counts, warn)
         array = pool.take()
         _retag(array, tags)
         return array
 
-    def empty(self, prototype: ShapeDtype, actives: list[Any]) -> Any:
+    def empty(self, prototype: ShapeDtype, actives: tuple[Any, ...]) -> Any:
         """A plain array, which the first write of a dual makes a dual one."""
-        return super().empty(ShapeDtype(prototype.shape, _dtype(prototype, actives)), [])
+        return super().empty(ShapeDtype(prototype.shape, _dtype(prototype, actives)), ())
 
     def write(self, array: Any, key: Any, value: Any) -> Any:
         """In place; values of another derivative call make room for their tangents."""
-        while (tag := tag_of(value)) > tag_of(array):
-            array = DualArray(array, None, np.zeros((_count(value), *array.shape), array.dtype), tag)
+        found: dict[int, int] = {}
+        _collect(value, found)
+        had: dict[int, int] = {}
+        _collect(array, had)
+        if not found.keys() <= had.keys():
+            array = _with_room(array, found)
+            DEFERRED.update((Buffer, WorkBuffer))  # not before there are any: it costs each operation of dual arrays a look
         array[key] = value
         return array
+
+    def read(self, array: Any, key: Any) -> Any:
+        """A copy of the elements at a key."""
+        if is_dual(array):
+            DEFERRED.update((Buffer, WorkBuffer))
+        return super().read(array, key)
 
     def seal(self, array: Any) -> Any:
         """The same array, whose primal cannot be written to any more."""
         if type(array) is not Dual:
             peel(array).setflags(False)
         return array
+
+
+def _with_room(array: Any, found: dict[int, int]) -> Any:
+    """An array with tangents, zero where they are new, of these derivative calls too."""
+    if not found:
+        return array
+    own, tag = tag_of(array), max(found)
+    if own >= tag:
+        p, b, tag = array.p, array.tangent, own
+    else:
+        p, b = array, np.zeros((found[tag], *array.shape), array.dtype)
+    outer = {t: k for t, k in found.items() if t != tag}
+    return DualArray(_with_room(p, outer), None, _with_room(b, outer), tag)
 
 
 def _count(x: Any) -> int:
@@ -69,7 +101,7 @@ def _collect(x: Any, found: dict[int, int]) -> None:
             _collect(part, found)
 
 
-def _dtype(prototype: ShapeDtype, actives: list[Any]) -> Any:
+def _dtype(prototype: ShapeDtype, actives: tuple[Any, ...]) -> Any:
     """As for the primals in NumPy; a number of Python's has none, dual or not."""
     below = (peel(x) for x in actives)
     return np.result_type(prototype.dtype, *(x if isinstance(x, (int, float, complex)) else x.dtype for x in below))
@@ -78,6 +110,12 @@ def _dtype(prototype: ShapeDtype, actives: list[Any]) -> Any:
 def _size(counts: tuple[int, ...]) -> int:
     """The number of tangents of all levels together."""
     return int(np.prod([1 + k for k in counts])) - 1
+
+
+def _new_pool(pools: Pools, shape: tuple[int, ...], dtype: Any, counts: tuple[int, ...], warn: Callable[[int, int], None]) -> Pool:
+    warn(max((_size(c) for _, c in pools), default=0), _size(counts))
+    pool: Pool = pools.setdefault((dtype, counts), Pool(lambda: _made(shape, dtype, counts), _Free(shape, dtype, counts)))
+    return pool
 
 
 def _made(shape: tuple[int, ...], dtype: Any, counts: tuple[int, ...]) -> Any:

@@ -31,7 +31,7 @@ class JaxCells(Cells):
     dispatches = False
     most_writes = 50  # an unrolled loop of 100 takes 7 to 12 s to compile, of 300 up to 45 s
 
-    def empty(self, prototype: ShapeDtype, actives: list[Any]) -> Any:
+    def empty(self, prototype: ShapeDtype, actives: tuple[Any, ...]) -> Any:
         """NaN everywhere."""
         return jnp.full(prototype.shape, jnp.nan, jnp.result_type(prototype.dtype, *actives))
 
@@ -46,6 +46,8 @@ class JaxCells(Cells):
     def write(self, array: Any, key: Any, value: Any) -> Any:
         """`array.at[key].set(value)`."""
         try:
+            if isinstance(key, jax.core.Tracer) and key.dtype == bool and key.shape == array.shape and not jnp.ndim(value):
+                return jnp.where(key, jnp.asarray(value, array.dtype), array)  # JAX has no traced masks as indices
             return array.at[key].set(jnp.asarray(value, array.dtype))
         except jax.errors.UnexpectedTracerError as error:
             raise _escaped(array) from error

@@ -25,7 +25,7 @@ class TorchCells(Cells):
 
     dispatches = False
 
-    def empty(self, prototype: ShapeDtype, actives: list[Any]) -> Any:
+    def empty(self, prototype: ShapeDtype, actives: tuple[Any, ...]) -> Any:
         """NaN everywhere, in the precision and on the device of the tensors among the actives."""
         tensors = [x for x in actives if isinstance(x, Tensor)]
         dtype = _promoted([x.dtype for x in tensors if values.has_tangent(x)], prototype)
@@ -97,7 +97,13 @@ def _positions(key: Any, array: Tensor) -> Tensor:
     elif keys.fixed(key) is not None:
         found = np.arange(array.numel()).reshape(tuple(array.shape))[key]
         return torch.from_numpy(np.array(found)).to(array.device)
-    return torch.arange(array.numel(), device=array.device).reshape(array.shape)[key]
+    at = torch.arange(array.numel(), device=array.device).reshape(array.shape)
+    parts = key if type(key) is tuple else (key,)
+    if not any(isinstance(k, Tensor) and not k.ndim for k in parts):
+        return at[key]
+    # A traced number would be asked for its value; an array of one number is not.
+    shape = keys.place(tuple(0 if isinstance(k, Tensor) and not k.ndim else k for k in parts), tuple(array.shape))
+    return at[tuple(k.reshape(1) if isinstance(k, Tensor) and not k.ndim else k for k in parts)].reshape(shape)
 
 
 @constant
