@@ -235,6 +235,24 @@ def test_complex_numbers_in_the_pairing_of_jax(kind):
 
 
 @kinds
+def test_plain_numbers_from_rules_and_as_cotangents(kind):
+    """JAX hands them on as they are; a rule may give them too."""
+    f = KINDS[kind](lambda x: 2.0 * x)
+    f.defjvp(lambda primals, tangents: (f(*primals), FORWARD * tangents[0]))
+
+    def bwd(_, y_bar):
+        assert y_bar.shape == ()
+        return (REVERSE,)
+
+    f.defvjp(lambda x: (f(x), None), bwd)
+    (x_bar,) = jax.vjp(f, X)[1](1.0)
+    assert isinstance(x_bar, jax.Array)
+    assert x_bar == REVERSE
+    f.defjvp(lambda primals, tangents: (3.0, FORWARD))
+    assert jax.jvp(f, (X,), (1.0,)) == (3.0, FORWARD)
+
+
+@kinds
 @pytest.mark.parametrize("how", ["nondiff_argnums", "nondiff_argnames"])
 def test_arguments_that_are_not_differentiated(kind, how):
     @functools.partial(KINDS[kind], **{how: (0, 2) if how == "nondiff_argnums" else ("fn", "n")})

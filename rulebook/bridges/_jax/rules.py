@@ -270,7 +270,8 @@ def _transposed(pull: Callable[[Arrays, Arrays], list[Any]], bars: Arrays, tange
 
 
 def _conj_or_none(x: Any) -> Any:
-    return None if x is None else _conj(x)
+    """A cotangent of y as the rule gets it: an array, also where jax.vjp was given a plain number."""
+    return None if x is None else _conj(x if hasattr(x, "dtype") else jnp.asarray(x))
 
 
 def _conj(x: Any) -> Any:

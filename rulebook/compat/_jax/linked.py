@@ -75,8 +75,10 @@ def _frule(forward: Callable[..., Any]) -> Callable[..., Any]:
         moving = [i for i, t in enumerate(tangents) if t is not None]
         of = _of_some(forward, primals, moving, call)
         y, y_dot = jax.jvp(of, tuple(primals[i] for i in moving), tuple(tangents[i] for i in moving))
-        found = Result.of(y_dot)
-        return Result.of(y), Result([None if t.dtype == jax.dtypes.float0 else t for t in found.leaves], found.tree)
+        found, out = Result.of(y_dot), Result.of(y)
+        # Outside jit JAX hands on the plain numbers that a rule gives.
+        dots = [None if getattr(t, "dtype", None) == jax.dtypes.float0 else jnp.asarray(t) for t in found.leaves]
+        return Result([jnp.asarray(leaf) for leaf in out.leaves], out.tree), Result(dots, found.tree)
 
     return rule
 
