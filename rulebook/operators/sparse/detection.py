@@ -86,6 +86,7 @@ def _split(forward: Sequence[Product], found: Pattern, n: int, width: int, dtype
             products = product(_seeds(part, colours, first, last, numbers))
             e = np.flatnonzero((of >= first) & (of < last))
             hits[e] |= products[(of[e, None] - first) * _PARTS + np.arange(_PARTS), found.rows[e, None]] != 0
+    hits &= (found.cols[:, None] * _PARTS + np.arange(_PARTS)) * width < n  # no columns are no entry, also beside a NaN
     e, k = np.nonzero(hits)
     return Pattern.ordered(found.rows[e], found.cols[e] * _PARTS + k, (found.shape[0], found.shape[1] * _PARTS))
 

@@ -11,7 +11,7 @@ from rulebook.errors import RuleOutputError, SparsityError
 from rulebook.operators.options import Options
 from rulebook.operators.sparse.detection import Array
 from rulebook.operators.sparse.pattern import Index, Pattern
-from rulebook.operators.sparse.products import Function, as_product, pull, push
+from rulebook.operators.sparse.products import Function, Products, pull, push
 from rulebook.operators.sparse.scheme import Scheme
 from rulebook.operators.sparse.suspicion import missing
 from rulebook.operators.sparse.verification import Verdict, verify
@@ -52,7 +52,7 @@ def entries(use: Engine, options: Options, runs: list[list[Array]], of: Function
 def _look(scheme: Scheme, lines: Index, dtype: np.dtype[np.generic], of: Function, x: Any) -> None:
     """Raise where the derivative has an entry that is missing."""
     forward = scheme.parts[0].forward
-    found = missing(as_product(of, x, push if forward else pull), scheme.checked, lines, dtype)
+    found = missing(Products(of, push if forward else pull).at(x), scheme.checked, lines, dtype)
     if found is not None:
         row, column = found if forward else found[::-1]
         raise _outside(of.which, scheme.pattern, f"another number in row {row}, column {column}")

@@ -12,9 +12,9 @@ from rulebook.engines import Engine
 from rulebook.errors import RuleOutputError, RuleSignatureError
 from rulebook.operators.sparse.detection import Array, detect, random
 from rulebook.operators.sparse.pattern import Pattern
-from rulebook.operators.sparse.products import Function, as_product, pull, push
+from rulebook.operators.sparse.products import Function, Products, pull, push
 
-__all__ = ["concrete", "detected", "detected_at"]
+__all__ = ["concrete", "detected"]
 
 
 def detected(of: Function, x: Any, symmetric: bool) -> Pattern:
@@ -27,12 +27,14 @@ def detected(of: Function, x: Any, symmetric: bool) -> Pattern:
         RuleOutputError: it is finite at none of the points.
         RuleSignatureError: x has no numbers.
     """
-    points = [x, *[of.use.asarray(moved, x) for moved in _beside(concrete(of.use, x, of.which))]]
-    seen = [points[0]] if _is_finite(of, points[0]) else []
-    for point in points[1:]:
+    beside = _beside(concrete(of.use, x, of.which))
+    found = _Derivative(of)
+    seen = [x] if found.is_finite(x) else []
+    for moved in beside:
+        point = of.use.asarray(moved, x)
         try:
             with np.errstate(all="ignore"):
-                seen += [point] if _is_finite(of, point) else []
+                seen += [point] if found.is_finite(point) else []
         except Exception:  # beside x the function may have no value
             continue
     if not seen:
@@ -43,7 +45,7 @@ def detected(of: Function, x: Any, symmetric: bool) -> Pattern:
             "pass a pattern",
         )
     with np.errstate(all="ignore"):
-        return detected_at(of, seen if len(seen) > 1 else seen * 2, symmetric)
+        return found.pattern(seen if len(seen) > 1 else seen * 2, symmetric)
 
 
 def concrete(use: Engine, x: Any, which: str) -> Array:
@@ -72,29 +74,46 @@ def _beside(x: Array) -> tuple[Any, Any]:
     return x + step, x - step
 
 
-def _is_finite(of: Function, x: Any) -> bool:
-    kind, size = (pull, math.prod(of(x).shape)) if of.use.reverses else (push, math.prod(x.shape))
-    directions = random(np.random.default_rng(3), size, of.use.spec(x).dtype)[None]
-    return bool(np.isfinite(as_product(of, x, kind)(directions)).all())
-
-
-def detected_at(of: Function, points: Sequence[Any], symmetric: bool) -> Pattern:
-    """Where the derivative at any of the points is other than zero.
+class _Derivative:
+    """Products with the derivative of a function, at any point.
 
     Args:
         of: the function.
-        points: where; each sees other random numbers.
-        symmetric: whether the derivative is.
     """
-    use, x = of.use, points[0]
-    shape = math.prod(of(x).shape), math.prod(x.shape)
-    dtype = use.spec(x).dtype
-    forward, reverse = ([as_product(of, point, kind) for point in points] for kind in (push, pull))
-    if not use.pulls:
-        return detect(forward, None, shape, dtype)
-    if symmetric:
-        one = reverse if use.reverses else forward
-        return detect(one, one, shape, dtype).symmetric
-    if shape[0] < shape[1] or (shape[0] == shape[1] and use.reverses):
-        return detect(reverse, forward, shape[::-1], dtype).transposed
-    return detect(forward, reverse, shape, dtype)
+
+    def __init__(self, of: Function) -> None:
+        self._of = of
+        self._push, self._pull = Products(of, push), Products(of, pull)
+
+    def is_finite(self, x: Any) -> bool:
+        """Whether the derivative is, at one point."""
+        kind, size = (self._pull, self._rows(x)) if self._of.use.reverses else (self._push, math.prod(x.shape))
+        directions = random(np.random.default_rng(3), size, self._of.use.spec(x).dtype)
+        return bool(np.isfinite(kind.at(x)(directions[None])).all())
+
+    def _rows(self, x: Any) -> int:
+        """The size of y."""
+        if self._of.use.reverses:
+            return math.prod(self._of(x).shape)
+        none = np.zeros((1, math.prod(x.shape)), self._of.use.spec(x).dtype)
+        return int(self._push.at(x)(none).shape[1])
+
+    def pattern(self, points: Sequence[Any], symmetric: bool) -> Pattern:
+        """Where the derivative at any of the points is other than zero.
+
+        Args:
+            points: where; each sees other random numbers.
+            symmetric: whether the derivative is.
+        """
+        use, x = self._of.use, points[0]
+        shape = self._rows(x), math.prod(x.shape)
+        dtype = use.spec(x).dtype
+        forward, reverse = ([kind.at(point) for point in points] for kind in (self._push, self._pull))
+        if not use.pulls:
+            return detect(forward, None, shape, dtype)
+        if symmetric:
+            one = reverse if use.reverses else forward
+            return detect(one, one, shape, dtype).symmetric
+        if shape[0] < shape[1] or (shape[0] == shape[1] and use.reverses):
+            return detect(reverse, forward, shape[::-1], dtype).transposed
+        return detect(forward, reverse, shape, dtype)

@@ -14,7 +14,7 @@ from rulebook.errors import RuleOutputError, RuleSignatureError
 from rulebook.operators.conversion import into
 from rulebook.operators.sparse.detection import Array
 
-__all__ = ["Function", "as_product", "pull", "push", "wrong_shape"]
+__all__ = ["Function", "Products", "pull", "push", "wrong_shape"]
 
 
 class Function:
@@ -56,9 +56,9 @@ def wrong_shape(which: str, shape: tuple[int, int], got: str) -> RuleSignatureEr
     """The error for a pattern of another shape than the derivative."""
     return RuleSignatureError(
         f"{which}, sparsity.",
-        f"{shape[0]} rows and {shape[1]} columns, (y.size, x.size), as the pattern has",
+        f"{shape[0]} rows and {shape[1]} columns, as the pattern has",
         got,
-        "pass a pattern of that shape",
+        "pass a pattern of shape (y.size, x.size)",
     )
 
 
@@ -90,7 +90,7 @@ def pull(of: Function, x: Any, directions: Any) -> Any:
         Shape (k, x.size).
     """
     use = of.use
-    y, back = use.vjp(of, (x,))
+    y, back = use.vjp_at(of, (x,))
     k = directions.shape[0]
     bars = directions.reshape((k, *y.shape))
 
@@ -105,6 +105,31 @@ def pull(of: Function, x: Any, directions: Any) -> Any:
     return many(bars) + 1j * many(1j * bars)  # the pullback of a real x gives real parts
 
 
-def as_product(of: Function, x: Any, kind: Callable[[Function, Any, Any], Any]) -> Callable[[Array], Array]:
-    """`push` or `pull` at one point, on NumPy arrays."""
-    return lambda directions: np.asarray(of.use.to_numpy(kind(of, x, of.use.asarray(directions, x))))
+class Products:
+    """`push` or `pull` of a function, on NumPy arrays; compiled where the engine compiles, as many points and directions follow.
+
+    Args:
+        of: the function.
+        kind: `push` or `pull`.
+    """
+
+    def __init__(self, of: Function, kind: Callable[[Function, Any, Any], Any]) -> None:
+        self._use = of.use
+        self._plain: Callable[[Any, Any], Any] = lambda x, directions: kind(of, x, directions)
+        self._program = of.use.compiled(self._plain) if of.use.compiles else None
+
+    def at(self, x: Any) -> Callable[[Array], Array]:
+        """The products at one point."""
+        return lambda directions: np.asarray(self._use.to_numpy(self._run(x, directions)))
+
+    def _run(self, x: Any, directions: Array) -> Any:
+        if self._program is None:
+            return self._plain(x, self._use.asarray(directions, x))
+        k = len(directions)
+        padded = np.zeros((max(4, 1 << (k - 1).bit_length()), *directions.shape[1:]), directions.dtype)  # few shapes are few compilations
+        padded[:k] = directions
+        try:
+            return self._program(x, self._use.asarray(padded, x))[:k]
+        except Exception:  # what needs numbers cannot be compiled; what is wrong is so again
+            self._program = None
+            return self._run(x, directions)
