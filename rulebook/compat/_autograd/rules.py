@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import count
 from typing import Any
 
+import numpy as np
+
 from rulebook import trees
 from rulebook.compat._imported import released
 from rulebook.engines import OPAQUE, kind_of, load_engine
@@ -32,11 +34,14 @@ from autograd.core import (  # noqa: E402  # after the line that says how to ins
 VjpArgnums = Callable[..., Callable[[Any], Iterable[Any]]]  # (argnums, ans, args, kwargs) -> vjp(g) -> one cotangent each
 JvpArgnums = Callable[..., Any]  # (argnums, gs, ans, args, kwargs) -> tangent
 
+_OBJECTS = np.dtype(object)
 ARRAYS = "*arrays"  # the static that names the keywords whose values are arrays
 
 
 def values_of(arrays: Sequence[Any], statics: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any], list[int]]:
     """The arguments of a call as autograd has them, its keywords, and where the arrays are among the arguments."""
+    if not statics:
+        return tuple(arrays), {}, list(range(len(arrays)))
     names = statics.get(ARRAYS, ())
     places = {int(k): released(v) for k, v in statics.items() if k.isdigit()}
     n = len(arrays) - len(names) + len(places)
@@ -91,7 +96,7 @@ def _runner(name: str, what: str) -> Callable[..., Any]:
             if not _engine.is_traced_error(error):
                 raise
             raise refused(type(error).__name__) from error
-        if any(getattr(leaf, "dtype", None) == object for leaf in trees.leaves_of(found)):
+        if not callable(found) and any(getattr(leaf, "dtype", None) == _OBJECTS for leaf in trees.leaves_of(found)):
             raise refused("an array of boxes")
         return found
 
@@ -185,6 +190,8 @@ def _filled(x: Any, t: Any) -> Any:
 
 
 def _conj(value: Any) -> Any:
+    if type(value) is np.ndarray and value.dtype.kind == "f":
+        return value
     leaves, structure = trees.flatten(value)
     return structure.unflatten(iter([_engine.conj(v) if hasattr(v, "dtype") and _engine.is_complex(v) else v for v in leaves]))
 
