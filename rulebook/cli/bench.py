@@ -144,7 +144,8 @@ def _report(options: argparse.Namespace, rows: Sequence[Row], without: Sequence[
     if options.format == "html":
         return _page(rows, without, functions)
     parts = [as_text(rows, without)] if rows or without else []
-    return "\n".join([*parts, *map(str, functions.values())])
+    legend = [f"{f.table.legend()}\n" for f in functions.values()][:1]
+    return "\n".join([*parts, *map(str, functions.values()), *legend])
 
 
 def _page(rows: Sequence[Row], without: Sequence[str], functions: dict[str, Found]) -> str:

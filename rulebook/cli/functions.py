@@ -84,11 +84,12 @@ class Found:
         return {"rows": [asdict(row) for row in self.table.rows], "fastest": best, "notes": self.notes, "disagree": self.disagree}
 
     def __str__(self) -> str:
+        """The rows, the fastest, and the notes."""
         best = [
             f"fastest {row.operator} of {row.scenario}: {row.engine}{', prepared' * row.prepared} ({duration(row.time)})"
             for row in self.table.fastest().values()
         ]
-        return "\n".join([str(self.table), *[""] * bool(best or self.notes), *best, *self.notes]) + "\n"
+        return "\n".join([self.table.body(), *[""] * bool(best or self.notes), *best, *self.notes]) + "\n"
 
 
 def calls_of_target(text: str, asked: Asked) -> list[Call] | None:

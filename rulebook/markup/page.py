@@ -30,7 +30,7 @@ td.skipped { color: var(--dim); }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .15rem .9rem; margin: 0; } dt { color: var(--dim); }
 dd { margin: 0; overflow-wrap: anywhere; }
 details dl, details ul { margin: .3rem 0 .8rem; }
-figure { margin: .8rem 0 0; } figcaption { color: var(--dim); font-size: .9em; max-width: 46rem; }
+figure { margin: .8rem 0 0; } figure + .wide { margin-top: 1rem; } figcaption { color: var(--dim); font-size: .9em; max-width: 46rem; }
 .plot { max-width: 100%; height: auto; } .plot text { fill: var(--dim); font: 12px system-ui, sans-serif; }
 .plot .power { font-size: 9px; } .plot .grid { stroke: var(--line); } .plot .curve { fill: none; stroke: var(--curve); stroke-width: 2; }
 .plot .point { fill: var(--curve); } .plot .level { stroke-width: 1.5; stroke-dasharray: 5 4; }

@@ -44,7 +44,7 @@ class Calls:
 
 _AT_EXAMPLE = "a preparation runs the operator at its example, so that what fails fails there"
 _EACH = "forward mode runs the function for each direction, after once for its value"
-_PATTERN = "to find a pattern, the function runs at other points too; then once for each colour"
+_PATTERN = "to find a pattern, the function runs at other points too, as often as that takes"
 _PLANNED = "a preparation knows the sizes, and goes by the columns where they are fewer"
 
 CALLS: tuple[Calls, ...] = (
@@ -55,7 +55,8 @@ CALLS: tuple[Calls, ...] = (
     Calls("autograd", ("jacobian", "hessian"), 2, 2, 2, f"{_EACH}: one", frozenset({"number-in"})),
     Calls("autograd", ("jacobian",), 1, 1, 4, f"{_PLANNED}: of three", names="outer-jacobian"),
     Calls("autograd", ("jacobian",), 1, 1, 3, f"{_PLANNED}: of two", names="several-jacobian"),
-    *(Calls(engine, OPERATORS, None, None, None, _PATTERN, frozenset({"sparse"})) for engine in ("dual", "torch", "autograd", "jax")),
+    *(Calls(engine, OPERATORS, None, None, 1, _PATTERN, frozenset({"sparse"})) for engine in ("dual", "torch", "autograd")),
+    Calls("jax", OPERATORS, None, None, 0, _PATTERN, frozenset({"sparse"})),
     Calls("dual", OPERATORS, 1, 1, 1, _AT_EXAMPLE),
     Calls("torch", OPERATORS, 1, 1, 1, _AT_EXAMPLE),
     Calls("autograd", OPERATORS, 1, 1, 1, _AT_EXAMPLE),

@@ -44,7 +44,7 @@ def body(table: Table) -> Iterator[str]:
 
 def _row(row: Row, best: bool) -> str:
     texts = cells(row)
-    kind = "wrong" if row.error else "ok" if best else "name"
+    kind = "name wrong" if row.error else "name ok" if best else "name"
     parts = [cell("td", escape(texts[0]), kind), *(cell("td", escape(t)) for t in texts[1:_NUMBERS])]
     return f"<tr>{''.join([*parts, *(cell('td', escape(t), 'number') for t in texts[_NUMBERS:])])}</tr>"
 
@@ -88,7 +88,7 @@ def _grid(low: int, high: int, x: Scale, height: int) -> Iterator[str]:
     for power in range(low, high + 1):
         at = x(10.0**power)
         yield f'<line class="grid" x1="{at:.1f}" x2="{at:.1f}" y1="{_TOP}" y2="{bottom:.1f}"/>'
-        yield f'<text x="{at:.1f}" y="{bottom + 15:.1f}" text-anchor="middle">{power_of_ten(power)} s</text>'
+        yield f'<text x="{at:.1f}" y="{bottom + 15:.1f}" text-anchor="middle">{power_of_ten(power)}<tspan dy="5"> s</tspan></text>'
 
 
 def _label(line: int, which: tuple[str, str]) -> Iterator[str]:

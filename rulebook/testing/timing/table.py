@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import platform
 import sys
+import textwrap
 from dataclasses import asdict, dataclass, field, fields
 from importlib import import_module, metadata
 from typing import Any
@@ -19,6 +20,7 @@ __all__ = ["HEADER", "SCHEMA", "Table", "cells", "versions"]
 SCHEMA = 1
 HEADER = ("scenario", "operator", "engine", "prepared", "calls", "time", "spread", "/ primal", "memory", "preparation")
 _PACKAGES = ("numpy", "jax", "torch", "autograd")
+_WIDTH = 100  # characters of the caption
 _MEANING = (
     "time: median of a call, NumPy to NumPy; spread: between its quartiles; / primal: in times of the function on NumPy arrays; memory: "
     "the most that a call holds of NumPy's arrays and Python's objects, - where an engine's own arrays are not seen"
@@ -55,11 +57,18 @@ class Table:
     versions: dict[str, str] = field(default_factory=versions)
 
     def __str__(self) -> str:
+        """The table as text, what failed, and what the columns mean."""
+        return f"{self.body()}\n\n{self.legend()}"
+
+    def body(self) -> str:
         """The table as text, and what failed."""
         lines = [columns([HEADER, *map(cells, self.rows)], right=range(4, len(HEADER)))]
         failed = [f"{r.scenario}, {r.operator}, {r.engine}{', prepared' * r.prepared}: {r.error}" for r in self.rows if r.error]
-        lines += [""] * bool(failed) + failed
-        return "\n".join([*lines, "", self.caption()])
+        return "\n".join([*lines, *[""] * bool(failed), *failed])
+
+    def legend(self) -> str:
+        """The caption in lines."""
+        return "\n".join(textwrap.wrap(self.caption(), _WIDTH))
 
     def caption(self) -> str:
         """What the columns mean, and with which versions they were measured."""
