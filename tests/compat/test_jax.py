@@ -413,6 +413,15 @@ def test_second_order_in_other_engines(kind, rules, engine):
 
 
 @kinds
+def test_forward_over_forward_with_a_reverse_rule_alone(kind):
+    """The rule calls its function, which then needs both modes as well."""
+    f = make(kind, "reverse")
+    np.testing.assert_allclose(rb.second_derivative(f, engine="dual")(X), -REVERSE * SIN, rtol=1e-12)
+    with pytest.raises(TypeError, match="can't apply forward-mode autodiff"):
+        jax.jvp(f, (X,), (1.0,))
+
+
+@kinds
 def test_complex_numbers_in_torch(kind):
     torch = pytest.importorskip("torch")
     f = KINDS[kind](lambda z: z * z)
