@@ -108,6 +108,8 @@ def _column_blocks(engine: Engine, y: Any, t: Any, xs: tuple[Any, ...]) -> list[
 
 def _filled(engine: Engine, y: Any, bars: Sequence[Any]) -> Any:
     """A cotangent of y of those of its leaves that have one."""
+    if hasattr(y, "dtype"):
+        return bars[0]
     leaves, structure = trees.flatten(y)
     rest = iter(bars)
     return structure.unflatten(iter([next(rest) if _moves(engine, v) else None for v in leaves]))

@@ -7,6 +7,7 @@ a value of an engine proves that its package is loaded already.
 
 from __future__ import annotations
 
+import difflib
 import enum
 import importlib
 import os
@@ -307,8 +308,12 @@ class Engine(ABC):
 
     def jvp_many(self, fn: Callable[..., Any], primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Any, Any]:
         """`fn(*primals)` and its derivatives along k tangents, stacked as these are along a first axis; primals are arrays."""
-        y, push = self.linearize(fn, primals)
-        return y, self.each(lambda *dots: push(dots), tangents)
+        if self.linearizes:
+            y, push = self.linearize(fn, primals)
+            return y, self.each(lambda *dots: push(dots), tangents)
+        ys, y_dots = self.each(lambda *dots: self.jvp_at(fn, primals, dots), tangents)
+        leaves, structure = trees.flatten(ys)
+        return structure.unflatten(iter([y[0] for y in leaves])), y_dots
 
     def each(self, fn: Callable[..., Any], xs: Sequence[Any]) -> Any:
         """fn, which gives a tree, of each example along the first axis of the arrays xs, its results stacked."""
@@ -453,7 +458,9 @@ def load_engine(name: str) -> Engine:
     if engine is not None:
         return engine
     if name not in engine_names():
-        raise EngineMissingError(f"engine {name!r}.", f"one of {engine_names()}", repr(name), "use an engine that has a bridge")
+        near = difflib.get_close_matches(str(name), engine_names(), n=1)
+        do = f"write {near[0]!r}, if that is meant" if near else "use an engine that has a bridge"
+        raise EngineMissingError(f"engine {name!r}.", f"one of {engine_names()}", repr(name), do)
     try:
         module = importlib.import_module(f"rulebook.bridges.{name}")
     except ModuleNotFoundError as error:

@@ -121,7 +121,7 @@ class JaxEngine(Engine):
 
     def narrowed(self, dtype: np.dtype[Any]) -> np.dtype[Any]:
         """Without x64, of 32 bits."""
-        return np.dtype(jax.dtypes.canonicalize_dtype(dtype))
+        return dtype if jax.config.jax_enable_x64 else np.dtype(jax.dtypes.canonicalize_dtype(dtype))
 
     def host_call(self, call: HostCall, operands: Sequence[Any], like: Any = None) -> list[Any]:
         """At once on concrete values; as a callback in a program that is traced."""

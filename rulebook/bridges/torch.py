@@ -179,6 +179,10 @@ class TorchEngine(Engine):
             return super().hvp(fn, xs, tangents, many)
         return _torch_gradients.hvp(fn, xs, tangents, self.each if many else None)
 
+    def compiled_function(self, fn: Callable[..., Any], how: Any, where: str) -> Callable[..., Any]:
+        """torch.compile of the function, whose graph plain autograd differentiates."""
+        return _torch_gradients.compiled(fn, how, where)
+
     def each(self, fn: Callable[..., Any], xs: Sequence[Any]) -> Any:
         """torch.func.vmap."""
         return _torch_many.each(fn, xs)
@@ -228,7 +232,7 @@ class TorchEngine(Engine):
     def sparse_matrix(self, data: Any, rows: Any, cols: Any, shape: tuple[int, int], like: Any) -> Any:
         """A coalesced torch.sparse_coo tensor."""
         where, values = torch.from_numpy(np.stack([rows, cols])), torch.from_numpy(np.array(data))
-        return torch.sparse_coo_tensor(where, values, shape, device=like.device, is_coalesced=True)
+        return torch.sparse_coo_tensor(where, values, shape, device=like.device, is_coalesced=True, check_invariants=True)
 
     def inner(self) -> Any:
         """What runs a function of tensors for another engine."""

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from rulebook import trees
 from rulebook.bridges._autograd import operators, values
 from rulebook.bridges._autograd.operators import Flat
-from rulebook.bridges._autograd.trace import backward, gradient_root, tangent_root, trace
+from rulebook.bridges._autograd.trace import ARRAY, backward, gradient_root, tangent_root, trace
 
 __all__ = ["jvp", "value_and_grad", "vjp"]
 
@@ -17,14 +18,20 @@ __all__ = ["jvp", "value_and_grad", "vjp"]
 class _OfOne(Flat):
     """A function of one array; where its result is one array too, nothing is put into a sequence."""
 
-    def __call__(self, x: Any) -> Any:
-        end = super().__call__((x,))
-        self.is_one = len(self.ys) == 1 and len(self.moved) == 1
-        return self.ys[0] if self.is_one else end
+    def __init__(self, fn: Callable[..., Any]) -> None:
+        self.fn = fn
 
-    def end(self, *ys: Any) -> Any:
-        """The leaves of the result that have a tangent."""
-        return ys if self.is_one else ys[0]
+    def __call__(self, x: Any) -> Any:
+        y = self.fn(x)
+        self.is_one = type(y) is ARRAY and values.has_tangent(y)
+        if not self.is_one:
+            return self.sequence(y)
+        self.ys, self.out, self.moved = [y], trees.LEAF, [0]
+        return y
+
+    def end(self, found: Any) -> Any:
+        """The leaves of the result that have a tangent, or theirs, of what a trace ends in."""
+        return (found,) if self.is_one else found
 
 
 def value_and_grad(fn: Callable[..., Any], xs: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
@@ -53,12 +60,13 @@ def jvp(fn: Callable[..., Any], xs: tuple[Any, ...], tangents: tuple[Any, ...]) 
     """`fn(*xs)` and its derivative along the tangents."""
     if len(xs) != 1:
         return operators.jvp(fn, xs, tangents)
-    flat = _OfOne(fn, xs)
+    flat = _OfOne(fn)
     end, node = trace(flat, xs[0], tangent_root(tangents[0]))
     ends = flat.end(end)
     if node is None:
         return flat.primal(ends), flat.tangent([values.zeros_like(v) for v in ends])
-    return flat.primal(ends), flat.tangent([values.cast(t, v) for t, v in zip(flat.end(node.g), ends, strict=True)])
+    dots = flat.end(node.g)
+    return flat.primal(ends), flat.tangent([values.cast(dots[k], v) for k, v in enumerate(ends)])
 
 
 def vjp(fn: Callable[..., Any], xs: tuple[Any, ...]) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
@@ -66,7 +74,7 @@ def vjp(fn: Callable[..., Any], xs: tuple[Any, ...]) -> tuple[Any, Callable[[Any
     if len(xs) != 1:
         return operators.vjp(fn, xs)
     (x,) = xs
-    flat = _OfOne(fn, xs)
+    flat = _OfOne(fn)
     end, node = trace(flat, x, gradient_root())
     ends = flat.end(end)
 

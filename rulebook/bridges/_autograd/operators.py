@@ -34,7 +34,11 @@ class Flat:
         leaves = list(self.leaves)
         for k, i in enumerate(self.moving):
             leaves[i] = xs[k]
-        self.ys, self.out = trees.flatten(self.fn(*self.structure.unflatten(iter(leaves))))
+        return self.sequence(self.fn(*self.structure.unflatten(iter(leaves))))
+
+    def sequence(self, y: Any) -> Any:
+        """Those leaves of a result that have a tangent, as autograd wants them."""
+        self.ys, self.out = trees.flatten(y)
         self.moved = [o for o, y in enumerate(self.ys) if _moves(y)]
         return new_sequence([self.ys[o] for o in self.moved])
 
@@ -91,6 +95,8 @@ def vjp(fn: Callable[..., Any], primals: tuple[Any, ...]) -> tuple[Any, Callable
 
 def _bar(y_bar: Any, y: Any) -> Any:
     """A cotangent of y in autograd's convention."""
+    if type(y_bar) is np.ndarray is type(y) and y_bar.dtype == y.dtype == np.float64 and y_bar.shape == y.shape:
+        return y_bar
     if y_bar is None:
         return values.zeros_like(y)
     y_bar = values.as_value(y_bar)

@@ -16,8 +16,9 @@ from rulebook import trees
 from rulebook.bridges._torch import operators, private
 from rulebook.bridges._torch.operators import Flat, pullback_of
 from rulebook.bridges._torch.values import asarray, has_tangent, is_linked
+from rulebook.errors import RuleSignatureError
 
-__all__ = ["hvp", "is_plain", "jvp", "value_and_grad", "vjp"]
+__all__ = ["compiled", "hvp", "is_plain", "jvp", "value_and_grad", "vjp"]
 
 Fn = Callable[..., Tensor]
 Tensors = tuple[Tensor, ...]
@@ -145,6 +146,22 @@ def jvp(fn: Callable[..., Any], xs: Tensors, tangents: Tensors) -> tuple[Any, An
         return operators.jvp(fn, xs, tangents)
     of_tensors = _Tensors(fn)
     return of_tensors.results(*torch.func.jvp(of_tensors, xs, tangents))
+
+
+def compiled(fn: Callable[..., Any], how: Any, where: str) -> Callable[..., Any]:
+    """torch.compile of a function that is differentiated once.
+
+    Raises:
+        RuleSignatureError: it is differentiated twice.
+    """
+    if where in ("rb.hessian", "rb.hvp", "rb.second_derivative"):
+        raise RuleSignatureError(
+            f"{where} (engine torch), compile.",
+            "an operator of first order",
+            "one of second order",
+            "leave compile= out: torch.compile has no second derivative",
+        )
+    return torch.compile(fn, **(how if isinstance(how, dict) else {}))  # type: ignore[no-any-return]
 
 
 def _filled(found: Sequence[Tensor | None], xs: Tensors) -> Tensors:
