@@ -179,7 +179,7 @@ class Guest:
 
     def _give(self, y: list[Any], what: str, outer: Engine | None) -> Any:
         """A result, the only entry of a list, in NumPy arrays or in values of another engine."""
-        held, structure = trees.flatten(y.pop())
+        held, structure = (y, trees.LEAF) if kind_of(type(y[0])) == self.inner.name else trees.flatten(y.pop())
         if not held and what == "result":
             raise self._wrong(what, _nothing(self.inner, structure))
         return structure.unflatten(iter([self._give_leaf(held, k, structure, what, outer) for k in range(len(held))]))
@@ -247,9 +247,25 @@ def primitive_of(guest: Guest, **options: Any) -> Primitive:
         replace=False,
     )
     made.infer = guest.infer
+    made.signature.defaults = {name: _default(guest, name, value) for name, value in made.signature.defaults.items()}
     made.takes = inner.takes
     made.twins = GuestTwins(guest, made)
     return made
+
+
+def _default(guest: Guest, name: str, value: Any) -> Any:
+    """The default of a parameter; one of the function's engine as an array, which every engine can take."""
+    if kind_of(type(value)) != guest.inner.name:
+        return value
+    try:
+        return guest.inner.give([value], 0, None)[0]
+    except WrongResultError:
+        raise RuleSignatureError(
+            f"{guest.name} (rb.differentiate_with, engine {guest.inner.name}), default of {name}.",
+            "a constant",
+            "a value that is being differentiated, or requires grad",
+            f"pass {name} as an argument",
+        ) from None
 
 
 class GuestTwins:

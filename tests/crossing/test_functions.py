@@ -189,3 +189,11 @@ def test_a_primitive_may_be_the_function_and_names_stay():
     assert named.name.endswith("energy") and named.__doc__ == "The energy." and named.cases
     with pytest.raises(rb.RuleSignatureError, match="scael"):
         named(X, scael=2.0)
+
+
+def test_defaults_of_the_functions_engine_are_arguments_of_every_engine():
+    primitive = rb.differentiate_with(lambda t, w=torch.full((3,), 2.0, dtype=torch.float64): (t * w).sum(), "torch")  # noqa: B008
+    np.testing.assert_allclose(jax.grad(primitive)(jnp.asarray(X)), np.full(3, 2.0))
+    np.testing.assert_allclose(jax.grad(primitive, 1)(jnp.asarray(X), jnp.ones(3)), X)
+    with pytest.raises(rb.RuleSignatureError, match=r"(?s)default of w.*a constant"):
+        rb.differentiate_with(lambda t, w=torch.ones(3, requires_grad=True): t * w, "torch")  # noqa: B008

@@ -101,7 +101,7 @@ def test_its_own_engine_calls_the_function_itself(engine):
         return x * x
 
     primitive = rb.differentiate_with(f, engine)
-    y, y_dot = rb.jvp(primitive, (np.array([1.0, 2.0]),), (np.ones(2),), engine=engine)
+    _, y_dot = rb.jvp(primitive, (np.array([1.0, 2.0]),), (np.ones(2),), engine=engine)
     np.testing.assert_allclose(y_dot, [2.0, 4.0])
     assert seen and seen[0] is not np.ndarray
     assert rb.rules(primitive).native == (engine,)

@@ -97,7 +97,7 @@ class _Call:
         return self._joint(ps, dots, k)
 
     def _both_ways(self, ps: list[Any], dots: list[Any], k: int) -> tuple[Sequence[Any], Sequence[Any], Structure]:
-        """The same of a function of another engine, which has both rules and would run again for each tangent: by rows where they are fewer."""
+        """The same of a function of another engine, which has both rules and runs again for each tangent: by rows where they are fewer."""
         form = self.form
         ys, structure, pull = form.start(ps, self.primal)
         rows = sum([int(np.size(y)) * (2 if y.dtype.kind == "c" else 1) for y in ys if floating(y)])

@@ -184,6 +184,11 @@ def _place(device: Any) -> Any:
     return jax.sharding.SingleDeviceSharding(device)
 
 
+@functools.lru_cache(maxsize=256)
+def _aval(shape: tuple[int, ...], dtype: Any) -> Any:
+    return jax.core.ShapedArray(shape, dtype)
+
+
 def hand_over(array: Any) -> Any:
     """A NumPy array that nobody else refers to as a JAX array, without a copy where its memory is aligned.
 
@@ -195,7 +200,7 @@ def hand_over(array: Any) -> Any:
     if plain and array.dtype.kind in "fciub" and jax.dtypes.canonicalize_dtype(array.dtype) == array.dtype:
         device = jax.local_devices()[0] if device is None else device
         try:
-            return _put(jax.core.ShapedArray(array.shape, array.dtype), _place(device), [array], [device], False)
+            return _put(_aval(array.shape, array.dtype), _place(device), [array], [device], False)
         except TypeError:  # a release with other parameters
             _put = None
     return jnp.array(array)

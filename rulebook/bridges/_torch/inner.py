@@ -22,7 +22,8 @@ from rulebook.tangents import ShapeDtype
 
 __all__ = ["TorchInner"]
 
-_LARGE = 1 << 16  # bytes from which on borrowing memory is cheaper than copying it
+_LARGE = 1 << 18  # bytes from which on borrowing memory is cheaper than copying it
+_NOTHING = contextlib.nullcontext()
 _DL_CPU = 1  # kDLCPU of DLPack
 _WRITES = ("a leaf Variable that requires grad", "a view of a leaf Variable that requires grad")
 
@@ -95,7 +96,7 @@ class TorchInner(Inner):
 
     def settings(self, leaves: Sequence[Any]) -> contextlib.AbstractContextManager[Any]:
         """Grad mode on: a result then tells whether the function captured a tensor that requires grad."""
-        return torch.enable_grad()
+        return _NOTHING if torch.is_grad_enabled() else torch.enable_grad()
 
     def start(self, fn: Fn, primals: tuple[Any, ...]) -> tuple[Any, Pull]:
         """By a graph of plain autograd."""
