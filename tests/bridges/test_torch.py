@@ -166,6 +166,23 @@ def test_the_primal_runs_once(kind: str) -> None:
     assert counts == dict.fromkeys(cases, 1)
 
 
+@pytest.mark.parametrize("host", [False, True])
+def test_a_primal_of_several_results_runs_once_from_the_first_call_on(host: bool) -> None:
+    runs = []
+
+    def pair(x: Any) -> Any:
+        runs.append(x)
+        return rb.xp(x).sin(x), 2 * x
+
+    f = rb.primitive(pair, host=host)
+    rb.pullback(f)(lambda y, primals, y_bar: (rb.xp(*primals).cos(primals[0]) * y_bar[0] + 2 * y_bar[1],))
+    for n in range(1, 4):
+        x = point(track=True)
+        first, second = f(x)
+        torch.testing.assert_close(torch.autograd.grad(first.sum() + second.sum(), x)[0], torch.cos(point()) + 2)
+        assert len(runs) == n
+
+
 def test_a_function_of_a_rule_inside_func_grad_may_call_autograd_grad() -> None:
     def inner(f: Any) -> Any:
         def of(x: Any) -> Any:

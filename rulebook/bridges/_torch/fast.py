@@ -82,9 +82,9 @@ def _code(
 
 
 class _State:
-    """What is learnt about a form as it runs: whether its result is a single tensor."""
+    """What is learnt about a form as it runs: whether its result is a single tensor; None before the first."""
 
-    single = True
+    single: bool | None = None
 
 
 class _Again:
@@ -107,6 +107,11 @@ class _Again:
     def pair(self, out: Any) -> Any:
         """What an rrule returned that is no plain pair."""
         return self.form.pair(out, self.rule, "(y, pullback)")
+
+    def learn(self, y: Any) -> Any:
+        """The first result, which came the general way: the fast one would run a function that gives several once more."""
+        self.state.single = isinstance(y, Tensor)
+        return y
 
     def single(self, y: Any) -> Tensor:
         """A result that is no plain tensor as one, if it is one leaf."""

@@ -66,8 +66,10 @@ def make(primal, rule, statics, again, general, state, consts):
     apply = raw_apply(Rule)
 
     def call({xs}):
-        if {plain} and state.single and peek() is None and forward_ad._current_level < 0 and saved_hooks() is None:
+        if {plain} and state.single is not False and peek() is None and forward_ad._current_level < 0 and saved_hooks() is None:
             if is_grad_enabled() and ({active}):
+                if state.single is None:
+                    return again.learn(general({xs}))
                 try:
                     return apply({xs})
                 except Structured:
