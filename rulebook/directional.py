@@ -13,7 +13,7 @@ from rulebook.errors import RuleOutputError
 if TYPE_CHECKING:
     from rulebook.engines import Engine
 
-__all__ = ["each", "jacobians"]
+__all__ = ["each", "jacobians", "jvp_many"]
 
 Blocks = list[list[Any]]
 
@@ -28,6 +28,19 @@ def each(engine: Engine, fn: Callable[..., Any], xs: Sequence[Any]) -> Any:
         return structure.unflatten(iter([xp.stack([y])[:0] for y in leaves]))
     columns = zip(*[leaves for leaves, _ in found], strict=True)
     return found[0][1].unflatten(iter([xp.stack(column) for column in columns]))
+
+
+def jvp_many(engine: Engine, fn: Callable[..., Any], xs: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Any, Any]:
+    """`fn(*xs)` and its derivatives along stacked tangents: fn runs once for each, and once where there is none."""
+    y: Any = None
+
+    def along(*dots: Any) -> Any:
+        nonlocal y
+        y, y_dot = engine.jvp_at(fn, xs, dots)
+        return y_dot
+
+    y_dots = each(engine, along, tangents)
+    return y, y_dots
 
 
 def jacobians(engine: Engine, fn: Callable[..., Any], xs: tuple[Any, ...], rows: bool | None = None) -> tuple[Any, Blocks]:

@@ -311,9 +311,7 @@ class Engine(ABC):
         if self.linearizes:
             y, push = self.linearize(fn, primals)
             return y, self.each(lambda *dots: push(dots), tangents)
-        ys, y_dots = self.each(lambda *dots: self.jvp_at(fn, primals, dots), tangents)
-        leaves, structure = trees.flatten(ys)
-        return structure.unflatten(iter([y[0] for y in leaves])), y_dots
+        return directional.jvp_many(self, fn, primals, tangents)
 
     def each(self, fn: Callable[..., Any], xs: Sequence[Any]) -> Any:
         """fn, which gives a tree, of each example along the first axis of the arrays xs, its results stacked."""

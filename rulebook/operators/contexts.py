@@ -36,7 +36,7 @@ class Contexts:
     def __init__(self, use: Engine, options: Options, constants: Any = None) -> None:
         self._use = use
         self._options = options
-        self.is_empty = constants is None and options.constants == () and options.caches == ()
+        self.is_empty = constants is None and _is_none(options.constants) and _is_none(options.caches)
         if self.is_empty:
             self.constants, self._watched, self._caches = (), [], ()
             return
@@ -98,6 +98,10 @@ class Contexts:
             "a write into one of them",
             "copy it in fn, or pass it in caches= if its value does not matter",
         )
+
+
+def _is_none(group: Any) -> bool:
+    return type(group) is tuple and not group
 
 
 def _plain(group: Any, options: Options, what: str) -> Any:

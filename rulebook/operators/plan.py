@@ -41,7 +41,7 @@ class Plan:
 
     def __init__(self, kernel: kernels.Kernel, options: Options, primals: Any, tangents: Any, compile: Any) -> None:
         self.use, self.is_numpy = use_of(options, primals, tangents)
-        self.compiles = self.use.compiles if compile is None else bool(compile)
+        self.compiles = self.use.compiles and (compile is None or bool(compile))
         if compile and not self.use.compiles:
             options = replace(options, fn=self.use.compiled_function(options.fn, compile, options.where))
         self.kernel, self.options = kernel, options

@@ -95,7 +95,7 @@ def test_constants(engine, prepared):
     close(call(rb.grad, scaled, (W,), (X,), prepared, engine=engine, constants={"n": 3, "c": W}), 3 * first(X) * W)
     close(call(rb.hessian, scaled, (W,), (X,), prepared, engine=engine, constants=(W, 3)), diagonal(3 * second(X) * W))
     close(call(rb.hvp, scaled, ((W,), X), ((X,), X), prepared, engine=engine, constants=(W, 3)), 3 * second(X) * W * X)
-    y, pull = call(rb.vjp, lambda x, c: product(x) * c["w"], (W,), (X,), prepared, engine=engine, constants=({"w": W},))
+    _, pull = call(rb.vjp, lambda x, c: product(x) * c["w"], (W,), (X,), prepared, engine=engine, constants=({"w": W},))
     close(pull(np.ones(3)), (first(X) * W,))
 
 

@@ -1,0 +1,24 @@
+"""docs/operators.md: its examples give what it says, and its table has every operator."""
+
+import doctest
+import inspect
+from pathlib import Path
+
+import rulebook as rb
+from rulebook import operators
+
+PAGE = Path(__file__).parents[2] / "docs/operators.md"
+
+
+def test_examples():
+    found = doctest.testfile(str(PAGE), module_relative=False, optionflags=doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS)
+    assert found.attempted > 20
+    assert not found.failed
+
+
+def test_every_operator_is_on_the_page():
+    text = PAGE.read_text(encoding="utf-8")
+    for name, value in vars(operators).items():
+        if inspect.isfunction(value):
+            assert f"rb.{name}(" in text
+            assert getattr(rb, name) is value
