@@ -6,8 +6,6 @@ import functools
 import importlib
 from typing import Any
 
-import numpy as np
-
 from rulebook.engines import Engine
 from rulebook.errors import EngineMissingError
 from rulebook.operators.sparse.detection import Array
@@ -29,8 +27,8 @@ def matrix(use: Engine, pattern: Pattern, data: Array, like: Any) -> Any:
         found = use.sparse_matrix(data, pattern.rows, pattern.cols, pattern.shape, like)
         if found is not None:
             return found
-    kind = np.int32 if max(*pattern.shape, pattern.nnz) <= np.iinfo(np.int32).max else np.int64
-    found = csr_array()((data, pattern.cols.astype(kind), pattern.indptr.astype(kind)), shape=pattern.shape)
+    cols, indptr = pattern.indices
+    found = csr_array()((data, cols.copy(), indptr.copy()), shape=pattern.shape)
     found.has_canonical_format = True
     return found
 

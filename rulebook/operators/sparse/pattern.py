@@ -57,6 +57,12 @@ class Pattern:
         return np.concatenate([[0], np.cumsum(np.bincount(self.rows, minlength=self.shape[0]))])
 
     @functools.cached_property
+    def indices(self) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+        """`cols` and `indptr` in 32 bits, where these are enough: solvers of SciPy's take no others."""
+        kind = np.int32 if max(*self.shape, self.nnz) <= np.iinfo(np.int32).max else np.int64
+        return self.cols.astype(kind), self.indptr.astype(kind)
+
+    @functools.cached_property
     def transposed(self) -> Pattern:
         """The pattern of the transpose."""
         order = np.argsort(self.cols, kind="stable")

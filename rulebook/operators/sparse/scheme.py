@@ -54,7 +54,7 @@ class Scheme:
 
     pattern: Pattern
     parts: tuple[Part, ...]
-    _seeds: dict[Any, list[list[Array]]] = field(default_factory=dict, compare=False, repr=False)
+    _kept: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def checked(self) -> Pattern:
@@ -68,20 +68,31 @@ class Scheme:
 
     def probe(self, dtype: np.dtype[Any]) -> Array:
         """Random numbers, one for each column or row: the product with them is compared with that of the entries."""
-        return random(np.random.default_rng(1), len(self.parts[0].colours), dtype)
+        key = "probe", dtype
+        found: Array | None = self._kept.get(key)
+        if found is None:
+            found = self._kept.setdefault(key, random(np.random.default_rng(1), len(self.parts[0].colours), dtype))
+        return found
+
+    @functools.cached_property
+    def lines(self) -> tuple[Index, Index, Index]:
+        """Of each entry the line that is checked, a row or a column, and its place in it; and how many entries each line has."""
+        pattern, forward = self.pattern, self.parts[0].forward
+        line, place = (pattern.rows, pattern.cols) if forward else (pattern.cols, pattern.rows)
+        return line, place, np.bincount(line, minlength=pattern.shape[0 if forward else 1])
 
     def seeds(self, dtype: np.dtype[Any]) -> list[list[Array]]:
         """For each part its directions, in so many runs as the products need that are held at once; the first ends with the probe.
 
         A complex probe comes twice, along 1 and along 1j: a derivative that is linear over the complex numbers is so there.
         """
-        found = self._seeds.get(dtype)
+        found: list[list[Array]] | None = self._kept.get(dtype)
         if found is None:
             probe = self.probe(dtype)
             probes = [probe, 1j * probe] if dtype.kind == "c" else [probe]
             runs = [[indicators(part.colours, *ends, dtype) for ends in self._ends(part)] for part in self.parts]
             runs[0][-1] = np.concatenate([runs[0][-1], np.stack(probes).astype(dtype)])
-            found = self._seeds.setdefault(dtype, runs)
+            found = self._kept.setdefault(dtype, runs)
         return found
 
     def _ends(self, part: Part) -> Iterator[tuple[int, int]]:

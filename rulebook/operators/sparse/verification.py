@@ -42,19 +42,17 @@ def verify(scheme: Scheme, data: Array, checks: Any, dtype: np.dtype[Any]) -> Ve
         checks: the product with the probe, and for complex x that with it times 1j.
         dtype: of x.
     """
-    forward = scheme.parts[0].forward
-    pattern = scheme.pattern
-    line, other = (pattern.rows, pattern.cols) if forward else (pattern.cols, pattern.rows)
-    n = pattern.shape[0 if forward else 1]
-    wide: Any = data.astype(np.result_type(data, np.float64))
+    line, place, count = scheme.lines
+    n = len(count)
+    wide: Any = data.astype(np.result_type(data, np.float64), copy=False)
     with np.errstate(invalid="ignore", over="ignore"):
-        terms = wide * scheme.probe(dtype)[other]
+        terms = wide * scheme.probe(dtype)[place]
         size = np.bincount(line, np.abs(terms), n)
         difference = np.abs(checks[0] - _sums(line, terms, n))
         info = np.finfo(data.dtype)
         # Each term of the sum is rounded; and so are, one after the other, the operations on what the terms have made together in the
         # function.  A quarter of the digits holds them; what differs by more is looked into, and not taken for an error yet.
-        rounding = (np.bincount(line, minlength=n) + float(info.eps) ** -0.25) * (info.eps * size + info.smallest_normal)
+        rounding = (count + float(info.eps) ** -0.25) * (info.eps * size + info.smallest_normal)
         unknown = ~np.isfinite(difference)
         skew = np.abs(checks[-1] - 1j * checks[0]) if dtype.kind == "c" else np.zeros(n)
     # a function that is not holomorphic is wrong in the leading digits
