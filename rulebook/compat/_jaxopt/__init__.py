@@ -1,0 +1,1 @@
+"""What `rulebook.compat.jaxopt` is made of."""
