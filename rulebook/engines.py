@@ -334,9 +334,11 @@ class Engine(ABC):
         """The derivative of the gradient along tangents, stacked where they are many; fn and xs as `value_and_grad` takes them."""
         gradient = lambda *xs: tuple(self.value_and_grad(fn, xs)[1])
         if not self.reverses:
-            return (self.jvp_many if many else self.jvp_at)(gradient, xs, tangents)[1]  # type: ignore[no-any-return]
+            along: tuple[Any, ...] = (self.jvp_many if many else self.jvp_at)(gradient, xs, tangents)[1]
+            return along
         pull = self.vjp_at(gradient, xs)[1]  # the second derivative is symmetric
-        return self.each(lambda *bars: pull(bars), tangents) if many else pull(tangents)  # type: ignore[no-any-return]
+        found: tuple[Any, ...] = self.each(lambda *bars: pull(bars), tangents) if many else pull(tangents)
+        return found
 
     def jacobians(self, fn: Callable[..., Any], xs: tuple[Any, ...], rows: bool | None = None) -> tuple[Any, list[list[Any]]]:
         """`fn(*xs)` and one block of its Jacobian for each leaf of y and each of the floating arrays xs."""

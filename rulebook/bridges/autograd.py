@@ -130,10 +130,6 @@ class AutogradEngine(Engine):
         """`fn(*xs)` and its gradient."""
         return gradients.value_and_grad(fn, xs)
 
-    def cells(self) -> Any:
-        """How buffers hold arrays of this engine."""
-        return CELLS
-
     def namespace(self) -> Any:
         """autograd.numpy, with the linear algebra and special functions that autograd can differentiate."""
         return NAMESPACE

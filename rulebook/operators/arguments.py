@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any
 
@@ -71,7 +71,8 @@ class Point:
         made = tuple([into(use, x) if i in self.numbers else arrays_into(use, x) for i, x in enumerate(args)])
         self._flat = all([kind_of(type(x)) in (NUMPY, use.name) for x in made])
         if self._flat:
-            self.leaves, self.structure, self._chosen = list(made), _arrays(len(made)), list(self.numbers)
+            self.leaves: Sequence[Any] = made
+            self.structure, self._chosen = _arrays(len(made)), list(self.numbers)
             self.of = trees.LEAF if self.single else _arrays(len(self.numbers))
         else:
             self._read_containers(made)
@@ -89,7 +90,7 @@ class Point:
         children = tuple([self.structure.children[i] for i in self.numbers])
         self.of = children[0] if self.single else trees.Structure(tuple, None, children)
 
-    def at(self, leaves: list[Any], contexts: Contexts) -> Point:
+    def at(self, leaves: Sequence[Any], contexts: Contexts) -> Point:
         """The same with other leaves of the same kind."""
         point = object.__new__(Point)  # copy.copy takes ten times as long
         point.__dict__.update(self.__dict__)

@@ -61,8 +61,9 @@ class Layout:
         Raises:
             PreparationError: it is not like the example.
         """
+        leaves: Any
         if self._flat and type(tree) is tuple and len(tree) == len(self._specs):
-            leaves: Sequence[Any] = tree
+            leaves = tree
         else:
             leaves = trees.flatten_like(self.structure, tree, self._other_structure, self._what)
         for x, (kind, shape, dtype, _) in zip(leaves, self._specs, strict=True):

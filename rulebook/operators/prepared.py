@@ -68,7 +68,7 @@ def prepare(operator: Callable[..., Any], fn: Callable[..., Any], *example: Any,
     return prepared(Plan(kernel, asked, primals, tangents, compile))
 
 
-def _options(operator: Callable[..., Any], fn: Callable[..., Any], options: dict[str, Any]) -> Options:
+def _options(operator: Any, fn: Any, options: dict[str, Any]) -> Options:
     known = [f"rb.{o.__name__}" for o in _KERNELS]
     if not callable(operator) or operator not in _KERNELS:
         got = getattr(operator, "__name__", f"a {type(operator).__name__}")

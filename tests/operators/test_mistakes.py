@@ -30,7 +30,7 @@ def test_functions_without_a_number(engine, prepared, result, got):
         call(rb.jvp, fn, ((0.5,), (1.0,)), ((0.5,), (1.0,)), prepared, engine=engine)
 
 
-@each_engine
+@pytest.mark.parametrize("engine", [e for e in ENGINES if e in ("dual", "autograd")])
 def test_objects_in_arrays(engine):
     if engine == "dual":  # gathers them
         np.testing.assert_array_equal(rb.jacobian(lambda x: np.array([x[0], x[1]], dtype=object), engine=engine)(X), np.eye(3)[:2])
@@ -235,7 +235,7 @@ def test_torch_compiles_functions_that_are_differentiated_once():
 
 @pytest.mark.parametrize("engine", [e for e in ENGINES if e == "jax"])
 def test_jax_need_not_compile(engine):
-    gradient = rb.prepare(rb.grad, lambda x: x.sum() if float(x[0]) > 0 else x[0], X, engine=engine, compile=False)
+    gradient = rb.prepare(rb.grad, lambda x: x.sum() if x[0] > 0 else x[0], X, engine=engine, compile=False)
     np.testing.assert_array_equal(gradient(X), np.ones(3))
 
 
