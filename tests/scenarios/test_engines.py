@@ -15,7 +15,15 @@ from rulebook.testing.scenario.ways import shown
 
 INSTALLED = [name for name in engine_names() if name == "dual" or importlib.util.find_spec(name)]
 PAIRS = list(itertools.permutations(INSTALLED, 2))
-OF_PAIRS = ("logsumexp-hessian", "loop-second_derivative", "affine-hvp", "mixed-hvp-of-0-1", "filled-hessian", "marked-hessian")
+OF_PAIRS = (
+    "logsumexp-hessian",
+    "loop-second_derivative",
+    "affine-hvp",
+    "mixed-hvp-of-0-1",
+    "filled-hessian",
+    "marked-hessian",
+    "energy-hessian",
+)
 SCENARIOS = scenarios()
 
 if importlib.util.find_spec("scipy") is None:

@@ -317,6 +317,26 @@ def test_a_declared_refusal_is_tested():
         assert laws(Refuses(), [JACOBIAN], refusals=[other]) == {"runs"}
 
 
+def test_a_refusal_of_one_way_and_of_the_second_point():
+    class Once(Right):
+        def prepare(self, operator, f, *example, engine):
+            ready, calls = super().prepare(operator, f, *example, engine=engine), []
+
+            def once(*given):
+                calls.append(given)
+                if len(calls) > 1:
+                    raise rb.PreparationError("once.", "one call", "two", "prepare again")
+                return ready(*given)
+
+            return once
+
+    declared = Refusal("dual", rb.PreparationError, "one call", "it is used up", ways=("prepared",), later=True)
+    report = check_engine("dual", EVERY, operators=Once(), refusals=[declared], calls=ONCE)
+    assert report.held["refusal"] == len(EVERY) and report.held["derivative"] == 3 * len(EVERY)
+    assert laws(Right(), refusals=[declared]) == {"gap"}
+    assert laws(Once(), refusals=[replace(declared, ways=("plain",))]) == {"gap", "runs"}
+
+
 def test_a_declared_gap_that_works():
     declared = Refusal("dual", NotImplementedError, "", "none is written", names="row?")
     found = findings(Right(), EVERY, refusals=[declared])

@@ -76,8 +76,8 @@ class Trial:
 
     def run(self) -> None:
         """Check every way; a finding ends one way and not the others."""
-        refusal = refusal_of(self.setting.engine, self.scenario, self.setting.refusals)
         for way in self.setting.ways:
+            refusal = refusal_of(self.setting.engine, self.scenario, way, self.setting.refusals)
             self.report.points += 1
             try:
                 with warnings.catch_warnings():
@@ -182,8 +182,11 @@ class Trial:
     # -- what is refused ---------------------------------------------------------------------------
 
     def _refused(self, way: str, refusal: Refusal) -> None:
+        points = self.scenario.points
         try:
-            caller(self.setting.operators, self.scenario, self.scenario.f, self.setting.engine, way)(self.scenario.points[0])
+            call = caller(self.setting.operators, self.scenario, self.scenario.f, self.setting.engine, way)
+            for point in points if refusal.later else points[:1]:
+                call(point)
         except Exception as error:
             if is_declared(error, refusal):
                 self.report.held.update(["refusal"])
