@@ -224,12 +224,12 @@ def freeze(b: Any) -> Any:
         b.setflags(False)  # type: ignore[call-arg]  # by position, which takes half the time
         return b
     cells = _in_place.get(type(b))
-    if cells is not None and b.ndim:
+    if cells is not None and hasattr(b, "writable"):
         return cells.seal(b)
     if isinstance(b, Buffer):
         return b.freeze()
     engine = None if kind_of(type(b)) == OPAQUE else engine_of((b,), "rb.freeze")
-    if engine is None or not engine.cells().in_place or not getattr(b, "ndim", 0):
+    if engine is None or not engine.cells().in_place or not hasattr(b, "writable"):
         raise RuleSignatureError(
             "rb.freeze.",
             "a buffer: of DiffCache.get, or an rb.Buffer",

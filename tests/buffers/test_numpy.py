@@ -52,6 +52,40 @@ def test_nested_duals(program: Program) -> None:
     check(found, hessian(program))
 
 
+def test_a_buffer_of_one_number() -> None:
+    cache = rb.DiffCache(np.zeros(()), warn=False)
+
+    def f(x: Any) -> Any:
+        b = cache.get(x)
+        b[...] = x * x
+        return rb.freeze(b)
+
+    assert f(2.0) == 4.0
+    assert rb.derivative(f, engine="dual")(2.0) == 4.0
+    assert rb.derivative(lambda x: rb.derivative(f, engine="dual")(x), engine="dual")(2.0) == 2.0
+
+
+def test_dual_arrays_beside_buffers() -> None:
+    def f(x: Any) -> Any:
+        b = rb.Buffer(x)
+        b[0] = x[1]
+        return np.concatenate([x, b]) + np.add(np.sum(b), x[0]) * np.multiply(x[0], np.stack([b, x]).ravel()) + (x / b)[0] - (x @ b)
+
+    exact = lambda x: np.concatenate([x, x[[1, 1]]]) + (2 * x[1] + x[0]) * x[0] * x[[1, 1, 0, 1]] + x[0] / x[1] - x[1] * (x[0] + x[1])
+    program = Program(f, exact, np.array([2.0, 3.0]))
+    check(f(program.x), exact(program.x))
+    check(rb.jacobian(f, engine="dual")(program.x), jacobian(program))
+    check(rb.jacobian(lambda x: rb.jacobian(f, engine="dual")(x), engine="dual")(program.x), hessian(program))
+
+
+def test_an_inner_derivative_reads_an_outer_buffer() -> None:
+    def outer(x: Any) -> Any:
+        b = rb.Buffer(x * np.ones(2))
+        return rb.derivative(lambda y: np.sum(y * b + b * y * y), engine="dual")(x)  # 2 x + 4 x y at y = x
+
+    assert rb.derivative(outer, engine="dual")(3.0) == pytest.approx(26.0)
+
+
 def test_third_derivative_of_a_nested_call_with_its_own_buffers() -> None:
     cache = rb.DiffCache(np.zeros(2), warn=False)
 
