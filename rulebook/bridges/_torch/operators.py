@@ -146,7 +146,8 @@ def transpose_of(ys: tuple[Tensor, ...], aliases: list[Tensor]) -> Callable[[tup
     def transpose(bars: tuple[Any, ...]) -> tuple[Any, ...]:
         if not moving:
             return tuple(torch.zeros_like(x) for x in aliases)
-        found = torch.autograd.grad([ys[k] for k in moving], aliases, [bars[k].to(ys[k].device) for k in moving], retain_graph=True, allow_unused=True)
+        given = [bars[k].to(ys[k].device) for k in moving]
+        found = torch.autograd.grad([ys[k] for k in moving], aliases, given, retain_graph=True, allow_unused=True)
         return tuple(torch.zeros_like(x) if g is None else g for x, g in zip(aliases, found, strict=True))
 
     return transpose
