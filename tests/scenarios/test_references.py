@@ -63,6 +63,8 @@ def check_grad(scenario, point, moved, limit):
 def check_jacobian(scenario, point, moved, limit):
     for direction in moved.directions(DIRECTIONS, 3):
         y_dot = moved.along(direction)
+        if scenario.sparsity is not None:  # of shape (y.size, x.size)
+            direction, y_dot = [d.ravel() for d in direction], [y.ravel() for y in y_dot]
         close(contracted(point.expected, direction, len(y_dot)), y_dot, limit)
 
 
