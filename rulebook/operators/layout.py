@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from rulebook import trees
@@ -61,12 +61,12 @@ class Layout:
         Raises:
             PreparationError: it is not like the example.
         """
-        leaves: Any
         if self._flat and type(tree) is tuple and len(tree) == len(self._specs):
-            leaves = tree
+            leaves: Sequence[Any] = tree
         else:
             leaves = trees.flatten_like(self.structure, tree, self._other_structure, self._what)
-        for x, (kind, shape, dtype, _) in zip(leaves, self._specs, strict=True):
+        pairs: Iterable[Any] = zip(leaves, self._specs, strict=True)
+        for x, (kind, shape, dtype, _) in pairs:
             if type(x) is not kind or x.shape != shape or x.dtype != dtype:
                 return self._converted(leaves)
         return leaves

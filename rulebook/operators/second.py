@@ -11,7 +11,7 @@ from rulebook.operators.crossed import crossed
 from rulebook.operators.options import Argnums, Constants, Name, Options
 from rulebook.operators.sparse import sparse
 
-__all__ = ["hessian", "hvp", "second_derivative"]
+__all__ = ["hessian", "hvp", "in_tuples", "second_derivative"]
 
 
 def hessian(
@@ -101,8 +101,8 @@ def hvp(
 
     Args:
         fn: gives a real number, of shape ().
-        primals: the arguments of fn; without them the result is a function of these and the tangent.
-        tangents: the tangent of the argument that is differentiated; for a tuple of argnums a tuple.
+        primals: a tuple of the arguments of fn, or the only one; without them the result is a function of these and the tangent.
+        tangents: a tuple of the tangents of the arguments that are differentiated, or that of the only one.
         engine: as `hessian` takes it.
         argnums: the arguments to differentiate, and to which the tangents belong.
         batch: whether tangents have one more leading axis, for many vectors.
@@ -110,7 +110,7 @@ def hvp(
         caches: see `rb.jvp`.
 
     Returns:
-        A value of the structure and shape of the tangents.
+        What `rb.grad` gives for these argnums, differentiated.
 
     Raises:
         RuleSignatureError: fn gives no real number, or the tangents do not fit.
@@ -124,4 +124,19 @@ def hvp(
     kernel, options = crossed(kernels.hvp, Options("hvp", fn, engine, argnums, batch, constants, caches))
     if primals is None:
         return lambda *args: evaluate(kernel, options, args[:-1], args[-1])
-    return evaluate(kernel, options, primals, tangents)
+    return evaluate(kernel, options, *in_tuples(argnums, primals, tangents))
+
+
+def in_tuples(argnums: Argnums, primals: Any, tangents: Any) -> tuple[Any, Any]:
+    """The arguments of `hvp` in one form: primals in a tuple, and the tangent of one argument without."""
+    if not isinstance(primals, (tuple, list)):
+        primals = (primals,)
+    if isinstance(argnums, int) and isinstance(tangents, (tuple, list)) and len(tangents) == 1 and -len(primals) <= argnums < len(primals):
+        tangents = tangents if _belongs(tangents, primals[argnums]) else tangents[0]
+    return primals, tangents
+
+
+def _belongs(tangents: Sequence[Any], x: Any) -> bool:
+    """Whether a sequence of one is itself the tangent of x, which then is a sequence of one too, and not a sequence that holds it."""
+    is_sequence = (tuple, list)
+    return isinstance(x, is_sequence) and len(x) == 1 and (isinstance(x[0], is_sequence) or not isinstance(tangents[0], is_sequence))
