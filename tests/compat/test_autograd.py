@@ -71,8 +71,8 @@ def forward_marker(rules):
 
 
 def reverse_marker(rules, engine):
-    """Dual numbers have forward mode alone."""
-    return forward_marker(rules) if engine == "dual" or "vjp" not in rules else REVERSE
+    """With more tangents than results, as here, dual numbers run the reverse rule of host code."""
+    return REVERSE if "vjp" in rules else forward_marker(rules)
 
 
 def partials(n=2):
@@ -219,8 +219,7 @@ def test_none_is_zero(engine):
     f = primitive(lambda x, y: x * y)
     defvjp(f, None, lambda ans, x, y: lambda g: g * x)
     defjvp(f, lambda g, ans, x, y: g * y, None)
-    forward = engine == "dual"
-    np.testing.assert_allclose(rb.grad(f, argnums=(0, 1), engine=engine)(X, Y), [Y, 0] if forward else [0, X])
+    np.testing.assert_allclose(rb.grad(f, argnums=(0, 1), engine=engine)(X, Y), [0, X])
     np.testing.assert_allclose(rb.jvp(f, (X, Y), (1.0, 1.0), engine=engine)[1], Y)
 
 
