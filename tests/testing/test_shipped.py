@@ -12,7 +12,7 @@ import pytest
 import rulebook
 from rulebook.engines import engine_names
 from rulebook.primitive import Primitive
-from rulebook.testing import check_engines, check_rules
+from rulebook.testing import check_engines, check_rules, plan
 
 pytest.importorskip("scipy")
 
@@ -68,7 +68,7 @@ def test_has_cases(name):
 ALIKE = sorted(name for name in SHIPPED if name.startswith("rulebook.rules."))
 NOT_IN_JAX = frozenset(name for i, name in enumerate(ALIKE) if i % 6 or ".optimize." in name)
 INSTALLED = [engine for engine in engine_names() if engine == "dual" or importlib.util.find_spec(engine)]
-BUDGET = 4.0  # seconds of checking, which a few take
+BUDGET = 120.0  # seconds of checking, which none takes: what is checked does not hang on what else the machine does
 
 
 def test_every_part_of_the_library_is_compiled_by_jax():
@@ -77,11 +77,19 @@ def test_every_part_of_the_library_is_compiled_by_jax():
     assert len(NOT_IN_JAX) < len(ALIKE)
 
 
+@pytest.fixture
+def fewer_points(monkeypatch):
+    """A quarter of the points: every law, every case and every variation of the options; `rulebook check rulebook.rules` takes all."""
+    monkeypatch.setattr(plan, "_POINTS", 32)
+    monkeypatch.setattr(plan, "_RARE", 0)
+
+
 # What has no derivative is NaN there, which the checker finds when it varies the options.
 UNDEFINED = {"rulebook.rules.linalg.similar.schur": "the phases of a complex Schur form, and what depends on them"}
 
 
 @shipped
+@pytest.mark.usefixtures("fewer_points")
 def test_rules_keep_the_laws(name):
     report = check_rules(SHIPPED[name], budget=BUDGET, raise_=name not in UNDEFINED)
     assert all("nan" in str(finding) for finding in report.findings)
