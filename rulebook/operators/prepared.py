@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import inspect
 from collections.abc import Callable
 from typing import Any
@@ -64,8 +65,15 @@ def prepare(operator: Callable[..., Any], fn: Callable[..., Any], *example: Any,
     primals, tangents = _example(operator, asked, example)
     if asked.sparsity is not None:
         return sparse(asked).prepare(primals, compile)
-    kernel, asked = crossed(_KERNELS[operator], asked)
-    return prepared(Plan(kernel, asked, primals, tangents, compile))
+    kernel, plain = crossed(_KERNELS[operator], asked)
+    if operator is not second.hvp:
+        return prepared(Plan(kernel, plain, primals, tangents, compile))
+    in_one_form = functools.partial(second.in_tuples, asked.argnums)
+    form = in_one_form(primals, tangents)
+    run = prepared(Plan(kernel, plain, *form, compile))
+    if form[0] is primals and form[1] is tangents:
+        return run
+    return lambda primals, tangents, **constants: run(*in_one_form(primals, tangents), **constants)
 
 
 def _options(operator: Any, fn: Any, options: dict[str, Any]) -> Options:

@@ -129,8 +129,7 @@ def hvp(
 
 def in_tuples(argnums: Argnums, primals: Any, tangents: Any) -> tuple[Any, Any]:
     """The arguments of `hvp` in one form: primals in a tuple, and the tangent of one argument without."""
-    if not isinstance(primals, (tuple, list)):
-        primals = (primals,)
+    primals = tuple(primals) if isinstance(primals, (tuple, list)) else (primals,)
     if isinstance(argnums, int) and isinstance(tangents, (tuple, list)) and len(tangents) == 1 and -len(primals) <= argnums < len(primals):
         tangents = tangents if _belongs(tangents, primals[argnums]) else tangents[0]
     return primals, tangents

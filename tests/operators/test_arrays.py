@@ -92,6 +92,17 @@ def test_hvp_without_primals_is_a_function_of_them(engine, prepared):
     close(rb.hvp(fn, engine=engine, argnums=(0, 1))(x, 2.0, (v, 0.5)), (2 * second(x) * v + 0.5 * first(x), np.sum(first(x) * v)))
 
 
+def test_hvp_takes_one_argument_and_its_tangent_alone_or_in_tuples(engine, prepared):
+    x, v = np.array([0.2, 0.5]), np.array([1.0, -1.0])
+    for primals, tangents in (((x,), (v,)), (x, v), ([x], [v]), (x, (v,))):
+        close(call(rb.hvp, total, (primals, tangents), (primals, tangents), prepared, engine=engine), second(x) * v)
+    inside = lambda pair: total(pair[0])  # the argument is itself a sequence of one
+    for tangents in ((v,), ((v,),)):
+        close(call(rb.hvp, inside, (((x,),), tangents), (((x,),), tangents), prepared, engine=engine), (second(x) * v,))
+    with pytest.raises(rb.RuleSignatureError, match="rb.hvp"):
+        call(rb.hvp, total, ((x,), (v, v)), ((x,), (v, v)), prepared, engine=engine)
+
+
 # -- many directions at once ---------------------------------------------------------------------------------
 
 
