@@ -127,7 +127,7 @@ def hvp(
     return evaluate(kernel, options, *in_tuples(argnums, primals, tangents))
 
 
-def in_tuples(argnums: Argnums, primals: Any, tangents: Any) -> tuple[Any, Any]:
+def in_tuples(argnums: Argnums | None, primals: Any, tangents: Any) -> tuple[Any, Any]:
     """The arguments of `hvp` in one form: primals in a tuple, and the tangent of one argument without."""
     primals = tuple(primals) if isinstance(primals, (tuple, list)) else (primals,)
     if isinstance(argnums, int) and isinstance(tangents, (tuple, list)) and len(tangents) == 1 and -len(primals) <= argnums < len(primals):
