@@ -14,6 +14,7 @@ from torch import Tensor
 
 from rulebook import trees
 from rulebook.bridges._torch import operators, private
+from rulebook.bridges._torch.graph import reaches_beyond
 from rulebook.bridges._torch.operators import Flat, pullback_of
 from rulebook.bridges._torch.values import asarray, has_tangent, is_linked
 from rulebook.errors import RuleSignatureError
@@ -36,30 +37,12 @@ def _aliases(xs: Tensors) -> tuple[Tensors, bool]:
     return tuple([x.detach().requires_grad_() for x in xs]), False
 
 
-def _reaches_further(ys: Sequence[Tensor], aliases: Tensors) -> bool:
-    """Whether one of ys depends on a tensor that requires grad and is none of these."""
-    own = set(map(id, aliases))
-    stack = [y.grad_fn for y in ys if y.grad_fn is not None]
-    seen = set(stack)
-    while stack:
-        node = stack.pop()
-        if type(node) is private.LEAF:
-            if id(node.variable) not in own:
-                return True
-            continue
-        for before, _ in node.next_functions:
-            if before is not None and before not in seen:
-                seen.add(before)
-                stack.append(before)
-    return False
-
-
 def _recorded(fn: Fn, xs: Tensors) -> tuple[Tensor, Tensors, bool]:
     """fn of aliases of xs as a graph, the aliases, and whether what is computed from them is recorded outside too."""
     aliases, recorded = _aliases(xs)
     if torch.is_grad_enabled():
         y = fn(*aliases)
-        return y, aliases, recorded or _reaches_further((y,), aliases)
+        return y, aliases, recorded or reaches_beyond((y,), aliases)
     with torch.enable_grad():
         return fn(*aliases), aliases, False
 
@@ -101,7 +84,7 @@ def _transposed(flat: Flat, xs: Tensors) -> tuple[Tensors, list[Tensor], Callabl
     aliases, recorded = _aliases(xs)
     with torch.enable_grad():
         ys, fixed = flat(*aliases)
-    recorded = recorded or (torch.is_grad_enabled() and _reaches_further(ys, aliases))
+    recorded = recorded or (torch.is_grad_enabled() and reaches_beyond(ys, aliases))
     moving = [k for k, y in enumerate(ys) if y.requires_grad]
     ends = tuple([ys[k] for k in moving])
 

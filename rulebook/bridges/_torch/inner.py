@@ -14,6 +14,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 from rulebook import trees
 from rulebook.bridges._torch import private
+from rulebook.bridges._torch.graph import reaches_beyond
 from rulebook.bridges._torch.operators import Flat, pullback_of, record, transpose_of
 from rulebook.bridges._torch.values import asarray, dtype_of, has_tangent, is_native, spec
 from rulebook.crossing.inner import CapturedError, Fn, Inner, Pull, WrongResultError, a_kind
@@ -85,12 +86,12 @@ class TorchInner(Inner):
 
     def primal(self, fn: Fn, primals: tuple[Any, ...]) -> Any:
         """The function itself; with borrowed arguments torch records, so that it sees to them, and keeps nothing."""
-        borrowed = {id(x) for x in trees.leaves_of(primals) if isinstance(x, Tensor) and x.requires_grad}
+        borrowed = [x for x in trees.leaves_of(primals) if isinstance(x, Tensor) and x.requires_grad]
         if not borrowed:
             return fn(*primals)
         with torch.autograd.graph.saved_tensors_hooks(_drop, _gone):
             ys, structure = trees.flatten(fn(*primals))
-        if _reached([y for y in ys if isinstance(y, Tensor)]) - borrowed:
+        if reaches_beyond([y for y in ys if isinstance(y, Tensor)], borrowed):
             raise _captured()
         return structure.unflatten(iter([y.detach() if isinstance(y, Tensor) else y for y in ys]))
 
@@ -104,7 +105,7 @@ class TorchInner(Inner):
             return super().start(fn, primals)
         flat = Flat(fn, primals)
         aliases, ys, fixed = record(flat, flat.values())
-        if _reached(ys) - set(map(id, aliases)):
+        if reaches_beyond(ys, aliases):
             raise _captured()
         values = tuple(y.detach() for y in ys)
         return flat.result(values, fixed), pullback_of(flat, values, transpose_of(ys, aliases))
@@ -184,24 +185,6 @@ with private.outside():  # the bridge may be loaded inside a transformation
 def _is_fresh(held: list[Any], k: int) -> bool:
     """Whether nobody but a list refers to a tensor and its memory, which torch has allocated."""
     return _owners(held, k) == _ALONE and held[k].is_contiguous() and held[k].untyped_storage().resizable()
-
-
-def _reached(ys: Sequence[Tensor]) -> set[int]:
-    """The leaves of the graphs of tensors, by id."""
-    found: set[int] = set()
-    seen: set[Any] = set()
-    stack = [y.grad_fn for y in ys]
-    found.update(id(y) for y in ys if y.requires_grad and y.grad_fn is None)
-    while stack:
-        node = stack.pop()
-        if node is None or node in seen:
-            continue
-        seen.add(node)
-        leaf = getattr(node, "variable", None)
-        if leaf is not None:
-            found.add(id(leaf))
-        stack += [before for before, _ in node.next_functions]
-    return found
 
 
 def _captured() -> CapturedError:
