@@ -11,7 +11,7 @@ from rulebook import trees
 from rulebook.errors import RuleOutputError
 
 if TYPE_CHECKING:
-    from rulebook.engines import Engine
+    from rulebook.engine import Engine
 
 __all__ = ["each", "jacobians", "jvp_many"]
 

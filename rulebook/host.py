@@ -24,7 +24,7 @@ from rulebook.errors import HigherOrderError, ResultSpecError
 from rulebook.tangents import ShapeDtype
 
 if TYPE_CHECKING:
-    from rulebook.engines import Engine
+    from rulebook.engine import Engine
 
 __all__ = ["BatchedCall", "HostCall", "Vectorized", "WideCall", "run_each"]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from rulebook.engines import is_floating
+from rulebook.engine import is_floating
 from rulebook.host import Arrays, Axes, BatchedCall, HostCall, Specs, Vectorized, WideCall
 from rulebook.memory import note_change, read_only
 from rulebook.residuals import NOBODY, RESIDUALS

@@ -15,7 +15,7 @@ from rulebook.tangents import ShapeDtype
 from rulebook.trees import Structure
 
 if TYPE_CHECKING:
-    from rulebook.engines import Engine
+    from rulebook.engine import Engine
     from rulebook.normal import NormalForm
 
 __all__ = ["Results", "refuse_narrower"]

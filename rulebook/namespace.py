@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from rulebook import trees
-from rulebook.engines import CONTAINER, OPAQUE, Engine, NumpyArrays, engine_of, kind_of, load_engine, project_array
+from rulebook.engine import Engine, NumpyArrays, project_array
+from rulebook.engines import CONTAINER, OPAQUE, engine_of, kind_of, load_engine
 from rulebook.errors import RuleOutputError
 
 __all__ = ["Namespace", "arrays_of", "engine_for", "project", "run_inside", "stop_gradient", "xp"]

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rulebook.engines import Engine
+    from rulebook.engine import Engine
     from rulebook.normal import NormalForm
 
 __all__ = ["bind", "counterpart", "stand_for", "standing_for"]

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rulebook import captures, derive, trees
-from rulebook.engines import NUMPY, Engine, kind_of
+from rulebook.engine import Engine
+from rulebook.engines import NUMPY, kind_of
 from rulebook.errors import RulebookError, RuleSignatureError
 from rulebook.forms import Forward, Reverse, Rule, ZeroForward, ZeroReverse
 from rulebook.hosted import Hosted

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rulebook.engines import Engine, NumpyArrays, is_floating
+from rulebook.engine import Engine, NumpyArrays, is_floating
 from rulebook.memory import read_only
 
 if TYPE_CHECKING:

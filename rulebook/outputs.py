@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from rulebook import trees
-from rulebook.engines import NUMPY, Engine, is_floating, kind_of, load_engine
+from rulebook.engine import Engine, is_floating
+from rulebook.engines import NUMPY, kind_of, load_engine
 from rulebook.errors import RuleMissingError, RuleOutputError
 from rulebook.forms import Forward, Reverse, Rule
 from rulebook.tangents import NotImplementedTangent, Thunk, is_zero

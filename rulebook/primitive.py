@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rulebook import captures, forms, native as natives, trees
-from rulebook.engines import CONTAINER, OPAQUE, Engine, constant, engine_of, kind_of, load_engine
+from rulebook.engine import Engine
+from rulebook.engines import CONTAINER, OPAQUE, constant, engine_of, kind_of, load_engine
 from rulebook.errors import DuplicateRuleError, RuleSignatureError
 from rulebook.memory import guarded
 from rulebook.native import Native

@@ -12,7 +12,7 @@ import numpy as np
 
 from benchmarks.mutation.subject import FORWARD, Parts, Point, has_tangent, tree_map
 from rulebook import trees
-from rulebook.engines import NumpyArrays
+from rulebook.engine import NumpyArrays
 from rulebook.errors import RulebookError, RuleOutputError
 from rulebook.tangents import NotImplementedTangent, Thunk, is_zero
 

@@ -14,7 +14,7 @@ from rulebook.bridges._autograd.buffers import CELLS
 from rulebook.bridges._autograd.calls import bind
 from rulebook.bridges._autograd.namespace import NAMESPACE
 from rulebook.bridges._autograd.trace import ARRAY, BOXES, DICT, SEQUENCE, open_container, value_of
-from rulebook.engines import Engine, TracedValueError
+from rulebook.engine import Engine, TracedValueError
 from rulebook.memory import owned
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from rulebook.dual.creation import constant
 from rulebook.dual.errors import DroppedTangentError
 from rulebook.dual.identity import identity
 from rulebook.dual.parts import depth, is_dual, peel
-from rulebook.engines import Engine, TracedValueError
+from rulebook.engine import Engine, TracedValueError
 from rulebook.memory import owned, unknown
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ from rulebook.bridges._jax.calls import Out, primal_of, result, runs_at_once
 from rulebook.bridges._jax.flat import Flat
 from rulebook.bridges._jax.inner import JaxInner, adopt
 from rulebook.bridges._jax.programs import VjpPrograms
-from rulebook.engines import Engine, TracedValueError
+from rulebook.engine import Engine, TracedValueError
 from rulebook.host import HostCall
 from rulebook.normal import NormalForm
 

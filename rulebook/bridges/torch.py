@@ -21,7 +21,7 @@ from rulebook.bridges._torch import (
 )
 from rulebook.bridges._torch.bind import bind_form
 from rulebook.bridges._torch.buffers import CELLS
-from rulebook.engines import Engine
+from rulebook.engine import Engine
 from rulebook.host import HostCall
 from rulebook.normal import NormalForm
 from rulebook.tangents import ShapeDtype

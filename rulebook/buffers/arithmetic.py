@@ -10,7 +10,8 @@ import numpy as np
 
 from rulebook import trees
 from rulebook.buffers.errors import BufferValueError
-from rulebook.engines import Engine, TracedValueError, engine_of
+from rulebook.engine import Engine, TracedValueError
+from rulebook.engines import engine_of
 from rulebook.errors import RuleMissingError
 
 __all__ = ["Arithmetic", "opened"]

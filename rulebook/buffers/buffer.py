@@ -13,7 +13,8 @@ from rulebook.buffers import keys
 from rulebook.buffers.arithmetic import Arithmetic, opened
 from rulebook.buffers.cells import NUMPY_CELLS, unwritten
 from rulebook.buffers.errors import BufferReadError, BufferWriteError, UnrolledWritesWarning
-from rulebook.engines import NUMPY, Engine, any_is_recording, engine_of, kind_of
+from rulebook.engine import Engine
+from rulebook.engines import NUMPY, any_is_recording, engine_of, kind_of
 from rulebook.errors import FrozenBufferError, MixedEnginesError, RuleSignatureError
 from rulebook.tangents import ShapeDtype
 

@@ -10,7 +10,8 @@ import numpy as np
 
 from rulebook import trees
 from rulebook.crossing import differentiate_with
-from rulebook.engines import CONTAINER, NUMPY, OPAQUE, Engine, kind_of
+from rulebook.engine import Engine
+from rulebook.engines import CONTAINER, NUMPY, OPAQUE, kind_of
 from rulebook.primitive import Primitive
 from rulebook.signature import static_key
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from rulebook import trees
 from rulebook.crossing.inner import Fn, Inner, Pull
-from rulebook.engines import is_floating
+from rulebook.engine import is_floating
 from rulebook.errors import RuleMissingError
 from rulebook.numpy_engine import NumpyEngine, stack, unstack
 

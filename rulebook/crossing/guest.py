@@ -10,7 +10,8 @@ import numpy as np
 
 from rulebook import captures, forms, trees
 from rulebook.crossing.inner import CapturedError, Inner, WrongResultError
-from rulebook.engines import NUMPY, OPAQUE, Engine, is_floating, kind_of, load_engine, loaded_engines
+from rulebook.engine import Engine, is_floating
+from rulebook.engines import NUMPY, OPAQUE, kind_of, load_engine, loaded_engines
 from rulebook.errors import ResultSpecError, RuleOutputError, RuleSignatureError
 from rulebook.hostresults import refuse_narrower
 from rulebook.primitive import Primitive, full_name

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from rulebook import trees
-from rulebook.engines import NUMPY, Engine, kind_of
+from rulebook.engine import Engine
+from rulebook.engines import NUMPY, kind_of
 from rulebook.memory import read_only
 from rulebook.tangents import ShapeDtype
 

@@ -12,7 +12,8 @@ import numpy as np
 from typing_extensions import Unpack
 
 from rulebook import captures, trees
-from rulebook.engines import NUMPY, OPAQUE, Engine, any_is_recording, constant, engine_of, is_floating, kind_of
+from rulebook.engine import Engine, is_floating
+from rulebook.engines import NUMPY, OPAQUE, any_is_recording, constant, engine_of, kind_of
 from rulebook.errors import RuleOutputError, RuleSignatureError
 from rulebook.implicit.captured import Captured, Remade, find, refuse_active, refuse_hidden
 from rulebook.implicit.equation import Equation, FixedPoint, Minimum, Root, accepted, check_parameters

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from rulebook.engines import Engine
+from rulebook.engine import Engine
 from rulebook.errors import EngineMissingError
 from rulebook.implicit import reports
 from rulebook.implicit.options import Options

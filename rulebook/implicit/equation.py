@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from rulebook import trees
-from rulebook.engines import Engine
+from rulebook.engine import Engine
 from rulebook.errors import RuleOutputError, RuleSignatureError
 
 __all__ = ["Equation", "FixedPoint", "Minimum", "Root", "accepted", "check_parameters"]

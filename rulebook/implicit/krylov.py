@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from rulebook.engines import Engine
+from rulebook.engine import Engine
 from rulebook.namespace import arrays_of
 
 __all__ = ["METHODS", "Found"]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from rulebook import trees
-from rulebook.engines import Engine
+from rulebook.engine import Engine
 from rulebook.errors import RuleSignatureError
 from rulebook.implicit import dense
 from rulebook.implicit.captured import find

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from rulebook.engines import CONTAINER, NUMPY, OPAQUE, Engine, kind_of, load_engine
+from rulebook.engine import Engine
+from rulebook.engines import CONTAINER, NUMPY, OPAQUE, kind_of, load_engine
 from rulebook.reads import Reads, same_array
 from rulebook.trees import Structure, flatten
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from rulebook.engines import Engine
+from rulebook.engine import Engine
 from rulebook.host import Arrays, HostCall, Specs
 from rulebook.implicit.failures import KinkError, NotConvergedError, SingularError, report
 from rulebook.implicit.options import Options

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from rulebook import trees
-from rulebook.engines import Engine
+from rulebook.engine import Engine
 from rulebook.errors import RuleOutputError
 
 __all__ = ["Space"]

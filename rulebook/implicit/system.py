@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from rulebook.engines import Engine
+from rulebook.engine import Engine
 from rulebook.errors import RuleOutputError
 from rulebook.forms import Forward, LinearForward, Pullback, Pushforward
 from rulebook.implicit import dense, krylov, reports

@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from rulebook import trees
-from rulebook.engines import OPAQUE, Engine, kind_of
+from rulebook.engine import Engine
+from rulebook.engines import OPAQUE, kind_of
 from rulebook.forms import Pullback, Pushforward
 from rulebook.implicit import dense, reports
 from rulebook.implicit.equation import Equation

@@ -7,7 +7,8 @@ from functools import cache
 from typing import Any
 
 from rulebook import trees
-from rulebook.engines import NUMPY, Engine, kind_of
+from rulebook.engine import Engine
+from rulebook.engines import NUMPY, kind_of
 from rulebook.errors import RuleSignatureError
 from rulebook.operators.contexts import Contexts
 from rulebook.operators.conversion import arrays_into, into

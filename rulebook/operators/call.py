@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from rulebook.engines import Engine
+from rulebook.engine import Engine
 from rulebook.errors import RuleSignatureError
 from rulebook.operators import kernels
 from rulebook.operators.arguments import Point

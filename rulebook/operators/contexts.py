@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from rulebook import trees
-from rulebook.engines import Engine
+from rulebook.engine import Engine
 from rulebook.errors import FrozenBufferError, RuleSignatureError
 from rulebook.memory import read_only
 from rulebook.operators.conversion import arrays_into

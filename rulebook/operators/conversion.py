@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from rulebook import trees
-from rulebook.engines import NUMPY, Engine, engine_of, kind_of, load_engine
+from rulebook.engine import Engine
+from rulebook.engines import NUMPY, engine_of, kind_of, load_engine
 from rulebook.errors import RuleSignatureError
 
 __all__ = ["arrays_into", "find_engine", "into", "out"]

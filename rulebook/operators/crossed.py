@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from rulebook.crossing import differentiate_with
-from rulebook.engines import Engine, load_engine
+from rulebook.engine import Engine
+from rulebook.engines import load_engine
 from rulebook.errors import RuleSignatureError
 from rulebook.operators import kernels
 from rulebook.operators.arguments import Point

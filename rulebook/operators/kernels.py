@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from rulebook import trees
-from rulebook.engines import Engine
+from rulebook.engine import Engine
 from rulebook.errors import RuleSignatureError
 from rulebook.operators.arguments import Point, has_tangent
 from rulebook.operators.conversion import into

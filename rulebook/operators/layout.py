@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from rulebook import trees
-from rulebook.engines import NUMPY, Engine, kind_of
+from rulebook.engine import Engine
+from rulebook.engines import NUMPY, kind_of
 from rulebook.errors import PreparationError, RulebookError
 from rulebook.operators.results import a_kind
 

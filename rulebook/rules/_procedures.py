@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 
 from rulebook import captures, trees
-from rulebook.engines import CONTAINER, NUMPY, OPAQUE, Engine, TracedValueError, engine_of, kind_of, load_engine
+from rulebook.engine import Engine, TracedValueError
+from rulebook.engines import CONTAINER, NUMPY, OPAQUE, engine_of, kind_of, load_engine
 from rulebook.errors import RuleSignatureError
 from rulebook.implicit.api import Implicit
 from rulebook.implicit.captured import Captured, Remade

@@ -11,7 +11,7 @@ import numpy as np
 
 import rulebook as rb
 from rulebook import trees
-from rulebook.engines import Engine
+from rulebook.engine import Engine
 from rulebook.errors import RulebookError, RuleSignatureError
 from rulebook.implicit.equation import Root
 from rulebook.implicit.failures import KinkError, NotConvergedError, report

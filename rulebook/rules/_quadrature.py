@@ -19,7 +19,7 @@ import numpy as np
 
 import rulebook as rb
 from rulebook import trees
-from rulebook.engines import Engine
+from rulebook.engine import Engine
 from rulebook.errors import RuleOutputError
 from rulebook.implicit.failures import NotConvergedError, report
 from rulebook.implicit.system import Pull, Push

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 import rulebook as rb
-from rulebook.engines import Engine
+from rulebook.engine import Engine
 from rulebook.errors import RuleOutputError, RuleSignatureError
 from rulebook.implicit.failures import SingularError
 from rulebook.namespace import engine_for, stop_gradient

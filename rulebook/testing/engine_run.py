@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
 
 from rulebook import forms
-from rulebook.engines import Engine
+from rulebook.engine import Engine
 from rulebook.primitive import Primitive
 from rulebook.testing.engine_law import EngineLaw
 from rulebook.testing.engine_law.clones import as_host, clone

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from rulebook.engines import Engine, engine_names, load_engine
+from rulebook.engine import Engine
+from rulebook.engines import engine_names, load_engine
 from rulebook.errors import EngineMissingError, RuleSignatureError
 from rulebook.primitive import Case
 from rulebook.testing.engine_law import EngineLaw, engine_laws

@@ -363,7 +363,8 @@ def test_namespace():
 
 
 def test_to_numpy_and_activity():
-    from rulebook.engines import TracedValueError, load_engine
+    from rulebook.engine import TracedValueError
+    from rulebook.engines import load_engine
 
     engine = load_engine("dual")
 

@@ -59,6 +59,9 @@ def test_gradients_in_torch_are_recorded_where_something_outside_records(prepare
     assert not call(rb.grad, plain, (x.detach(),), (x.detach(),), prepared).requires_grad
     with torch.no_grad():
         assert not call(rb.grad, fn, (x,), (x,), prepared).requires_grad
+    captured = torch.tensor(2.0, dtype=torch.float64, requires_grad=True)
+    value, gradient = call(rb.value_and_grad, lambda x: captured, (x.detach(),), (x.detach(),), prepared)
+    assert value.requires_grad and not gradient.any()
 
 
 @both

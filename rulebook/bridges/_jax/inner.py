@@ -13,7 +13,8 @@ from jax import numpy as jnp
 from rulebook import trees
 from rulebook.bridges._jax import internals
 from rulebook.crossing.inner import Fn, Inner
-from rulebook.engines import NUMPY, OPAQUE, Engine, kind_of
+from rulebook.engine import Engine
+from rulebook.engines import NUMPY, OPAQUE, kind_of
 from rulebook.tangents import ShapeDtype
 
 __all__ = ["JaxInner", "adopt"]

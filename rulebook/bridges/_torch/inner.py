@@ -18,7 +18,8 @@ from rulebook.bridges._torch.graph import reaches_beyond
 from rulebook.bridges._torch.operators import Flat, pullback_of, record, transpose_of
 from rulebook.bridges._torch.values import asarray, dtype_of, has_tangent, is_native, spec
 from rulebook.crossing.inner import CapturedError, Fn, Inner, Pull, WrongResultError, a_kind
-from rulebook.engines import NUMPY, OPAQUE, Engine, kind_of
+from rulebook.engine import Engine
+from rulebook.engines import NUMPY, OPAQUE, kind_of
 from rulebook.tangents import ShapeDtype
 
 __all__ = ["TorchInner"]

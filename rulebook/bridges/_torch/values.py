@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from rulebook.bridges._torch import private
-from rulebook.engines import TracedValueError
+from rulebook.engine import TracedValueError
 from rulebook.errors import ResultSpecError
 from rulebook.tangents import ShapeDtype
 

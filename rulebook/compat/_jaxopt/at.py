@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from rulebook import trees
-from rulebook.engines import OPAQUE, Engine, engine_of, kind_of, load_engine
+from rulebook.engine import Engine
+from rulebook.engines import OPAQUE, engine_of, kind_of, load_engine
 from rulebook.errors import RuleSignatureError
 from rulebook.implicit.captured import find
 from rulebook.implicit.equation import Root

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from rulebook import trees
-from rulebook.engines import NUMPY, OPAQUE, Engine, kind_of
+from rulebook.engine import Engine
+from rulebook.engines import NUMPY, OPAQUE, kind_of
 from rulebook.errors import RulebookError, RuleOutputError
 from rulebook.implicit.ode.arithmetic import Keyed
 from rulebook.signature import static_key

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from rulebook.engines import Engine
+from rulebook.engine import Engine
 from rulebook.implicit.ode.arithmetic import mapped
 from rulebook.implicit.ode.field import Field
 from rulebook.implicit.ode.recurrence import RungeKutta, run_steps

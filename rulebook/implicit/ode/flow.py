@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rulebook.engines import Engine
+from rulebook.engine import Engine
 from rulebook.forms import Pullback, Pushforward
 from rulebook.implicit.ode.arithmetic import added, beginning, end, largest, mapped
 from rulebook.implicit.ode.field import NAME

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from rulebook import trees
-from rulebook.engines import NUMPY, OPAQUE, Engine, kind_of
+from rulebook.engine import Engine
+from rulebook.engines import NUMPY, OPAQUE, kind_of
 from rulebook.errors import RuleSignatureError
 from rulebook.implicit.ode.field import NAME
 

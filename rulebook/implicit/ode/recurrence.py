@@ -13,7 +13,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Any
 
-from rulebook.engines import Engine
+from rulebook.engine import Engine
 from rulebook.forms import Frule, Rrule
 from rulebook.implicit.ode.arithmetic import Keyed, added, mapped
 from rulebook.implicit.ode.field import NAME, Field

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rulebook import trees
-from rulebook.engines import Engine
+from rulebook.engine import Engine
 from rulebook.errors import RuleSignatureError
 from rulebook.operators.arguments import Point
 from rulebook.operators.kernels import Arrays, Tangents

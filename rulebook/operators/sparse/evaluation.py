@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from rulebook.engines import Engine
+from rulebook.engine import Engine
 from rulebook.errors import RuleOutputError, SparsityError
 from rulebook.operators.options import Options
 from rulebook.operators.sparse.detection import Array

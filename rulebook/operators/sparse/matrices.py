@@ -6,7 +6,7 @@ import functools
 import importlib
 from typing import Any
 
-from rulebook.engines import Engine
+from rulebook.engine import Engine
 from rulebook.errors import EngineMissingError
 from rulebook.operators.sparse.detection import Array
 from rulebook.operators.sparse.pattern import Pattern

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from rulebook.engines import Engine
+from rulebook.engine import Engine
 from rulebook.operators import kernels
 from rulebook.operators.call import NONE, locate, use_of
 from rulebook.operators.crossed import crossed

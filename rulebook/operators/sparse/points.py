@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from rulebook.engines import Engine
+from rulebook.engine import Engine
 from rulebook.errors import RuleOutputError, RuleSignatureError
 from rulebook.operators.sparse.detection import Array, detect, random
 from rulebook.operators.sparse.pattern import Pattern

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from rulebook import trees
-from rulebook.engines import Engine
+from rulebook.engine import Engine
 from rulebook.errors import RuleOutputError, RuleSignatureError
 from rulebook.operators.conversion import into
 from rulebook.operators.sparse.detection import Array

@@ -13,7 +13,8 @@ import rulebook as rb
 import rulebook.dual  # fills the tables
 from rulebook.dual.errors import unsupported
 from rulebook.dual.registry import FUNCTIONS, UFUNCS
-from rulebook.engines import TracedValueError, engine_of
+from rulebook.engine import TracedValueError
+from rulebook.engines import engine_of
 from rulebook.errors import ResultSpecError
 from rulebook.native import stand_for
 from rulebook.rules._along import alike, array

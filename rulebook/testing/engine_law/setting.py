@@ -9,7 +9,7 @@ import numpy as np
 
 from rulebook import forms, operators, trees
 from rulebook.dual.errors import DroppedTangentError
-from rulebook.engines import Engine
+from rulebook.engine import Engine
 from rulebook.errors import HigherOrderError, ResultSpecError, RulebookError, RuleMissingError, RuleSignatureError
 from rulebook.primitive import Primitive
 from rulebook.testing.probe import Probe

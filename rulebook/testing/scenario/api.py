@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from rulebook import trees
-from rulebook.engines import Engine, load_engine
+from rulebook.engine import Engine
+from rulebook.engines import load_engine
 from rulebook.testing.report import Note, Report
 from rulebook.testing.scenario.collection import scenarios as every_scenario
 from rulebook.testing.scenario.counts import CALLS, Calls
