@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 pytest.importorskip("scipy")
-pytest.importorskip("CoolProp")
 
 import rulebook as rb
 from rulebook.testing import check_rules
@@ -24,6 +23,7 @@ MACHINE = np.array([255.0, 311.0, 7.0, 0.8, 0.45])
 
 @pytest.fixture(scope="module")
 def example():
+    pytest.importorskip("CoolProp")  # which takes seconds
     spec = importlib.util.spec_from_file_location("refrigeration_cycle", ROOT / "examples/refrigeration_cycle.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

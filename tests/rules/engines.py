@@ -49,6 +49,11 @@ def _dual():
     return {"f": lambda g: rb.derivative(g, engine="dual"), "r": lambda g: rb.grad(g, engine="dual")}, float
 
 
+def staged(engine, g):
+    """g; in JAX as one program, which else compiles each operation of each step by itself."""
+    return _jax()[0]["j"](g) if engine == "jax" else g
+
+
 _OPERATORS = {"jax": _jax, "torch": _torch, "autograd": _autograd, "dual": _dual}
 
 

@@ -10,7 +10,7 @@ import pytest
 
 import rulebook as rb
 from rulebook.rules import _procedures, optimize
-from tests.rules.engines import ENGINES
+from tests.rules.engines import ENGINES, staged
 from tests.rules.optimize_cases import bowl, cubic, residuals, step, system
 
 scipy_optimize = pytest.importorskip("scipy.optimize")
@@ -48,7 +48,7 @@ def runs(monkeypatch):
 def test_the_solver_runs_once_for_value_and_gradient_and_for_the_hessian(runs, name, engine):
     rb.value_and_grad(CALLS[name], engine=engine)(AT)
     assert runs[name] == 1
-    rb.hessian(CALLS[name], engine=engine)(AT)
+    staged(engine, rb.hessian(CALLS[name], engine=engine))(AT)
     assert runs[name] == 2
 
 
@@ -179,7 +179,7 @@ def test_float32_stays(engine):
         lambda a: optimize.least_squares(lambda x, a: x**3 - a, [1.0, 1.0], args=(a,)).x,
     ]
     for solve in solvers:
-        x, gradient = rb.value_and_grad(lambda a, solve=solve: solve(a).sum(), engine=engine)(a)
+        x, gradient = staged(engine, rb.value_and_grad(lambda a, solve=solve: solve(a).sum(), engine=engine))(a)
         assert x.dtype == gradient.dtype == np.float32
         np.testing.assert_allclose(gradient, a ** (-2 / 3) / 3, rtol=1e-5)
 

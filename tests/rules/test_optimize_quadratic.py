@@ -9,11 +9,11 @@ import rulebook as rb
 from rulebook.rules import optimize
 from rulebook.rules.optimize import quadratic_program
 from rulebook.testing import check_rules
-from tests.rules.engines import ENGINES, differentiate
+from tests.rules.engines import ENGINES, differentiate, staged
 
 scipy_optimize = pytest.importorskip("scipy.optimize")
 
-MODES = {"jax": ("f", "r", "rj", "fr"), "torch": ("f", "r", "rr", "rf"), "autograd": ("f", "r", "rr"), "dual": ("f", "r", "rf")}
+MODES = {"jax": ("f", "r", "rj", "frj"), "torch": ("f", "r", "rr", "rf"), "autograd": ("f", "r", "rr"), "dual": ("f", "r", "rf")}
 SOLVERS = ("scipy", "osqp")
 
 
@@ -99,7 +99,7 @@ def test_every_law_of_the_checker_holds():
 def test_every_argument_against_finite_differences(engine, argument):
     program = _random(3)
     loss = lambda *args: (quadratic_program(*args).x ** 2).sum()
-    gradient = rb.grad(loss, engine=engine, argnums=argument)(*program)
+    gradient = staged(engine, rb.grad(loss, engine=engine, argnums=argument))(*program)
     direction = np.random.default_rng(1).normal(size=program[argument].shape)
     step = 1e-6
     at = lambda s: loss(*program[:argument], program[argument] + s * direction, *program[argument + 1 :])
@@ -111,7 +111,8 @@ def test_float32_stays():
     found = quadratic_program(*program)
     assert found.x.dtype == found.z.dtype == found.y.dtype == np.float32
     for engine in ENGINES:
-        made = rb.grad(lambda q: quadratic_program(program[0], q, *program[2:]).x.sum(), engine=engine)(program[1])
+        gradient = rb.grad(lambda q: quadratic_program(program[0], q, *program[2:]).x.sum(), engine=engine)
+        made = staged(engine, gradient)(program[1])
         assert made.dtype == np.float32
 
 

@@ -29,24 +29,12 @@ def _packaged():
             yield importlib.import_module(info.name)
 
 
-def _examples():
-    """Every example whose packages are installed, imported under a name of its own and not run."""
-    for file in sorted(EXAMPLES.glob("*.py")):
-        spec = importlib.util.spec_from_file_location(f"example_{file.stem}", file)
-        module = importlib.util.module_from_spec(spec)
-        with contextlib.suppress(ModuleNotFoundError):
-            spec.loader.exec_module(module)
-            yield module
-
-
 def _primitives(modules):
     return {value.name: value for module in modules for value in vars(module).values() if isinstance(value, Primitive)}
 
 
-PACKAGED, EXAMPLE_MODULES = list(_packaged()), list(_examples())
-MODULES = [*PACKAGED, *EXAMPLE_MODULES]
-# A rule of an example that names no cases is checked by the tests of the example.
-SHIPPED = _primitives(PACKAGED) | {name: p for name, p in _primitives(EXAMPLE_MODULES).items() if p.cases}
+MODULES = list(_packaged())
+SHIPPED = _primitives(MODULES)
 
 shipped = pytest.mark.parametrize("name", SHIPPED)
 
@@ -95,6 +83,19 @@ def test_rules_keep_the_laws(name):
     assert all("nan" in str(finding) for finding in report.findings)
     assert report.points >= 2
     assert {"differences-forward", "differences-reverse", "duality"} <= set(report.held)
+
+
+@pytest.mark.parametrize("file", sorted(EXAMPLES.glob("*.py")), ids=lambda file: file.stem)
+def test_rules_of_examples(file):
+    """Those that name cases; the others are checked by the tests of the example."""
+    spec = importlib.util.spec_from_file_location(f"example_{file.stem}", file)
+    module = importlib.util.module_from_spec(spec)
+    with contextlib.suppress(ModuleNotFoundError):
+        spec.loader.exec_module(module)
+    for primitive in _primitives([module]).values():
+        if primitive.cases and primitive.name not in SHIPPED:
+            check_rules(primitive)
+            check_engines(primitive, engines=INSTALLED)
 
 
 # What an engine may refuse, with an error that says why; all else that a rule of ours refuses would be a gap.
