@@ -20,7 +20,7 @@ from rulebook.dual.parts import is_dual, tangent
 __all__ = ["buffers", "inside_a_rule"]
 
 _MAKERS = (np.empty, np.zeros, np.ones, np.full, np.empty_like, np.zeros_like, np.ones_like, np.full_like, np.eye, np.identity)
-_BETWEEN = ("rulebook.operators",)  # calls the author's function, for drivers
+_BETWEEN = ("rulebook.operators.", "rulebook.directional")  # call the author's function, for drivers
 
 
 def inside_a_rule() -> bool:
@@ -28,7 +28,7 @@ def inside_a_rule() -> bool:
     frame: Any = sys._getframe(2)
     while frame is not None:
         name: str = frame.f_globals.get("__name__", "")
-        if name.startswith("rulebook.") and name not in _BETWEEN:
+        if name.startswith("rulebook.") and not name.startswith(_BETWEEN):
             return name != drivers.__name__
         frame = frame.f_back
     return False
