@@ -19,6 +19,11 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 
 
+def _block(section: str) -> str:
+    """The first block of code of a section."""
+    return re.findall(r"```python\n(.*?)```", README.split(f"## {section}\n")[1], re.DOTALL)[0]
+
+
 def _kepler(tmp_path: Path) -> Any:
     """The primitive of the first block of code, loaded from a file as a user's module would be."""
     file = tmp_path / "kepler_of_the_readme.py"
@@ -59,7 +64,7 @@ def test_the_host_code() -> None:
     linalg = pytest.importorskip("scipy.linalg")
     jax = pytest.importorskip("jax")
     torch = pytest.importorskip("torch")
-    code = re.findall(r"```python\n(.*?)```", README, re.DOTALL)[2]
+    code = _block("Host code")
     definitions, uses = code[: code.index("jax.jit")], code[code.index("jax.jit") :].splitlines()
     names = {"rb": rb, "np": np, "scipy": SimpleNamespace(linalg=linalg), "jax": jax, "torch": torch}
     exec(definitions, names)
@@ -73,10 +78,26 @@ def test_the_host_code() -> None:
         np.testing.assert_allclose(tensor.grad, expected, rtol=1e-12)
 
 
+def test_the_operators() -> None:
+    torch, jax = pytest.importorskip("torch"), pytest.importorskip("jax")
+    pytest.importorskip("scipy.sparse")
+    x, v = np.array([0.3, 0.7]), np.array([1.0, -2.0])
+    names = {"rb": rb, "x": x, "v": v, "f": lambda x: rb.xp(x).sum(x**3), "torch_code": lambda x: torch.sum(x**3)}
+    lines = _block("One interface over the engines").splitlines()
+    found = [eval(line.split(" = ", 1)[-1].split("  #")[0], names) for line in lines[:2]]
+    np.testing.assert_allclose(found[0][1], 3 * x**2)
+    np.testing.assert_allclose(found[1], 6 * x * v)
+    sparse = eval(lines[2].split("  #")[0], {**names, "f": lambda x: x**2})
+    np.testing.assert_allclose(sparse.toarray(), np.diag(2 * x))
+    exec("\n".join(lines[3:]), names)
+    np.testing.assert_allclose(names["gradient"](v), 3 * v**2)
+    np.testing.assert_allclose(jax.jit(jax.hessian(names["solve"]))(x), np.diag(6 * x))
+
+
 def test_the_commands() -> None:
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     commands = re.findall(r"```sh\n(.*?)\n```", README, re.DOTALL)
-    assert len(commands) == 2
+    assert len(commands) == 3
     assert "[demo]" in commands[0] and commands[0].endswith("rulebook demo")
     assert "[all,examples,test]" in commands[1] and "pytest" in commands[1] and {"all", "examples", "test", "demo"} <= set(extras)
     assert "<!-- tests -->" in README and "README.md" in (ROOT / ".ci/run").read_text()
@@ -86,8 +107,7 @@ def test_the_commands() -> None:
 def test_the_example_of_implicit_rules() -> None:
     pytest.importorskip("scipy.optimize")
     scipy, jax, torch = map(pytest.importorskip, ("scipy", "jax", "torch"))
-    text = README.split("## Shortcuts over iterative procedures")[1]
-    define, uses = re.findall(r"```python\n(.*?)```", text, re.DOTALL)[0].split("\n\n\n")
+    define, uses = _block("Shortcuts over iterative procedures").split("\n\n\n")
     a, b, x0 = np.array([1.0, 2.0]), np.array([3.0, 1.0]), np.ones(2)
     names: dict[str, object] = {"rb": rb, "scipy": scipy, "x0": x0, "b": b, "jax": jax, "torch": torch}
     exec(define, names)
@@ -103,7 +123,7 @@ def test_the_functions_of_numpy_and_scipy() -> None:
     stats = pytest.importorskip("scipy.stats")
     jax = pytest.importorskip("jax")
     torch = pytest.importorskip("torch")
-    code = re.findall(r"```python\n(.*?)```", README, re.DOTALL)[4]
+    code = _block("NumPy and SciPy")
     names = {"rb": rb, "np": np, "scipy": SimpleNamespace(stats=stats), "jax": jax, "torch": torch}
     *statements, hessian = re.split(r"\n(?=rb|with|jax|torch)", code)
     values = []
