@@ -397,6 +397,13 @@ def test_an_engine_without_64_bits(monkeypatch):
     assert report.left_out == 5 and report.points == 0 and "no numbers of 64 bits" in report.notes[0].text
 
 
+def test_a_package_that_a_scenario_needs():
+    one = Scenario("needy", "grad", cubes, (X,), 3 * X**2, needs=("numpy", "no_such_package"))
+    report = check_engine("dual", [one])
+    assert report.left_out == 1 and report.points == 0
+    assert report.notes[0].text == "no_such_package is not installed (pip install no_such_package)"
+
+
 def test_an_engine_that_there_is_not():
     with pytest.raises(rb.EngineMissingError, match=r"engine 'julia'.\nExpected: one of"):
         check_engine("julia")

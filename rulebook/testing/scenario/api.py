@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import time
 from collections.abc import Iterable, Sequence
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -82,6 +83,9 @@ def _left_out(scenario: Scenario, engine: EngineName, loaded: Sequence[Engine]) 
     """Why a scenario is not for an engine; "" where it is."""
     if not isinstance(engine, str) and scenario.operator not in SECOND_ORDER:
         return "two engines have no part in a derivative of the first order"
+    for package in scenario.needs:
+        if find_spec(package) is None:
+            return f"{package} is not installed (pip install {package})"
     for each in loaded:
         if _is_double(scenario) and each.asarray(np.zeros(1)).dtype.itemsize < 8:
             return f"{each.name} holds no numbers of 64 bits as it is set (JAX_ENABLE_X64=1 changes that)"

@@ -66,6 +66,7 @@ class Scenario:
         again: another point, where the prepared operator is called as well.
         tags: words to choose scenarios by; the operator is always one of them.
         tolerance: relative; by default what the dtype allows.
+        needs: packages without which it is left out.
 
     Raises:
         RuleSignatureError: there is no such operator, or it needs tangents and has none.
@@ -92,6 +93,7 @@ class Scenario:
     again: Point | None = None
     tags: frozenset[str] = field(default_factory=frozenset)
     tolerance: float | None = None
+    needs: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         if self.operator not in OPERATORS:

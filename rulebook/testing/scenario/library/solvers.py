@@ -105,18 +105,19 @@ def _marked_sum(x: Any) -> Any:
 
 
 def _implicit() -> Iterator[Scenario]:
-    a, b, tags = (_X,), (_U,), ("solver", "vector-in")
+    a, b = (_X,), (_U,)
+    options: dict[str, Any] = {"tags": ("solver", "vector-in"), "needs": ("scipy",)}
     slope: Formula = lambda a: 0.5 / np.sqrt(a)
-    yield made("root-jacobian", "jacobian", _roots, lambda a: np.diag(slope(a)), a, b, tags=tags)
-    yield made("root-jvp", "jvp", _roots, lambda a, d: slope(a) * d[0], a, b, along=((_T,), (_S,)), tags=tags)
-    yield made("root-vjp", "vjp", _roots, lambda a, bar: (slope(a) * bar,), a, b, along=(_T, _S), tags=tags)
+    yield made("root-jacobian", "jacobian", _roots, lambda a: np.diag(slope(a)), a, b, **options)
+    yield made("root-jvp", "jvp", _roots, lambda a, d: slope(a) * d[0], a, b, along=((_T,), (_S,)), **options)
+    yield made("root-vjp", "vjp", _roots, lambda a, bar: (slope(a) * bar,), a, b, along=(_T, _S), **options)
     total: Formula = lambda a: rb.xp(a).sum(_roots(a))
-    yield made("root-hessian", "hessian", total, lambda a: np.diag(-0.25 * a**-1.5), a, b, tags=tags)
-    yield made("fixed_point-vjp", "vjp", _fixed, lambda a, bar: (_fixed_slope(a) * bar,), a, b, along=(_T, _S), tags=tags)
-    yield made("fixed_point-jvp", "jvp", _fixed, lambda a, d: _fixed_slope(a) * d[0], a, b, along=((_T,), (_S,)), tags=tags)
-    yield made("linear_solve-jacobian", "jacobian", _linear, lambda b: np.linalg.inv(_MATRIX), a, b, tags=tags)
+    yield made("root-hessian", "hessian", total, lambda a: np.diag(-0.25 * a**-1.5), a, b, **options)
+    yield made("fixed_point-vjp", "vjp", _fixed, lambda a, bar: (_fixed_slope(a) * bar,), a, b, along=(_T, _S), **options)
+    yield made("fixed_point-jvp", "jvp", _fixed, lambda a, d: _fixed_slope(a) * d[0], a, b, along=((_T,), (_S,)), **options)
+    yield made("linear_solve-jacobian", "jacobian", _linear, lambda b: np.linalg.inv(_MATRIX), a, b, **options)
     matrices = (_MATRIX,), (_MATRIX + np.diag(_X),)
-    yield made("inverse-form-grad", "grad", _inverse_form, _inverse_form_first, *matrices, tags=("solver", "matrix-in"))
+    yield made("inverse-form-grad", "grad", _inverse_form, _inverse_form_first, *matrices, tags=("solver", "matrix-in"), needs=("scipy",))
     # y_20 = 2 (1 - k/20)^20
     yield made("decay-derivative", "derivative", _decay, lambda k: -2 * (1 - k / 20) ** 19, (0.6,), (1.2,), tags=("solver", "number-in"))
 

@@ -58,7 +58,7 @@ def _columns_first(m: Array) -> Any:
 def scenarios() -> Iterator[Scenario]:
     """Sparse results, whose pattern is detected."""
     x, u, tags = (_X,), (_U,), ("sparse", "vector-in")
-    options: dict[str, Any] = {"sparsity": "detect"}
+    options: dict[str, Any] = {"sparsity": "detect", "needs": ("scipy",)}
     yield made("differences-sparse-jacobian", "jacobian", _differences, _differences_first, x, u, tags=tags, **options)
     diagonal: Formula = lambda x: np.diag(np.cos(x))
     yield made("diagonal-sparse-jacobian", "jacobian", _sines, diagonal, x, u, tags=tags, **options)
