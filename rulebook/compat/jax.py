@@ -11,14 +11,17 @@ from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from typing import Any
 
-import jax
-
-from rulebook.compat._jax.calls import is_foreign, positional
-from rulebook.compat._jax.crossed import crossed
-from rulebook.compat._jax.linked import linked
-from rulebook.engines import constant
+from rulebook.engines import constant, load_engine
 from rulebook.errors import RuleMissingError, RuleSignatureError
 from rulebook.primitive import Primitive, full_name
+
+load_engine("jax")  # says how to install it, before an import below fails
+
+import jax  # noqa: E402
+
+from rulebook.compat._jax.calls import is_foreign, positional  # noqa: E402
+from rulebook.compat._jax.crossed import crossed  # noqa: E402
+from rulebook.compat._jax.linked import linked  # noqa: E402
 
 __all__ = ["custom_jvp", "custom_vjp", "primitive_from"]
 
