@@ -49,7 +49,8 @@ def prepare(operator: Callable[..., Any], fn: Callable[..., Any], *example: Any,
     Returns:
         A function that is called as the operator's result is (for `rb.jvp`, `rb.vjp` and `rb.hvp` with the arguments that
         follow fn), and takes other `constants=` too.  It gives NumPy's values where the example is NumPy's, and the engine's
-        where the example is.  Threads may call it at the same time, as far as they may call fn.
+        where the example is.  Threads may call it at the same time, as far as they may call fn.  A compiled program keeps what
+        fn reads besides its arguments as it was, as `jax.jit` does: pass what changes in `constants=`.
 
     Raises:
         RuleSignatureError: no operator, no function, no example, or an option that the operator has not.

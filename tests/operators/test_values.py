@@ -226,3 +226,14 @@ def test_constant_functions(engine, prepared):
 @each_engine
 def test_rules_are_used(engine):
     assert rb.derivative(marker(), engine=engine)(0.0) == 100
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_what_changes_between_calls_is_one_of_the_constants(engine):
+    """What a compiled program reads from outside stays as it was, as in jax.jit; a constant does not."""
+    scale = 2.0
+    outside = rb.prepare(rb.grad, lambda x: scale * total(x), X, engine=engine)
+    passed = rb.prepare(rb.grad, lambda x, c: c * total(x), X, engine=engine, constants=(scale,))
+    scale = 5.0
+    close(outside(X), (2.0 if engine == "jax" else 5.0) * first(X))
+    close(passed(X, constants=(scale,)), 5.0 * first(X))
