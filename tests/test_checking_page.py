@@ -1,4 +1,4 @@
-"""docs/checking.md tells what there is: its options, its keys, its example."""
+"""docs/manual/checking.md tells what there is: its options, its keys, its example."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rulebook import cli
 from rulebook.reporting import FORMATS
 
 ROOT = Path(__file__).parents[1]
-PAGE = (ROOT / "docs/checking.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs/manual/checking.md").read_text(encoding="utf-8")
 PLUGIN = (ROOT / "_rulebook_pytest.py").read_text(encoding="utf-8")
 
 

@@ -16,7 +16,7 @@ import rulebook as rb
 from rulebook.testing import check_rules
 
 ROOT = Path(__file__).parents[1]
-PAGE = (ROOT / "docs/cycle.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs/gallery/cycle.md").read_text(encoding="utf-8")
 ENGINES = [e for e in ("jax", "torch", "autograd", "dual") if e == "dual" or importlib.util.find_spec(e)]
 MACHINE = np.array([255.0, 311.0, 7.0, 0.8, 0.45])
 

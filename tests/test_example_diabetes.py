@@ -16,7 +16,7 @@ pytest.importorskip("sklearn")
 import rulebook as rb
 
 ROOT = Path(__file__).parents[1]
-PAGE = (ROOT / "docs/diabetes.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs/gallery/diabetes.md").read_text(encoding="utf-8")
 ENGINES = [e for e in ("jax", "torch", "autograd", "dual") if e == "dual" or importlib.util.find_spec(e)]
 LOGS = {"ridge": np.array([3.5, 6.3, 5.7]), "elastic net": np.array([1.0, -2.0])}
 

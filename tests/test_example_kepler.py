@@ -17,7 +17,7 @@ from rulebook.testing import check_rules
 from tests.rules.engines import staged
 
 ROOT = Path(__file__).parents[1]
-PAGE = (ROOT / "docs/orbit.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs/gallery/orbit.md").read_text(encoding="utf-8")
 ENGINES = [e for e in ("jax", "torch", "autograd", "dual") if e == "dual" or importlib.util.find_spec(e)]
 ELEMENTS = np.array([380.5, 2451.7, 0.74, -0.05, 101.0, 46244.0])
 

@@ -18,7 +18,7 @@ import rulebook as rb
 from rulebook.testing import check_rules
 
 ROOT = Path(__file__).parents[1]
-PAGE = (ROOT / "docs/transport.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs/gallery/transport.md").read_text(encoding="utf-8")
 ENGINES = [e for e in ("jax", "torch", "autograd", "dual") if e == "dual" or importlib.util.find_spec(e)]
 AFFINE = np.array([0.9, 0.15, -0.1, 1.05, 0.2, -0.3])
 

@@ -90,7 +90,7 @@ def test_the_table(example, capsys):
     example.main(["--engines", "dual"])
     lines = capsys.readouterr().out.splitlines()
     assert lines[1].split()[:2] == ["dual", "0.1127302"]
-    page = (ROOT / "docs/lqr.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs/gallery/lqr.md").read_text(encoding="utf-8")
     assert "\n".join(lines[3:]) in page
     assert "0.1611537 before, 0.1127302 after" in lines[-1]
 

@@ -1,4 +1,4 @@
-"""The JSON format.  Its schema is told in docs/checking.md; `schema` counts changes that readers would notice."""
+"""The JSON format.  Its schema is told in docs/manual/checking.md; `schema` counts changes that readers would notice."""
 
 from __future__ import annotations
 

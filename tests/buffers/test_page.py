@@ -1,4 +1,4 @@
-"""The code of docs/buffers.md runs, and gives what the page says."""
+"""The code of docs/manual/buffers.md runs, and gives what the page says."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-PAGE = (Path(__file__).parents[2] / "docs/buffers.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[2] / "docs/manual/buffers.md").read_text(encoding="utf-8")
 
 
 def test_the_code_runs() -> None:

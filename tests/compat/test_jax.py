@@ -584,7 +584,7 @@ def test_compiled_by_torch():
 def test_the_page_runs():
     for package in ("torch", "autograd"):
         pytest.importorskip(package)
-    page = (pathlib.Path(__file__).parents[2] / "docs/compat_jax.md").read_text(encoding="utf-8")
+    page = (pathlib.Path(__file__).parents[2] / "docs/manual/compat_jax.md").read_text(encoding="utf-8")
     blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     names: dict[str, Any] = {"__name__": "page"}
     exec("\n".join(blocks), names)

@@ -1,4 +1,4 @@
-"""The programs of docs/compat_others.md run as they stand, one after the other."""
+"""The programs of docs/manual/compat_others.md run as they stand, one after the other."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ pytest.importorskip("scipy")
 
 import rulebook as rb
 
-PAGE = (Path(__file__).parents[2] / "docs/compat_others.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[2] / "docs/manual/compat_others.md").read_text(encoding="utf-8")
 
 
 def test_the_programs_run(capsys):

@@ -1,4 +1,4 @@
-"""The examples of docs/differentiate_with.md run, in order and together."""
+"""The examples of docs/manual/differentiate_with.md run, in order and together."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ pytest.importorskip("jax")
 pytest.importorskip("torch")
 pytest.importorskip("autograd")
 
-PAGE = (Path(__file__).parents[2] / "docs/differentiate_with.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[2] / "docs/manual/differentiate_with.md").read_text(encoding="utf-8")
 
 
 def test_the_examples_run(capsys):

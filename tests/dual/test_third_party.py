@@ -15,7 +15,7 @@ from rulebook.dual import Dual, DualArray
 from rulebook.dual.third_party import passing
 from tests.dual.third_party_cases import CASES, NOTHING, Case
 
-PAGE = Path(__file__).parents[2] / "docs" / "third_party.md"
+PAGE = Path(__file__).parents[2] / "docs/manual/third_party.md"
 TOLERANCES = (1e-12, 1e-9, 1e-6)  # of value, first and second derivative, relative to 1 + the size
 
 

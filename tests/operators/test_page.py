@@ -1,4 +1,4 @@
-"""docs/operators.md: its examples give what it says, and its table has every operator."""
+"""docs/manual/operators.md: its examples give what it says, and its table has every operator."""
 
 import doctest
 import inspect
@@ -7,7 +7,7 @@ from pathlib import Path
 import rulebook as rb
 from rulebook import operators
 
-PAGE = Path(__file__).parents[2] / "docs/operators.md"
+PAGE = Path(__file__).parents[2] / "docs/manual/operators.md"
 
 
 def test_examples():

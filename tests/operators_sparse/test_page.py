@@ -1,9 +1,9 @@
-"""The examples of docs/sparse_derivatives.md run, and print what the page says."""
+"""The examples of docs/manual/sparse_derivatives.md run, and print what the page says."""
 
 import re
 from pathlib import Path
 
-PAGE = Path(__file__).parents[2] / "docs" / "sparse_derivatives.md"
+PAGE = Path(__file__).parents[2] / "docs/manual/sparse_derivatives.md"
 
 
 def test_the_examples_of_the_page(capsys):

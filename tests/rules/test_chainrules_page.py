@@ -14,7 +14,7 @@ from rulebook.primitive import Primitive
 
 pytest.importorskip("scipy")
 
-PAGE = (Path(__file__).parents[2] / "docs" / "chainrules.md").read_text()
+PAGE = (Path(__file__).parents[2] / "docs/reference/chainrules.md").read_text()
 ROWS = [row.split(" | ") for row in PAGE.splitlines() if row.startswith("| `")]
 NAMES = sorted({name for row in ROWS for name in re.findall(r"`([^`]+)`", row[1])})
 COLUMNS = {"sparse.csr_array", "sparse.find", "sparse.diags_array"}  # functions that rearrange a tree of arrays: nothing to differentiate

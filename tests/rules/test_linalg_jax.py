@@ -141,7 +141,7 @@ def test_integers_under_jit():
 
 
 def test_the_lines_of_the_page():
-    page = (Path(__file__).parents[2] / "docs/lqr.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[2] / "docs/gallery/lqr.md").read_text(encoding="utf-8")
     *imports, line = re.findall(r"```python\n(.*?)```", page, re.DOTALL)[0].strip().splitlines()
     a, q = arguments(linalg.solve_continuous_lyapunov)
     names = {"a": a, "q": q}

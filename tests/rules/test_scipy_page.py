@@ -1,4 +1,4 @@
-"""docs/scipy.md: its example runs, and its table names every function there is."""
+"""docs/manual/scipy.md: its example runs, and its table names every function there is."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from rulebook.rules import integrate, optimize
 
-PAGE = (Path(__file__).parents[2] / "docs/scipy.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[2] / "docs/manual/scipy.md").read_text(encoding="utf-8")
 
 
 def test_the_example(capsys):
@@ -18,7 +18,7 @@ def test_the_example(capsys):
     pytest.importorskip("scipy")
     (code,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
     scope = {}
-    exec(compile(code, "docs/scipy.md", "exec"), scope)
+    exec(compile(code, "docs/manual/scipy.md", "exec"), scope)
     a, y = scope["a"], scope["y"]
     matrix = a.T @ a + 2 * np.eye(3)
     w = np.linalg.solve(matrix, a.T @ y)

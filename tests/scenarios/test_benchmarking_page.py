@@ -1,4 +1,4 @@
-"""docs/benchmarking.md tells what there is: its examples run, its options, keys and laws are all and no other."""
+"""docs/manual/benchmarking.md tells what there is: its examples run, its options, keys and laws are all and no other."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from rulebook.testing.scenario.trial import LAWS
 from rulebook.testing.timing import Row
 from rulebook.testing.timing.table import HEADER
 
-PAGE = (Path(__file__).parents[2] / "docs/benchmarking.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[2] / "docs/manual/benchmarking.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 
 
