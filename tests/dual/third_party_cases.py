@@ -1,4 +1,4 @@
-"""Functions of other libraries, unmodified, that run on dual numbers: the table behind `test_third_party.py` and docs/manual/third_party.md."""
+"""Functions of other libraries, unmodified, that run on dual numbers: the table behind `test_third_party.py` and the page on them."""
 
 from __future__ import annotations
 
