@@ -2,45 +2,62 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
-from dataclasses import dataclass
+import shutil
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 _FENCE = re.compile(r"^(?P<indent> *)(?P<marks>`{3,})(?P<info>[^\n`]*)\n(?P<text>.*?)^(?P=indent)(?P=marks) *$", re.MULTILINE | re.DOTALL)
 _TITLE = re.compile(r'title="([^"]+)"')
+_ASKS = re.compile(r"<!-- needs: *(?P<names>[^\n]*?) *-->\s*\Z")
 _NEEDS = re.compile(r"\A---\n(?:.*\n)*?needs: *(?P<names>[^\n]*)\n(?:.*\n)*?---\n")
 _OUTPUT = "text"
 
 
 @dataclass(frozen=True)
 class Block:
-    """One fenced block: its language, the name of the file that it is (or None), its text, its line, and the output below it (or None)."""
+    """One fenced block: its language, the name of the file that it is (or None), its text, its line, the output below it (or None).
+
+    `needs` are packages and programs that it alone asks for.
+    """
 
     language: str
     title: str | None
     text: str
     line: int
     output: str | None = None
+    needs: tuple[str, ...] = ()
 
 
 def needs(page: str) -> list[str]:
-    """The packages that a page's front matter asks for: `needs: jax scipy`."""
+    """The packages and programs that a page's front matter asks for: `needs: jax scipy cc`."""
     found = _NEEDS.match(page)
     return found["names"].split() if found else []
 
 
+def is_missing(name: str) -> bool:
+    """Whether there is no package and no program of that name."""
+    return importlib.util.find_spec(name) is None and shutil.which(name) is None
+
+
 def blocks(page: str) -> list[Block]:
-    """The blocks of a page; one of output belongs to the block that stands directly above it, with no words between."""
+    """The blocks of a page; one of output belongs to the block that stands directly above it, with no words between.
+
+    `<!-- needs: jax -->` directly above a block is what that block alone asks for.
+    """
     found: list[Block] = []
     end = -1
     for fence in _FENCE.finditer(page):
         language, _, rest = fence["info"].strip().partition(" ")
         text = re.sub(rf"^{fence['indent']}", "", fence["text"], flags=re.MULTILINE)
         title = _TITLE.search(rest)
-        block = Block(language, title[1] if title else None, text, page.count("\n", 0, fence.start()) + 1)
+        asked = _ASKS.search(page[max(end, 0) : fence.start()])
+        names = tuple(asked["names"].split()) if asked else ()
+        block = Block(language, title[1] if title else None, text, page.count("\n", 0, fence.start()) + 1, needs=names)
         if language == _OUTPUT and found and not page[end : fence.start()].strip():
             above = found.pop()
-            block = Block(above.language, above.title, above.text, above.line, text)
+            block = replace(above, output=text)
         found.append(block)
         end = fence.end()
     return found

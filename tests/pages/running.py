@@ -12,7 +12,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from tests.pages.reading import Block
+from tests.pages.reading import Block, is_missing
 
 # Installs, and what needs the network or a terminal of one's own: the newcomer test of `.ci/` does these, in empty environments.
 NOT_RUN = ("pip ", "python -m pip ", "python -m venv ", "python3 -m venv ", ". ", "source ", "git ", "cd ", "uv ")
@@ -27,9 +27,11 @@ def run(page: str, blocks: list[Block], folder: Path, names: dict[str, Any]) -> 
     """Run all blocks of a page; raise `PageError` at the first that fails.
 
     A block with a title is a file and is written. Python without one runs, sessions (`>>>`) as doctests;
-    `sh` runs line by line; TOML must parse.
+    `sh` runs line by line; TOML must parse.  A block that needs what is not here is passed over.
     """
     for block in blocks:
+        if any(map(is_missing, block.needs)):
+            continue
         where = f"{page}:{block.line}"
         if block.title is not None:
             (folder / block.title).parent.mkdir(parents=True, exist_ok=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.pages.reading import blocks, needs, pages
+from tests.pages.reading import blocks, is_missing, needs, pages
 from tests.pages.running import PageError, run
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -40,8 +40,8 @@ def _as_a_reader_has_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
 @pytest.mark.usefixtures("_as_a_reader_has_it")
 def test_the_code_of(page: str, tmp_path: Path) -> None:
     text = (DOCS / page).read_text(encoding="utf-8")
-    for package in needs(text):
-        pytest.importorskip(package)
+    for name in filter(is_missing, needs(text)):
+        pytest.skip(f"{name} is not installed")
     run(page, blocks(text), tmp_path, {"__name__": "__main__"})
 
 
@@ -74,3 +74,14 @@ def test_a_page_that_holds(tmp_path: Path) -> None:
     assert needs(page) == ["numpy", "scipy"]
     run("page.md", blocks(page), tmp_path, names)
     assert names["y"] == 2
+
+
+@pytest.mark.usefixtures("_as_a_reader_has_it")
+def test_a_block_alone_may_need_what_is_not_here(tmp_path: Path) -> None:
+    page = "".join(
+        f'=== "Tab"\n\n    <!-- needs: {name} -->\n    {FENCE}python\n    found.append("{name}")\n    {FENCE}\n'
+        for name in ("numpy", "no_such_package", "python")
+    )
+    found: list[str] = []
+    run("page.md", blocks(page), tmp_path, {"found": found})
+    assert found == ["numpy", "python"]
