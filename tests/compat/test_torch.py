@@ -525,6 +525,38 @@ def test_gaps(gap):
         assert first(f) == 12  # the first derivative is there all the same
 
 
+class MarkedSquare(Function):
+    """A cube whose backward needs the square, returned beside it; `marked` as not differentiable, which it is not."""
+
+    marked = True
+
+    @staticmethod
+    def forward(x):
+        return x**3, x**2
+
+    @classmethod
+    def setup_context(cls, ctx, inputs, outputs):
+        ctx.save_for_backward(inputs[0], outputs[1])
+        if cls.marked:
+            ctx.mark_non_differentiable(outputs[1])
+
+    @staticmethod
+    def backward(ctx, y_bar, square_bar):
+        x, square = ctx.saved_tensors
+        return 3 * square * y_bar + 2 * x * square_bar
+
+
+def test_a_kept_result_that_is_marked_has_a_first_derivative_alone():
+    f = function(MarkedSquare)
+    cube = lambda x: f(x)[0]
+    assert rb.grad(cube, engine="torch")(2.0) == rb.grad(cube, engine="jax")(2.0) == 12
+    for engine in ("torch", "dual"):
+        with pytest.raises(rb.HigherOrderError, match=r"(?s)kept as save_for_backward.*from forward, unmarked"):
+            rb.hessian(cube, engine=engine)(2.0)
+    unmarked = function(type("UnmarkedSquare", (MarkedSquare,), {"marked": False}))
+    assert rb.hessian(lambda x: unmarked(x)[0], engine="torch")(2.0) == 12
+
+
 def test_tensors_in_a_container_have_no_derivative():
     f = function(static("F", forward=lambda ctx, xs: xs[0] * xs[1], backward=lambda ctx, y_bar: None))
     np.testing.assert_allclose(f([T, T]), X**2)

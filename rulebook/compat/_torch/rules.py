@@ -107,7 +107,8 @@ class Rules:
         found = _Run(ctx, y, at, len(every), active)
         found.fixed = {id(t) for t in ctx.non_differentiable}
         if active:
-            known = {id(x) for x in [*plain, *_results(y)] if isinstance(x, Tensor)}
+            # a result that is marked has no derivative to be linked by: kept, it is an intermediate value
+            known = {id(x) for x in [*plain, *_results(y)] if isinstance(x, Tensor)} - found.fixed
             constants = [released(v) for v in statics.values()]
             found.lost = ctx.intermediate(known, constants, floats=bool(self._cuts or reads_float(self.function)))
             found.y = self.linked(*arrays, **statics)
@@ -213,7 +214,7 @@ class Rules:
             f"{what} of {self.name} (engine torch).",
             f"a derivative of the first order; one of {what} where it is made of torch operations on arguments and results alone",
             got,
-            "write jvp for forward mode; for second derivatives compute intermediate values anew, or return them from forward",
+            "write jvp for forward mode; for second derivatives compute intermediate values anew, or return them from forward, unmarked",
         )
 
 
