@@ -26,6 +26,8 @@ def _scale(x: DualArray, factor: Any, y: Any) -> Any:
     c, b = x.parts()
     if c is not None:
         return DualArray(y, c * factor, b, x.tag)
+    if type(factor) is np.bool_:  # which NumPy neither copies by + nor negates
+        factor = float(factor)
     plain = type(factor) is float or type(factor) is int
     return DualArray(y, factor if plain else +factor, b, x.tag)  # a copy: the array may be written to later
 

@@ -263,6 +263,15 @@ def test_numbers_divide_and_overflow_as_numpys_do():
     assert inverse[0] == 0 and inverse[0].t.tolist() == [0, 0] and inverse[1].t.tolist() == [0, -0.25]
 
 
+def test_factors_that_are_true_or_false():
+    x = np.array([0.3, 0.7], dtype=np.float32)
+    for factor, exact in ((np.True_, [1, 1]), (np.False_, [0, 0]), (np.array([True, False]), [1, 0])):
+        for f in (lambda x, b=factor: b * x, lambda x, b=factor: x * b):
+            y, y_dot = rb.jvp(lambda x, f=f: -(-f(x)), (x,), (np.ones_like(x),), engine="dual")
+            assert y_dot.tolist() == exact
+            assert y.dtype == f(x).dtype
+
+
 def test_signs_and_missing_values():
     """fmod is not remainder, fmax is not maximum."""
     for x in (-5.3, 5.3):
