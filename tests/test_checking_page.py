@@ -11,9 +11,11 @@ from pathlib import Path
 
 from rulebook import cli
 from rulebook.reporting import FORMATS
+from tests.pages.reading import blocks
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs/manual/checking.md").read_text(encoding="utf-8")
+SOURCE = next(block.text for block in blocks(PAGE) if block.title == "mypackage/orbits.py")
 PLUGIN = (ROOT / "_rulebook_pytest.py").read_text(encoding="utf-8")
 
 
@@ -44,8 +46,7 @@ def test_the_example_is_wrong_as_told_and_every_key_is_told(tmp_path, monkeypatc
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "mypackage_of_the_page").mkdir()
-    source = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)[0]
-    (tmp_path / "mypackage_of_the_page/orbits.py").write_text(source)
+    (tmp_path / "mypackage_of_the_page/orbits.py").write_text(SOURCE)
     (tmp_path / "mypackage_of_the_page/__init__.py").write_text("")
     importlib.invalidate_caches()
     assert cli.main(["check", "mypackage_of_the_page", "--format", "json"]) == 1
@@ -54,14 +55,14 @@ def test_the_example_is_wrong_as_told_and_every_key_is_told(tmp_path, monkeypatc
     assert "differences-forward" in {finding["law"] for finding in primitive["findings"]}
     keys = {*read, *read["totals"], *primitive, *primitive["findings"][0], "kind", "text", "count"}
     assert keys <= set(re.findall(r"`\"?([a-z_]+)\"?`", _section("JSON")))
-    right = source.replace("-np.sin(E) / slope", "np.sin(E) / slope")
+    right = SOURCE.replace("-np.sin(E) / slope", "np.sin(E) / slope")
     (tmp_path / "right_of_the_page.py").write_text(right)
-    assert source != right and cli.main(["check", "right_of_the_page"]) == 0
+    assert right != SOURCE and cli.main(["check", "right_of_the_page"]) == 0
 
 
 def test_the_keys_of_list_and_bench_are_told(tmp_path, monkeypatch, capsys):
     monkeypatch.syspath_prepend(tmp_path)
-    (tmp_path / "listed_of_the_page.py").write_text(re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)[0])
+    (tmp_path / "listed_of_the_page.py").write_text(SOURCE)
     importlib.invalidate_caches()
     for command, key, more in (("list", "primitives", ()), ("bench", "rows", ("--engines", "dual", "--seconds", "0.001"))):
         assert cli.main([command, "listed_of_the_page", "--format", "json", *more]) == 0

@@ -7,8 +7,6 @@ tells which of them ran.
 from __future__ import annotations
 
 import functools
-import pathlib
-import re
 from collections.abc import Callable
 from typing import Any
 
@@ -579,17 +577,3 @@ def test_compiled_by_torch():
     x = torch.tensor([X, 0.1], requires_grad=True)
     torch.compile(lambda x: f(x).sum(), backend="aot_eager", fullgraph=True)(x).backward()
     np.testing.assert_allclose(x.grad, REVERSE * np.cos([X, 0.1]), rtol=1e-6)
-
-
-def test_the_page_runs():
-    for package in ("torch", "autograd"):
-        pytest.importorskip(package)
-    page = (pathlib.Path(__file__).parents[2] / "docs/manual/compat_jax.md").read_text(encoding="utf-8")
-    blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
-    names: dict[str, Any] = {"__name__": "page"}
-    exec("\n".join(blocks), names)
-    sigmoid = 1 / (1 + np.exp(-1.0))
-    np.testing.assert_allclose(names["x"].grad, sigmoid, rtol=1e-12)
-    np.testing.assert_allclose(jax.hessian(names["log1pexp"])(1.0), sigmoid * (1 - sigmoid), rtol=1e-6)
-    np.testing.assert_allclose(names["x_bar"], 2 * np.sin(2 * np.arange(3.0)), rtol=1e-6, atol=1e-6)
-    assert names["label"] == "a label"

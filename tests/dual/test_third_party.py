@@ -90,19 +90,6 @@ def test_the_page_lists_them():
     assert [(name.strip(" `"), library.strip(" `")) for library, name in rows] == [(case.name, case.library) for case in CASES]
 
 
-def test_the_example_of_the_page():
-    pytest.importorskip("scipy"), pytest.importorskip("sklearn")
-    names: dict[str, object] = {}
-    code = PAGE.read_text(encoding="utf-8").split("```python\n")[1].split("```")[0]
-    exec(code, names)
-    data, (shape, scale) = names["data"], (2.0, 0.5)
-    psi = 1 - np.euler_gamma  # of 2
-    np.testing.assert_allclose(
-        names["score"], [np.sum(np.log(data) - np.log(scale) - psi), np.sum(data / scale**2 - shape / scale)], rtol=1e-12
-    )
-    np.testing.assert_allclose(names["slope"], [1 / 0.8 / 3, -1 / 0.7 / 3, -1 / 0.9 / 3], rtol=1e-12)
-
-
 def table() -> str:
     """The rows of the page, measured: `python -m tests.dual.test_third_party`."""
     rows = []

@@ -1,6 +1,5 @@
-"""docs/manual/operators.md: its examples give what it says, and its table has every operator."""
+"""docs/manual/operators.md has every operator in its table."""
 
-import doctest
 import inspect
 from pathlib import Path
 
@@ -8,12 +7,6 @@ import rulebook as rb
 from rulebook import operators
 
 PAGE = Path(__file__).parents[2] / "docs/manual/operators.md"
-
-
-def test_examples():
-    found = doctest.testfile(str(PAGE), module_relative=False, optionflags=doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS)
-    assert found.attempted > 20
-    assert not found.failed
 
 
 def test_every_operator_is_on_the_page():
