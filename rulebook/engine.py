@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
     from rulebook.host import HostCall
     from rulebook.normal import NormalForm
 
-__all__ = ["Engine", "NumpyArrays", "TracedValueError", "is_floating", "project_array"]
+__all__ = ["PROTOCOL", "Engine", "NumpyArrays", "TracedValueError", "is_floating", "project_array"]
+
+PROTOCOL = 1  # grows when an engine that was written against `Engine` as it was would not work any more
 
 
 class Arrays(Protocol):
@@ -85,6 +88,7 @@ class Engine(ABC):
     """
 
     name: str
+    protocol: int | None = None  # the PROTOCOL that an engine of another distribution was written against
     runs_host_code = False  # whether its values are NumPy arrays and nothing else
     compiles = False  # whether a primitive of concrete values runs compiled, so that it pays to call it as one
     shows_links = True  # whether `is_linked` can tell
@@ -226,6 +230,10 @@ class Engine(ABC):
     def project(self, x: Any, x_bar: Any) -> Any:
         """A cotangent in the space of its primal (see `rb.project`)."""
         return project_array(self, x, x_bar)
+
+    def outside(self) -> AbstractContextManager[Any]:
+        """A context in which code runs as it would outside of everything that is traced: imports that happen on the way."""
+        return nullcontext()
 
     def is_recording(self) -> bool:
         """Whether Python code itself is being recorded, as torch.compile does: what is made on the way must be `constant`."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rulebook import captures, derive, trees
+from rulebook import captures, derive, packs, trees
 from rulebook.engine import Engine
 from rulebook.engines import NUMPY, kind_of
 from rulebook.errors import RulebookError, RuleSignatureError
@@ -62,6 +62,7 @@ class NormalForm(Outputs):
         statics: dict[str, Any],
         takes_values: bool = False,
     ) -> None:
+        packs.load()
         self.primitive = primitive
         self.engine = engine
         self.name = primitive.name

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from rulebook import trees
+from rulebook import packs, trees
 from rulebook.engine import Engine, is_floating
 from rulebook.engines import NUMPY, kind_of, load_engine
 from rulebook.errors import RuleMissingError, RuleOutputError
@@ -209,5 +209,5 @@ class Outputs(ABC):
             f"{self.name} (engine {self.engine.name}).",
             f"a {direction} rule",
             has,
-            f"write one with {write}({self.name.rpartition('.')[2]})",
+            f"write one with {write}({self.name.rpartition('.')[2]}){packs.lost()}",
         )

@@ -293,10 +293,12 @@ class Primitive:
         """
         for direction, new, old in ((forms.FORWARD, forward, self.forward), (forms.REVERSE, reverse, self.reverse)):
             if new is not None and old is not None and not replace:
+                theirs = getattr(old.fn, "__module__", None)
+                by = "" if theirs == getattr(new.fn, "__module__", None) else f", by {theirs}"
                 raise DuplicateRuleError(
                     f"{new.kind} of {self.name}.",
                     f"no {direction} rule yet",
-                    f"a {old.kind} is registered",
+                    f"a {old.kind} is registered{by}",
                     "pass replace=True to replace it",
                 )
         if replace:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar, overload
 
-from rulebook import forms
+from rulebook import forms, packs
 from rulebook.adjoint import host_transpose
 from rulebook.engines import engine_names, load_engine
 from rulebook.errors import RuleSignatureError
@@ -316,6 +316,7 @@ def rules(f: Any) -> RuleInfo:
         'scalar_rule'
     """
     target = _need(f, "rules")
+    packs.load()
     parts = (("primal", target), (forms.FORWARD, target.forward), (forms.REVERSE, target.reverse))
     derived: dict[str, str] = {}
     if target.forward is None and target.reverse is not None:
@@ -343,5 +344,6 @@ def rules(f: Any) -> RuleInfo:
 
 
 def primitives() -> list[Primitive]:
-    """Every primitive there is, by name."""
+    """Every primitive there is, by name; those of rule packs too."""
+    packs.load()
     return registered()

@@ -1,4 +1,4 @@
-"""What a TARGET names: an importable module, with the primitives defined in it, or `module:primitive`."""
+"""What a TARGET names: an importable module, with the primitives defined in it, a rule pack, or `module:primitive`."""
 
 from __future__ import annotations
 
@@ -16,8 +16,10 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import Any
 
+from rulebook import packs, plugins
 from rulebook.errors import EngineMissingError, RulebookError
 from rulebook.places import places_of, written_rules
+from rulebook.plugins import Plugin
 from rulebook.primitive import Primitive, registered
 
 __all__ = ["Target", "TargetError", "TargetImportError", "Unimported", "find", "find_all", "find_function"]
@@ -89,16 +91,19 @@ def find_all(texts: Sequence[str]) -> list[Target]:
 def find(text: str) -> Target:
     """What one TARGET stands for (see `find_all`)."""
     name, colon, path = text.partition(":")
+    pack = _pack_of(name)
+    name = pack.module if pack else name
     if "/" in name or "\\" in name or name.endswith(".py"):
         meant = name.removesuffix(".py").replace("\\", "/").strip("/.").replace("/", ".")
         raise TargetError(f"target {text!r}.", "an importable module or module:primitive", "the path of a file", f"write {meant}")
     if not all(part.isidentifier() for part in name.split(".")) or (colon and not path):
         raise TargetError(f"target {text!r}.", "an importable module or module:primitive", repr(text), "write package.module:primitive")
     module = _import(name, text)
+    packs.load()  # they may have rules for what the module defines
     if colon:
         found = _attribute(module, path, text)
         return Target(text, True, {found.name: found})
-    return _whole(module, text)
+    return _whole(module, text, pack is not None)
 
 
 def find_function(text: str) -> tuple[Callable[..., Any], types.ModuleType] | None:
@@ -116,6 +121,13 @@ def find_function(text: str) -> tuple[Callable[..., Any], types.ModuleType] | No
     except (TargetError, AttributeError):
         return None
     return (found, module) if callable(found) and not isinstance(found, Primitive | type) else None
+
+
+def _pack_of(name: str) -> Plugin | None:
+    """The rule pack of this name, or in this module; a module that can be imported comes before a pack that is called so."""
+    known = plugins.found(plugins.RULES)
+    is_module = all(part.isidentifier() for part in name.split(".")) and find_spec(name.partition(".")[0]) is not None
+    return next((p for p in known if p.module == name), None if is_module else packs.named(name))
 
 
 # -- importing ---------------------------------------------------------------------------------
@@ -205,12 +217,12 @@ def _attribute(module: types.ModuleType, path: str, text: str) -> Primitive:
     return owner
 
 
-def _whole(module: types.ModuleType, text: str) -> Target:
-    """Every primitive that is defined in a module or below it; where none is, those that it imports."""
+def _whole(module: types.ModuleType, text: str, is_pack: bool) -> Target:
+    """Every primitive that is defined in a module or below it; where none is, those that it imports.  Of a pack: that it has rules for."""
     target = Target(text)
     modules = list(_submodules(module, target.unimported))
     gc.collect()  # what was made and dropped during the import is still registered while it waits in a cycle
-    homes = [(_home(p, modules), p) for p in registered() if not _is_stale(p)]
+    homes = [(_home(p, modules, is_pack), p) for p in registered() if not _is_stale(p)]
     chosen = [(i, p) for i, p in homes if i is not None]
     if not chosen:
         chosen = [(i, p) for i, m in enumerate(modules) for p in vars(m).values() if isinstance(p, Primitive)]
@@ -232,8 +244,8 @@ def _free_name(name: str, taken: dict[str, Primitive]) -> str:
     return free
 
 
-def _home(p: Primitive, modules: list[types.ModuleType]) -> int | None:
-    """Which of the modules defines a primitive: the one that has it beside its function, else the one of its rules."""
+def _home(p: Primitive, modules: list[types.ModuleType], is_pack: bool) -> int | None:
+    """Which of the modules defines a primitive: the one that has it beside its function, else (in a pack, or) the one of its rules."""
     names = [m.__name__ for m in modules]
     rules = [getattr(rule.fn, "__module__", None) for rule in written_rules(p)]
     module = getattr(p.fn, "__module__", None)
@@ -241,6 +253,8 @@ def _home(p: Primitive, modules: list[types.ModuleType]) -> int | None:
     home = module if own else next(filter(None, rules), module)
     if home in names:
         return names.index(home)
+    if is_pack and any(rule in names for rule in rules):
+        return next(names.index(rule) for rule in rules if rule in names)
     if own or rules:
         return None
     return next((i for i, m in enumerate(modules) if _holds(m, p)), None)  # a function from elsewhere, without written rules

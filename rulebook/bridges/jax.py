@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import jax
@@ -92,6 +93,11 @@ class JaxEngine(Engine):
     def sum(self, value: Any, axes: tuple[int, ...]) -> Any:
         """The sum over axes, kept with length one."""
         return value.sum(axis=axes, keepdims=True)
+
+    def outside(self) -> AbstractContextManager[Any]:
+        """Arrays that are made have numbers, and belong to no trace."""
+        found: AbstractContextManager[Any] = jax.ensure_compile_time_eval()
+        return found
 
     def runs_at_once(self) -> bool:
         """Whether a rule is being compiled for a call outside jit."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -144,6 +145,12 @@ class TorchEngine(Engine):
     def is_traced_error(self, error: Exception) -> bool:
         """Whether NumPy code met a tensor without concrete numbers."""
         return isinstance(error, (RuntimeError, NotImplementedError)) and any(text in str(error) for text in _TRACED)
+
+    @contextmanager
+    def outside(self) -> Iterator[None]:
+        """Tensors that are made are ordinary ones: under torch.func's transformations and `torch.inference_mode` too."""
+        with _torch_private.outside(), torch.inference_mode(False):
+            yield
 
     def is_recording(self) -> bool:
         """Whether torch.compile or a strict torch.export records Python code."""

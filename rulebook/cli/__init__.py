@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 
-from rulebook import __version__
+from rulebook import __version__, plugins
 from rulebook.cli import bench, check, demo, listing
 
 __all__ = ["main"]
@@ -20,6 +21,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit status.
     """
+    before = plugins.report_by(lambda error: print(f"rulebook: {error}\n", file=sys.stderr))
+    try:
+        return _run(arguments)
+    finally:
+        plugins.report_by(before)
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     parser = argparse.ArgumentParser(prog="rulebook", description="One derivative rule for JAX, PyTorch, autograd and dual numbers.")
     parser.add_argument("--version", action="version", version=f"rulebook {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")

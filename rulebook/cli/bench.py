@@ -9,14 +9,13 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import asdict
 from html import escape
-from importlib.util import find_spec
 
 from rulebook.cli.costs import as_html, as_text
 from rulebook.cli.functions import OPERATORS, Asked, Call, Found, calls_of_target, joined, measured
 from rulebook.cli.options import Commands, add_format, add_targets, found, natural, quiet, seconds, to_file, write
 from rulebook.cli.progress import Progress
 from rulebook.cli.timing import Row, measure
-from rulebook.engines import engine_names, load_engine
+from rulebook.engines import engine_names, is_installed, load_engine
 from rulebook.errors import RulebookError
 from rulebook.markup.data import dump
 from rulebook.markup.page import page
@@ -116,7 +115,7 @@ def _functions(options: argparse.Namespace, parser: argparse.ArgumentParser) -> 
 def _engines(asked: Sequence[str] | None, parser: argparse.ArgumentParser) -> list[str]:
     """The engines asked for, which must be there, or all that are installed."""
     if asked is None:
-        return [name for name in engine_names() if find_spec(name) or find_spec(f"rulebook.{name}")]
+        return [name for name in engine_names() if is_installed(name)]
     try:
         return [load_engine(name).name for name in asked]
     except RulebookError as error:

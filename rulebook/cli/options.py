@@ -18,9 +18,10 @@ __all__ = ["Commands", "add_format", "add_targets", "count", "found", "natural",
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # argparse has no public name for it
 
 
-def add_targets(parser: argparse.ArgumentParser) -> None:
+def add_targets(parser: argparse.ArgumentParser, nargs: str = "+", more: str = "") -> None:
     """Add the targets."""
-    parser.add_argument("targets", nargs="+", metavar="TARGET", help="an importable module or package, or module:primitive")
+    what = "an importable module or package, a rule pack, or module:primitive"
+    parser.add_argument("targets", nargs=nargs, metavar="TARGET", help=what + more)
 
 
 def add_format(parser: argparse.ArgumentParser, formats: tuple[str, ...]) -> None:

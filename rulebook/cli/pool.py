@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 
+from rulebook import plugins
 from rulebook.checking import Plan, check_primitive
 from rulebook.errors import RulebookError
 from rulebook.primitive import Primitive
@@ -95,6 +96,7 @@ def _start(targets: tuple[str, ...]) -> None:
     """Begin a process of the pool: what its functions print must not mix with the report."""
     sys.stdout.flush()
     os.dup2(2, 1)
+    plugins.report_by(lambda error: None)  # the first process has told of it
     for target in find_all(targets):
         _here.update(target.primitives)
 

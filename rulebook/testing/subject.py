@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from rulebook import forms
+from rulebook import forms, packs
 from rulebook.errors import RuleMissingError, RuleSignatureError
 from rulebook.normal import NormalForm
 from rulebook.primitive import Primitive
@@ -89,6 +89,7 @@ class Subject:
     """
 
     def __init__(self, f: Any, directions: Sequence[str] = (forms.FORWARD, forms.REVERSE)) -> None:
+        packs.load()
         if isinstance(f, Rule):
             self.primitive, forward, reverse = f.primitive, f.forward, f.reverse
         elif isinstance(f, Primitive):

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Iterable, Sequence
-from importlib.util import find_spec
 from typing import Any
 
-from rulebook.engines import engine_names, load_engine
+from rulebook.engines import engine_names, is_installed, load_engine
 from rulebook.testing.scenario.collection import scenarios as every_scenario
 from rulebook.testing.scenario.model import Scenario
 from rulebook.testing.scenario.ways import EngineName
@@ -71,4 +70,4 @@ def benchmark(
 
 def installed() -> list[EngineName]:
     """The engines that are installed."""
-    return [name for name in engine_names() if find_spec(name) or find_spec(f"rulebook.{name}")]
+    return [name for name in engine_names() if is_installed(name)]
