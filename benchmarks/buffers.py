@@ -239,19 +239,11 @@ def _elements() -> Iterator[Row]:
     yield _row("dual", "50 elements, derivative, against a list", lambda: slope(0.5), lambda: listed(0.5))
 
 
-def main() -> None:
-    """Print the table."""
-    for name, cases in (
-        ("numpy", _dual),
-        ("numpy", _numpy),
-        ("numpy", _elements),
-        ("torch", _torch),
-        ("autograd", _autograd),
-        ("jax", _jax),
-    ):
-        if importlib.util.find_spec(name):
-            print(table(list(cases())), flush=True)
+def rows() -> list[Row]:
+    """Every comparison, of the engines that are installed."""
+    parts = (("numpy", _dual), ("numpy", _numpy), ("numpy", _elements), ("torch", _torch), ("autograd", _autograd), ("jax", _jax))
+    return [found for name, cases in parts if importlib.util.find_spec(name) for found in cases()]
 
 
 if __name__ == "__main__":
-    main()
+    print(table(rows()))

@@ -11,13 +11,11 @@ import argparse
 import importlib.util
 import json
 import os
-import platform
 import statistics
 import sys
 import time
 import warnings
 from collections.abc import Callable
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +23,8 @@ import numpy as np
 
 from benchmarks.dual_peers import PEERS, Unfit, rulebook
 from benchmarks.dual_workloads import WORKLOADS, Workload
+from benchmarks.record import RESULTS, write
 
-_RESULTS = Path(__file__).parent / "results"
 _SLICE = 0.02  # seconds of one timing
 _ROUNDS = 7
 _PACKAGES = ("numpy", "jax", "torch", "autograd", "advect", "dualpy", "algopy", "num-dual", "fastdual", "hyperjet", "ad", "tangentmode")
@@ -140,23 +138,13 @@ def _plot(rows: list[dict[str, Any]], file: Path) -> None:
     figure.savefig(file, dpi=120)
 
 
-def _versions() -> dict[str, str]:
-    found = {"python": platform.python_version()}
-    for package in _PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Measure, print, and write the results."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.dual_comparison")
     parser.add_argument("--only", nargs="*", choices=list(PEERS), help="packages to compare with; all by default")
     parser.add_argument("--match", default="", help="measure the workloads with this text in their name")
     parser.add_argument("--merge", type=Path, help="results of a run on another Python")
-    parser.add_argument("--out", type=Path, default=_RESULTS / "dual_comparison.json")
+    parser.add_argument("--out", type=Path, default=RESULTS / "dual_comparison.json")
     chosen = parser.parse_args(arguments)
     names = ["rulebook", *[n for n in (chosen.only or PEERS) if n != "rulebook"]]
     rows = []
@@ -167,8 +155,7 @@ def main(arguments: list[str] | None = None) -> int:
     if chosen.merge:
         rows = _merged(rows, json.loads(chosen.merge.read_text())["rows"])
     print(_table(rows))
-    chosen.out.parent.mkdir(exist_ok=True)
-    chosen.out.write_text(json.dumps({"versions": _versions(), "rows": rows}, indent=1) + "\n")
+    write(chosen.out, "python -m benchmarks.dual_comparison", rows, _PACKAGES)
     if importlib.util.find_spec("matplotlib") is not None:
         _plot(rows, chosen.out.with_suffix(".png"))
     return 0

@@ -11,16 +11,16 @@ import importlib
 import importlib.util
 import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
 import time
 import warnings
 from collections.abc import Callable
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
+
+from benchmarks.record import RESULTS, write
 
 __all__ = ["TOL", "Row", "Thunk", "attempt", "by_turns", "mark_accurate", "relative_error", "table"]
 
@@ -31,7 +31,6 @@ TOL = 1e-12
 PARTS = {"jax": "implicit_jax", "torch": "implicit_torch", "host": "implicit_host", "ridge": "implicit_ridge"}
 NEEDS = {"jax": "jax", "torch": "torch", "host": "scipy", "ridge": "jax"}
 PEERS = ("jaxopt", "optimistix", "torchopt")
-RESULTS = Path(__file__).parent / "results"
 PACKAGES = ("numpy", "scipy", "jax", "torch", "autograd", "jaxopt", "optimistix", "lineax", "torchopt")
 
 
@@ -108,16 +107,6 @@ def table(rows: list[Row]) -> str:
     return "\n".join(lines[1:])
 
 
-def _versions() -> dict[str, str]:
-    found = {"python": platform.python_version()}
-    for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
-
-
 def _measured(part: str) -> list[Row]:
     """The rows of one part, in a process of its own: where its arrays lie in memory is a matter of luck."""
     command = [sys.executable, "-W", "ignore", "-m", "benchmarks.implicit", part, "--print"]
@@ -148,6 +137,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.implicit")
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"among {', '.join(PARTS)}; all that can be measured by default")
     parser.add_argument("--runs", type=int, default=3, help="processes that each part is measured in; the table has the medians")
+    parser.add_argument("--json", type=Path, default=RESULTS, metavar="FOLDER", help="for implicit.json; benchmarks/results by default")
     parser.add_argument("--print", action="store_true", help=argparse.SUPPRESS)
     chosen = parser.parse_args(arguments)
     if wrong := [p for p in chosen.parts if p not in PARTS]:
@@ -166,9 +156,7 @@ def main(arguments: list[str] | None = None) -> int:
         rows += [{key: _middle([r.get(key) for r in same]) for key in same[0]} for same in zip(*runs, strict=True)]
     _against_peers(rows)
     print(table(rows))
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "implicit.json").write_text(json.dumps({"versions": _versions(), "rows": rows}, indent=1) + "\n")
-    print(f"written to {RESULTS / 'implicit.json'}", file=sys.stderr)
+    write(chosen.json / "implicit.json", "python -m benchmarks.implicit", rows, PACKAGES)
     return 0
 
 

@@ -466,9 +466,3 @@ def test_a_pattern_cannot_be_traced():
 
     with pytest.raises(TypeError, match=r"csr_array of an array\.[\s\S]*make the pattern outside of what is traced"):
         jax.jit(lambda m: sparse.csr_array(m).sum())(np.eye(2))
-
-
-def test_the_example_of_the_page_runs(capsys):
-    page = (Path(__file__).parents[2] / "docs/gallery/fft_sparse_signal.md").read_text(encoding="utf-8")
-    exec(compile(page.split("```python\n")[1].split("```")[0], "fft_sparse_signal.md", "exec"), {})
-    assert capsys.readouterr().out.splitlines()[1] == "(4, 4)"
