@@ -535,6 +535,12 @@ def test_namespace():
     close(grad(names)(X), grad(lambda x: anp.sum(autograd.scipy.special.gammaln(x)) + 6 * x[0])(X))
 
 
+def test_a_copy_is_differentiable():
+    double = grad(lambda x: rb.xp(x).sum(rb.xp(x).copy(x) * x))
+    close(double(X), 2 * X)
+    close(make_jvp(lambda x: rb.xp(x).copy(x))(X)(np.ones(3))[1], np.ones(3))
+
+
 def test_bind_takes_plain_values():
     f = rb.bind(Wave().wave, "autograd")
     np.testing.assert_allclose(f(X, 2.0), 2 * np.sin(X))

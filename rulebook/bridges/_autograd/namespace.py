@@ -24,6 +24,11 @@ def _asarray(a: Any, dtype: Any = None) -> Any:
     return a if dtype is None or a.dtype == dtype else a.astype(dtype)
 
 
+def _copy(a: Any) -> Any:
+    """An array of its own (autograd's copy has no derivative)."""
+    return a * 1 if type(a) in BOXES else np.copy(a)
+
+
 def _scipy(name: str) -> Callable[[], Any]:
     return lambda: getattr(importlib.import_module("autograd.scipy.linalg"), name)
 
@@ -64,6 +69,6 @@ NAMESPACE = Namespace(
     "autograd",
     anp,
     # NumPy's concat is another name of concatenate, but autograd's concat bypasses boxes in a list.
-    {"linalg": _LINALG, "fft": Namespace("autograd.fft", afft, {}), "asarray": _asarray, "concat": anp.concatenate},
+    {"linalg": _LINALG, "fft": Namespace("autograd.fft", afft, {}), "asarray": _asarray, "copy": _copy, "concat": anp.concatenate},
     {"special": _special},
 )
