@@ -16,7 +16,7 @@ import numpy as np
 
 from rulebook import captures, forms, native as natives, trees
 from rulebook.engine import Engine
-from rulebook.engines import CONTAINER, OPAQUE, constant, engine_of, kind_of, load_engine
+from rulebook.engines import CONTAINER, NUMPY, OPAQUE, constant, engine_of, kind_of, load_engine
 from rulebook.errors import DuplicateRuleError, RuleSignatureError
 from rulebook.memory import guarded
 from rulebook.native import Native
@@ -226,11 +226,14 @@ class Primitive:
             return tuple((k, static_key(v)) for k, v in sorted(statics.items()))
         except TypeError:
             name, value = next((k, v) for k, v in statics.items() if not _hashable(v))
+            traced = kind_of(type(value)) not in (NUMPY, CONTAINER, OPAQUE)
             raise RuleSignatureError(
                 f"{self.name}, static {name!r}.",
                 "a hashable option (a number, a string, a tuple, a function)",
-                f"a {type(value).__name__}",
-                "pass a tuple instead of a list or array, or make it a positional primal",
+                f"a value of {kind_of(type(value))} ({type(value).__name__})" if traced else f"a {type(value).__name__}",
+                "make it a positional primal; an option of a program that is compiled is static there too (jax.jit: static_argnames)"
+                if traced
+                else "pass a tuple instead of a list or array, or make it a positional primal",
             ) from None
 
     def _check_statics(self, engine: Engine, statics: dict[str, Any]) -> None:

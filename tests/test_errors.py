@@ -201,10 +201,23 @@ CALLS: dict[str, tuple[Callable[[Any], Any], type[Exception], str]] = {
         rb.RuleSignatureError,
         r"static 'kind'\.\nExpected: a hashable option[\s\S]*Got: a list\nDo: pass a tuple",
     ),
+    "array as a static": (
+        lambda x: OPTION(x, kind=np.ones(2)),
+        rb.RuleSignatureError,
+        r"static 'kind'\.\nExpected: a hashable option[\s\S]*Got: a ndarray\nDo: pass a tuple",
+    ),
     "unknown argument": (lambda x: OPTION(x, knd=1), rb.RuleSignatureError, r"argument 'knd'\.\nExpected: one of"),
     "missing argument": (lambda x: OPTION(n=3), rb.RuleSignatureError, r"argument 'x'\.\nExpected: a value"),
     "given twice": (lambda x: OPTION(x, x=x), rb.RuleSignatureError, r"argument 'x'\.\nExpected: one value\nGot: two"),
 }
+
+
+def test_a_traced_value_as_a_static_says_how_a_compiled_program_gets_its_options() -> None:
+    jax = pytest.importorskip("jax")
+    message = r"static 'kind'\.\nExpected: a hashable option[\s\S]*Got: a value of jax \(\w+\)\nDo: make it a .* primal;.*static_argnames"
+    with pytest.raises(rb.RuleSignatureError, match=message):
+        jax.jit(OPTION)(X, kind=2)
+    assert jax.jit(OPTION, static_argnames="kind")(X, kind=2).shape == X.shape
 
 
 @pytest.mark.parametrize("engine", ["numpy", *ENGINES])

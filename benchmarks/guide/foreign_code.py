@@ -59,7 +59,7 @@ def _batches() -> Iterator[Row]:
     loop, wide = _solvers()
     for engine, (vmap, array) in _maps().items():
         args = array(a), array(b)
-        first, second = (lambda mapped=vmap(f): np.asarray(mapped(*args)) for f in (wide, loop))
+        first, second = (lambda f=f: np.asarray(f(*args)) for f in map(vmap, (wide, loop)))
         yield compared(engine, f"vmap over {BATCH} solves, vectorized, against a loop", first, second)
 
 

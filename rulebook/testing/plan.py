@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from rulebook.testing.extremes import Extremes
 from rulebook.testing.points import Point, Source, by_novelty
@@ -16,6 +16,15 @@ _LOOKED_AT = 32  # of which the remarkable ones are chosen
 _POINTS = 128  # shared by the cases
 _RARE = 128  # more points that are drawn, for what is outstanding among them
 _DEEP = 4
+_OWN = frozenset({"seed", "raise_", "strict", "budget", "without", "only", "case", "engines"})  # what a check takes for itself
+
+
+def _instead(required: Iterable[str]) -> str:
+    """What to do about a case that is no call."""
+    taken = next((name for name in required if name in _OWN), None)
+    if taken is None:
+        return "return a tuple of arguments or rb.case(...)"
+    return f"give the call as cases=[rb.case(..., {taken}=...)], for {taken}= here is an option of the check"
 
 
 class Plan:
@@ -55,7 +64,7 @@ class Plan:
             return source.point(k)
         except Exception as error:
             got = f"case {source.index}: {type(error).__name__}: {short(error, 200)}"
-            do = "return a tuple of arguments or rb.case(...)"
+            do = _instead(source.signature.required_statics)
             raise Broken("points", None, "a case that gives the arguments of a call", got, do=do) from error
 
     def points(self) -> Iterator[tuple[Point, bool]]:

@@ -59,14 +59,14 @@ class Source:
         self.index = index
         self.drawn = callable(case) and not isinstance(case, Case)
         self._case = case
-        self._signature = signature
+        self.signature = signature
         self._seed = seed
 
     def point(self, k: int) -> Point:
         """The k-th draw; the fixed call itself where nothing is drawn."""
         rng = np.random.default_rng([self._seed, self.index, k])
         found = as_case(self._case(rng) if self.drawn else self._case)
-        args, statics = self._signature.bind(tuple(found.args), found.static)
+        args, statics = self.signature.bind(tuple(found.args), found.static)
         return Point(args, dict(statics), f"case {self.index}, draw {k}" if self.drawn else f"case {self.index}", rng, self.index)
 
 

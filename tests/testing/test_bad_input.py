@@ -46,6 +46,17 @@ def found(rule, law, *args, got="", do="", **options):
     return finding
 
 
+# -- cases
+
+
+def test_an_option_of_the_function_that_the_check_has_too():
+    f = rb.primitive(lambda x, *, seed: x * seed, name="seeded", cases=[rb.case(2.0, seed=3)])
+    rb.pushforward(f)(lambda y, primals, tangents, *, seed: tangents[0] * seed)
+    rb.pullback(f)(lambda y, primals, y_bar, *, seed: (y_bar * seed,))
+    found(f, "points", 2.0, seed=3, got="static 'seed'", do=r"give the call as cases=\[rb.case\(..., seed=...\)\], for seed= here")
+    assert check_rules(f).ok
+
+
 # -- functions
 
 
