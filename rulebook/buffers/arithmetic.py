@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from rulebook import trees
 from rulebook.buffers.errors import BufferValueError
 from rulebook.engine import Engine, TracedValueError
 from rulebook.engines import engine_of
@@ -53,6 +52,9 @@ class Arithmetic:
     __eq__, __ne__ = _forward(operator.eq), _forward(operator.ne)
     __lt__, __le__, __gt__, __ge__ = _forward(operator.lt), _forward(operator.le), _forward(operator.gt), _forward(operator.ge)
 
+    def _fill(self, value: Any, *, own: bool = False) -> None:
+        raise NotImplementedError
+
     def __neg__(self) -> Any:
         return -self.value()
 
@@ -96,26 +98,27 @@ class Arithmetic:
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
         inputs, kwargs = opened(inputs), dict(kwargs)
         out = kwargs.pop("out", None)
-        engine = self._engine_of((inputs, kwargs))
+        engine = self._engine_of((*inputs, *kwargs.values()))
         if engine is None:
             return _given(getattr(ufunc, method)(*inputs, **opened(kwargs)), out)
         if method != "__call__":
             name = f"numpy.{ufunc.__name__}.{method} of a buffer (engine {engine.name})."
             raise RuleMissingError(name, "a plain call of a function", method, "use a function of rb.xp(b[...])")
         module = "numpy" if getattr(np, ufunc.__name__, None) is ufunc else "scipy.special"
-        return _given(_named(engine, module, ufunc.__name__)(*inputs, **opened(kwargs)), out)
+        y = _named(engine, module, ufunc.__name__)(*inputs, **opened(kwargs))
+        return _given(y, out, own=ufunc not in _SAME)
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
         args, kwargs = opened(args), dict(kwargs)
         out = kwargs.pop("out", None)
-        engine = self._engine_of((args, kwargs))
+        engine = self._engine_of((*args, *kwargs.values()))
         call = func if engine is None else _named(engine, func.__module__, func.__name__)
         return _given(call(*args, **opened(kwargs)), out)
 
-    def _engine_of(self, values: Any) -> Engine | None:
+    def _engine_of(self, values: tuple[Any, ...]) -> Engine | None:
         """The engine whose functions are called on values; None where NumPy's own dispatch on them."""
         self._cells.entered(values)
-        engine = engine_of(trees.leaves_of(opened(values)), "a call of NumPy with a buffer")
+        engine = engine_of(opened(values), "a call of NumPy with a buffer")
         return None if engine is None or engine.cells().dispatches else engine
 
 
@@ -123,7 +126,7 @@ def opened(x: Any) -> Any:
     """Buffers as what they hold, also in tuples, lists and dicts."""
     kind = type(x)
     if kind is tuple or kind is list:
-        return kind(opened(v) for v in x)
+        return kind([opened(v) for v in x])
     if kind is dict:
         return {k: opened(v) for k, v in x.items()}
     return x.value() if isinstance(x, Arithmetic) else x
@@ -137,12 +140,18 @@ def _named(engine: Engine, module: str, name: str) -> Any:
     return getattr(found, name)
 
 
-def _given(y: Any, out: Any) -> Any:
-    """y, written into out= where that was given."""
+_SAME = (np.positive, np.conjugate)  # which may give their argument, or a view of it
+
+
+def _given(y: Any, out: Any, *, own: bool = False) -> Any:
+    """y, written into out= where that was given; own: it is a new array."""
     target = out[0] if type(out) is tuple and len(out) == 1 else out
     if target is None:
         return y
     if type(target) is tuple:
-        return tuple(v if o is None else _given(v, o) for v, o in zip(y, target, strict=True))
-    target[...] = y
+        return tuple(v if o is None else _given(v, o, own=own) for v, o in zip(y, target, strict=True))
+    if isinstance(target, Arithmetic):
+        target._fill(y, own=own)
+    else:
+        target[...] = y
     return target

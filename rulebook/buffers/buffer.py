@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Iterator
 from typing import Any
@@ -57,7 +58,7 @@ class Buffer(Arithmetic):
     _array: Any
     _cells: Any
     _engine: Engine | None
-    _unwritten: Any  # a mask of the elements that were never written; None where all were, or nobody can tell
+    _unwritten: Any  # True: nothing was written; a mask of the elements that were not; None where all were, or nobody can tell
 
     def __init__(self, prototype_or_array: Any) -> None:
         x = opened(prototype_or_array)
@@ -67,7 +68,7 @@ class Buffer(Arithmetic):
         if isinstance(x, ShapeDtype):
             self._engine, self._cells = None, NUMPY_CELLS
             self._array = unwritten(tuple(x.shape), x.dtype)
-            self._unwritten = np.ones(x.shape, bool)
+            self._unwritten = True if self.size else None
             return
         engine = engine_of((x,), "rb.Buffer")
         if engine is None and not isinstance(x, (np.ndarray, np.generic)):
@@ -95,7 +96,7 @@ class Buffer(Arithmetic):
     @property
     def size(self) -> int:
         """The number of elements."""
-        return int(np.prod(self._array.shape, dtype=np.intp))
+        return math.prod(self._array.shape)
 
     def __len__(self) -> int:
         if not self.ndim:
@@ -112,23 +113,15 @@ class Buffer(Arithmetic):
     def __getitem__(self, key: Any) -> Any:
         self._cells.check(self._array)
         at = keys.fixed(key)
-        if self._unwritten is not None and at is not None and np.any(self._unwritten[at]):
-            raise self._not_written(self._unwritten[at])
+        if self._unwritten is not None and at is not None:
+            self._check_written(at)
         return self._cells.read(self._array, key if at is None else at)
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        if self._frozen:
-            raise FrozenBufferError(
-                f"A write to {self!r}.", "a write before rb.freeze", "one after it", "take a new buffer from the cache, or freeze later"
-            )
-        value = self._taken(value)
-        self._check_kind(value)
-        self._cells.check(self._array)
         if keys.is_whole(key):
-            self._check_shape(self.shape, value)
-            self._array = self._cells.fill(self._array, value)
-            self._unwritten = None
+            self._fill(value)
             return
+        value = self._checked(value)
         at = keys.fixed(key)
         if at is not None:
             self._check_shape(keys.place(at, self.shape), value)
@@ -140,13 +133,20 @@ class Buffer(Arithmetic):
 
     def fill(self, value: Any) -> None:
         """`b[...] = value`."""
-        self[...] = value
+        self._fill(value)
+
+    def _fill(self, value: Any, *, own: bool = False) -> None:
+        """Write the whole; own: nobody else refers to the value, nor to its memory."""
+        value = self._checked(value)
+        self._check_shape(self.shape, value)
+        self._array = self._cells.fill(self._array, value, own=own)
+        self._unwritten = None
 
     def value(self) -> Any:
         """What the buffer holds, as an array of the engine that is only to be read."""
         self._cells.check(self._array)
         if self._unwritten is not None:
-            raise self._not_written(self._unwritten)
+            self._check_written(...)
         return self._array
 
     def freeze(self) -> Any:
@@ -154,6 +154,17 @@ class Buffer(Arithmetic):
         self._array = self._cells.seal(self.value())
         self._frozen = True
         return self._array
+
+    def _checked(self, value: Any) -> Any:
+        """A value that may be written, as far as that does not depend on where to."""
+        if self._frozen:
+            raise FrozenBufferError(
+                f"A write to {self!r}.", "a write before rb.freeze", "one after it", "take a new buffer from the cache, or freeze later"
+            )
+        value = self._taken(value)
+        self._check_kind(value)
+        self._cells.check(self._array)
+        return value
 
     def _taken(self, value: Any) -> Any:
         """A value of this buffer's engine, which it is from the first value of one on."""
@@ -210,6 +221,7 @@ class Buffer(Arithmetic):
         if at is None:
             self._unwritten = None  # who knows
             return
+        self._unwritten = self._mask()
         self._unwritten[at] = False
         if not self._unwritten.any():
             self._unwritten = None
@@ -227,14 +239,20 @@ class Buffer(Arithmetic):
                 stacklevel=3,
             )
 
-    def _not_written(self, mask: Any) -> BufferReadError:
+    def _mask(self) -> Any:
+        """Which elements were never written; made when a part is."""
+        return np.ones(self.shape, bool) if self._unwritten is True else self._unwritten
+
+    def _check_written(self, at: Any) -> None:
+        mask = self._mask()[at]
         n = int(np.sum(mask))
-        return BufferReadError(
-            f"A read of {self!r}.",
-            "elements that were written before",
-            f"{n} of {np.size(mask)} that never were",
-            "write them first, all of them at once by b[...] = 0.0, or read only what was written",
-        )
+        if n:
+            raise BufferReadError(
+                f"A read of {self!r}.",
+                "elements that were written before",
+                f"{n} of {np.size(mask)} that never were",
+                "write them first, all of them at once by b[...] = 0.0, or read only what was written",
+            )
 
 
 class WorkBuffer(Buffer):
@@ -248,7 +266,7 @@ class WorkBuffer(Buffer):
         self._engine = engine
         self._cells = cells
         self._array = array
-        self._unwritten = None if any_is_recording() else np.ones(tuple(array.shape), bool)  # a recorder would record the mask
+        self._unwritten = None if any_is_recording() or not self.size else True  # a recorder would record the mask
 
 
 def _rank(value: Any, engine: Engine | None) -> int:

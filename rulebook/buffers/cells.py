@@ -58,8 +58,12 @@ class Cells:
         """A NumPy value as it is written; while Python code is recorded, as one of the engine."""
         return value
 
-    def fill(self, array: Any, value: Any) -> Any:
-        """The value everywhere."""
+    def fill(self, array: Any, value: Any, *, own: bool = False) -> Any:
+        """The value everywhere.
+
+        Args:
+            own: nobody else refers to the value, nor to its memory: it need not be copied.
+        """
         return self.write(array, ..., value)
 
     def write(self, array: Any, key: Any, value: Any) -> Any:

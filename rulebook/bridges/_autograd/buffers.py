@@ -12,7 +12,7 @@ from autograd.tracer import trace_stack
 
 from rulebook.bridges._autograd import values
 from rulebook.bridges._autograd.trace import BOXES, value_of
-from rulebook.buffers.cells import Cells
+from rulebook.buffers.cells import Cells, unwritten
 from rulebook.buffers.errors import EscapedBufferError
 from rulebook.errors import RuleMissingError
 from rulebook.tangents import ShapeDtype
@@ -26,6 +26,18 @@ def _put(array: Any, value: Any, key: Any) -> Any:
     made = np.array(array)
     made[key] = value
     return made
+
+
+@primitive
+def _spread(value: Any, shape: tuple[int, ...], dtype: Any) -> Any:
+    """A new array of a shape and dtype that holds a value everywhere."""
+    made = np.empty(shape, dtype)
+    made[...] = value
+    return made
+
+
+defvjp(_spread, lambda y, value, shape, dtype: unbroadcast_f(value, lambda g: g), argnums=(0,))
+defjvp(_spread, lambda g, y, value, shape, dtype: _spread(g, shape, dtype), argnums=(0,))
 
 
 def _zeros_at(key: Any, g: Any) -> Any:
@@ -52,12 +64,15 @@ class AutogradCells(Cells):
     dispatches = False
 
     def empty(self, prototype: ShapeDtype, actives: tuple[Any, ...]) -> Any:
-        """NaN everywhere."""
-        return super().empty(prototype, tuple(map(value_of, actives)))
+        """NaN everywhere, in the memory of one number."""
+        dtype = np.result_type(prototype.dtype, *map(value_of, actives))
+        return np.broadcast_to(unwritten((), dtype), prototype.shape)
 
-    def fill(self, array: Any, value: Any) -> Any:
+    def fill(self, array: Any, value: Any, *, own: bool = False) -> Any:
         """The value, broadcast, in memory of its own."""
-        return _put(values.zeros_like(array), value, ...)
+        if own and np.shape(value) == array.shape and value.dtype == array.dtype:
+            return value
+        return _spread(value, array.shape, array.dtype)
 
     def write(self, array: Any, key: Any, value: Any) -> Any:
         """A copy with the value put in."""

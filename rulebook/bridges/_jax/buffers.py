@@ -39,7 +39,7 @@ class JaxCells(Cells):
         """A copy."""
         return jnp.array(array)
 
-    def fill(self, array: Any, value: Any) -> Any:
+    def fill(self, array: Any, value: Any, *, own: bool = False) -> Any:
         """The value, broadcast."""
         return jnp.broadcast_to(jnp.asarray(value, array.dtype), array.shape)
 

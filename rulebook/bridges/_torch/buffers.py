@@ -26,12 +26,12 @@ class TorchCells(Cells):
     dispatches = False
 
     def empty(self, prototype: ShapeDtype, actives: tuple[Any, ...]) -> Any:
-        """NaN everywhere, in the precision and on the device of the tensors among the actives."""
+        """NaN everywhere, at the cost of one number, in the precision and on the device of the tensors among the actives."""
         tensors = [x for x in actives if isinstance(x, Tensor)]
         dtype = _promoted([x.dtype for x in tensors if values.has_tangent(x)], prototype)
         if not dtype.is_complex and (prototype.dtype.kind == "c" or any(isinstance(x, complex) for x in actives)):
             dtype = dtype.to_complex()
-        return torch.full(prototype.shape, torch.nan, dtype=dtype, device=tensors[0].device)
+        return torch.full((), torch.nan, dtype=dtype, device=tensors[0].device).expand(prototype.shape)
 
     def adopt(self, array: Any, value: Any) -> Any:
         """A copy, on the device of the value."""
@@ -41,9 +41,13 @@ class TorchCells(Cells):
         """An array as a tensor where torch.compile records, as it cannot tell the dtype of arrays."""
         return torch.as_tensor(value) if torch.compiler.is_dynamo_compiling() and isinstance(value, np.ndarray) else value
 
-    def fill(self, array: Any, value: Any) -> Any:
-        """A copy of the value, broadcast."""
-        return values.asarray(value, array).to(array.dtype).expand(array.shape).clone()
+    def fill(self, array: Any, value: Any, *, own: bool = False) -> Any:
+        """A copy of the value, broadcast; an own one of the same kind is taken as it is."""
+        own = own or not isinstance(value, Tensor)
+        value = values.asarray(value, array).to(array.dtype)
+        if value.shape == array.shape:
+            return value if own else value.clone()
+        return value.expand(array.shape).clone()
 
     def write(self, array: Any, key: Any, value: Any) -> Any:
         """A copy with the value put in."""
