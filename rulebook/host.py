@@ -115,11 +115,12 @@ class HostCall(ABC):
 
     def wrong_result(self, k: int, expected: Any, got: Any, declared: str) -> ResultSpecError:
         """The error for a result of another shape or dtype than was said."""
+        convert = f"convert it, .astype({expected.dtype}), or " if tuple(expected.shape) == tuple(got.shape) else ""
         return ResultSpecError(
             f"{self.what} of {self.name} (engine {self.engine}), result {k}.",
             f"shape {tuple(expected.shape)}, {expected.dtype}, {declared}",
             f"shape {tuple(got.shape)}, {got.dtype}",
-            "let result= say what the function returns",
+            f"{convert}let result= say what the function returns",
         )
 
 

@@ -68,7 +68,10 @@ def test_a_result_as_declared_passes():
             r"primal of f \(engine dual\), result 0\.\nExpected: shape \(2,\), float64, as result= says\n"
             r"Got: shape \(3,\), float64\nDo: let result=",
         ),
-        (lambda x: rb.ShapeDtype(x.shape, np.float32), r"Expected: shape \(3,\), float32, as result= says\nGot: shape \(3,\), float64"),
+        (
+            lambda x: rb.ShapeDtype(x.shape, np.float32),
+            r"Expected: shape \(3,\), float32, as result= says\nGot: shape \(3,\), float64\nDo: convert it, \.astype\(float32\), or let result=",
+        ),
         (lambda x: (x, x), r"primal of f \(engine dual\)\.\nExpected: the structure .*, as result= says\nGot: .*\nDo: let result= have"),
     ],
     ids=["shape", "dtype", "structure"],
