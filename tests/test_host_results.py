@@ -70,7 +70,7 @@ def test_a_result_as_declared_passes():
         ),
         (
             lambda x: rb.ShapeDtype(x.shape, np.float32),
-            r"Expected: shape \(3,\), float32, as result= says\nGot: shape \(3,\), float64\nDo: convert it, \.astype\(float32\), or let result=",
+            r"Expected: shape \(3,\), float32, as result= says\nGot: shape \(3,\), float64\nDo: convert it, \.astype\(float32\), or let",
         ),
         (lambda x: (x, x), r"primal of f \(engine dual\)\.\nExpected: the structure .*, as result= says\nGot: .*\nDo: let result= have"),
     ],
