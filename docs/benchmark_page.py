@@ -1,4 +1,4 @@
-"""The figures of docs/benchmarks.md, from the JSON files of benchmarks/published: a table and a plot of each, as pieces that the page includes."""
+"""The figures of docs/benchmarks.md, from the JSON files of benchmarks/published: a table and a plot of each."""
 
 from __future__ import annotations
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import importlib.util
-import re
 from pathlib import Path
 
 import numpy as np
@@ -86,16 +85,6 @@ def test_the_gradient_is_that_of_differences(example, differences, engine):
     value, gradient = rb.value_and_grad(example.performance, engine=engine)(MACHINE)
     assert value == pytest.approx(float(example.performance(MACHINE)), rel=1e-12)
     np.testing.assert_allclose(gradient, differences, rtol=1e-6)
-
-
-def test_the_code_of_the_page(example, differences):
-    jax = pytest.importorskip("jax")
-    jax.config.update("jax_enable_x64", True)
-    names = {**vars(example), "jax": jax, "machine": MACHINE}
-    for block in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL):
-        exec(block, names)
-    np.testing.assert_allclose(names["slopes"], differences, rtol=1e-6)
-    np.testing.assert_array_equal(*(f(np.asarray(12.0), MACHINE, fluid="R290") for f in (names["tank"], example.tank)))
 
 
 def test_second_order_raises(example):

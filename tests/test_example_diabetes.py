@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import importlib.util
-import re
 from pathlib import Path
 
 import numpy as np
@@ -74,18 +73,6 @@ def test_the_gradient_is_that_of_differences(example, differences, engine, model
     value, gradient = rb.value_and_grad(example.error, engine=engine)(LOGS[model], fit)
     assert value == pytest.approx(float(example.error(LOGS[model], fit)), rel=1e-12)
     np.testing.assert_allclose(gradient, differences[model], rtol=1e-6, atol=1e-6)
-
-
-def test_the_code_of_the_page(example, differences):
-    """Its definitions are those of the example, and a compiled program gives the gradients too."""
-    jax = pytest.importorskip("jax")
-    jax.config.update("jax_enable_x64", True)
-    names = {**vars(example), "jax": jax, "logs": LOGS["elastic net"]}
-    for block in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL):
-        exec(block, names)
-    np.testing.assert_allclose(names["slopes"], differences["elastic net"], rtol=1e-6)
-    split = example.SPLITS[1]
-    np.testing.assert_array_equal(*(f(np.zeros(64), LOGS["ridge"], split.x, split.y) for f in (names["ridge"], example.ridge)))
 
 
 @pytest.fixture(scope="module")

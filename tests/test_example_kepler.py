@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import importlib.util
-import re
 from pathlib import Path
 
 import numpy as np
@@ -112,22 +111,6 @@ def test_the_fit_is_the_least(example, orbits):
     misfit, jacobian = example.misfit(orbits("dual").elements), rb.jacobian(example.misfit, engine="dual")(orbits("dual").elements)
     assert np.abs(misfit @ jacobian / np.linalg.norm(jacobian, axis=0)).max() < 1e-6
     assert orbits("dual").chi_square == pytest.approx(misfit @ misfit) and misfit @ misfit < 2 * (48 - 6)
-
-
-def test_the_code_of_the_page(example):
-    jax = pytest.importorskip("jax")
-    jax.config.update("jax_enable_x64", True)
-    from scipy.optimize import newton
-
-    names = {"rb": rb, "np": np, "jax": jax, "newton": newton, "velocity": example.velocity, "elements": ELEMENTS, "times": example.TIMES}
-    for block in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL):
-        exec(block, names)
-    mean = np.linspace(-3.0, 3.0, 7)
-    found, expected = (f(mean, mean, 0.7) for f in (names["eccentric_anomaly"], example.eccentric_anomaly))
-    np.testing.assert_array_equal(found, expected)
-    np.testing.assert_allclose(
-        names["slopes"], rb.jacobian(lambda x: example.velocity(x, example.TIMES), engine="dual")(ELEMENTS), rtol=1e-9
-    )
 
 
 def test_the_table(example, capsys):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import importlib.util
-import re
 from pathlib import Path
 
 import numpy as np
@@ -65,15 +64,6 @@ def test_the_rules_keep_the_laws(example):
     check_rules(example.work)
 
 
-def test_the_rule_of_the_page(example, threes):
-    names = {"rb": rb, "np": np, "solved": example.solved}
-    exec(re.search(r"```python\n(@rb.primitive.*?)```", PAGE, re.DOTALL)[1], names)
-    cost = example.squares(example.moved(AFFINE))
-    found, expected = (rb.grad(f, argnums=(0, 1, 2), engine=ENGINES[0])(*threes[:2], cost) for f in (names["work"], example.work))
-    for a, b in zip(found, expected, strict=True):
-        np.testing.assert_array_equal(a, b)
-
-
 @pytest.mark.parametrize("engine", ENGINES)
 def test_the_gradient_by_the_map(example, threes, engine):
     ink, target = threes[:2]
@@ -127,10 +117,8 @@ def test_pot_has_the_same_plan_in_torch_and_raises_elsewhere(example, threes):
 def test_many_pictures_in_one_compiled_program(example, threes):
     jax = pytest.importorskip("jax")
     jax.config.update("jax_enable_x64", True)
-    names = {"jax": jax, "distance": example.distance, "affine": AFFINE, "inks": threes[1:], "target": threes[0]}
-    (line,) = re.findall(r"```python\n(values, gradients = .*?)```", PAGE, re.DOTALL)
-    exec(line, names)
-    for ink, value, gradient in zip(threes[1:], names["values"], names["gradients"], strict=True):
+    mapped = jax.jit(jax.vmap(jax.value_and_grad(example.distance), in_axes=(None, 0, None)))
+    for ink, value, gradient in zip(threes[1:], *mapped(AFFINE, threes[1:], threes[0]), strict=True):
         one, slopes = rb.value_and_grad(example.distance, engine="dual")(AFFINE, ink, threes[0])
         assert value == pytest.approx(float(one), rel=1e-14)
         np.testing.assert_allclose(gradient, slopes, rtol=1e-12, atol=1e-14)

@@ -13,6 +13,8 @@ _TITLE = re.compile(r'title="([^"]+)"')
 _ASKS = re.compile(r"<!-- needs: *(?P<names>[^\n]*?) *-->\s*\Z")
 _NEEDS = re.compile(r"\A---\n(?:.*\n)*?needs: *(?P<names>[^\n]*)\n(?:.*\n)*?---\n")
 _OUTPUT = "text"
+_INCLUDED = re.compile(r'^--8<-- "(?P<path>[^"]+)"$', re.MULTILINE)
+_ROOT = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ def is_missing(name: str) -> bool:
 def blocks(page: str) -> list[Block]:
     """The blocks of a page; one of output belongs to the block that stands directly above it, with no words between.
 
+    A line `--8<-- "examples/file.py"` is the text of that file of the repository.
     `<!-- needs: jax -->` directly above a block is what that block alone asks for.
     """
     found: list[Block] = []
@@ -51,6 +54,7 @@ def blocks(page: str) -> list[Block]:
     for fence in _FENCE.finditer(page):
         language, _, rest = fence["info"].strip().partition(" ")
         text = re.sub(rf"^{fence['indent']}", "", fence["text"], flags=re.MULTILINE)
+        text = _INCLUDED.sub(lambda file: (_ROOT / file["path"]).read_text(encoding="utf-8").rstrip("\n"), text)
         title = _TITLE.search(rest)
         asked = _ASKS.search(page[max(end, 0) : fence.start()])
         names = tuple(asked["names"].split()) if asked else ()

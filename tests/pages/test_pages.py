@@ -65,6 +65,12 @@ def test_a_page_that_says_what_is_not_so_fails(page: str, tmp_path: Path) -> Non
         run("page.md", blocks(page), tmp_path, {})
 
 
+def test_a_file_of_the_repository_stands_in_a_block() -> None:
+    page = f'??? note\n    {FENCE}python title="a.py"\n    --8<-- "examples/lynx_hare.py"\n    {FENCE}\n'
+    (block,) = blocks(page)
+    assert block.text == (DOCS.parent / "examples/lynx_hare.py").read_text(encoding="utf-8")
+
+
 @pytest.mark.usefixtures("_as_a_reader_has_it")
 def test_a_page_that_holds(tmp_path: Path) -> None:
     module = f'{FENCE}python title="two.py"\nx = 2\n{FENCE}\n'

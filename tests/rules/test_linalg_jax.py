@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -138,15 +135,6 @@ def test_integers_under_jit():
     a, q = np.array([[-1, 0], [0, -2]]), np.eye(2)
     found = jax.jit(jax.grad(lambda q: linalg.solve_continuous_lyapunov(a, q).sum()))(q)
     np.testing.assert_allclose(found, [[-0.5, -1 / 3], [-1 / 3, -0.25]])
-
-
-def test_the_lines_of_the_page():
-    page = (Path(__file__).parents[2] / "docs/gallery/lqr.md").read_text(encoding="utf-8")
-    *imports, line = re.findall(r"```python\n(.*?)```", page, re.DOTALL)[0].strip().splitlines()
-    a, q = arguments(linalg.solve_continuous_lyapunov)
-    names = {"a": a, "q": q}
-    exec("\n".join(imports), names)
-    assert eval(line, names).shape == (3, 3, 3, 3)
 
 
 def test_a_singular_equation_is_told_under_jit():
