@@ -228,7 +228,8 @@ def _whole(module: types.ModuleType, text: str, is_pack: bool) -> Target:
         chosen = [(i, p) for i, m in enumerate(modules) for p in vars(m).values() if isinstance(p, Primitive)]
     if not chosen and not target.unimported:
         where = "it or its submodules" if len(modules) > 1 else "it"
-        do = "decorate a function with @rb.primitive, or name the module that has one"
+        pack = packs.named(text)
+        do = f"write {pack.module} for {pack}" if pack else "decorate a function with @rb.primitive, or name the module that has one"
         raise TargetError(f"target {text!r}.", "a module that defines primitives", f"none in {where}", do)
     chosen.sort(key=lambda each: (each[0], _line(each[1], modules[each[0]]), each[1].name))
     for p in dict.fromkeys(p for _, p in chosen):

@@ -95,7 +95,7 @@ def dot(a: Any, b: Any) -> Any:
 
 
 def _matmul(m: int, n: int) -> Letters:
-    lead = _B[: max(m, n) - 2]
+    lead = _B[: max(m, n, 2) - 2]
     a = lead[len(lead) - (m - 2) :] + "ij" if m > 1 else "j"
     b = lead[len(lead) - (n - 2) :] + "jk" if n > 1 else "j"
     return [a, b], lead + "i" * (m > 1) + "k" * (n > 1)
@@ -114,6 +114,7 @@ def _einsum_of(letters: Callable[..., Letters], conjugated: bool) -> Callable[..
 
 _MATRICES = [
     normal((2, 3), (3, 2)),
+    normal((3,), (3,)),
     normal((3,), (3, 2)),
     normal((2, 2, 3), (3,)),
     normal((2, 1, 2, 3), (4, 3, 1)),
