@@ -116,6 +116,10 @@ class TorchEngine(Engine):
         """Plain tensors outside of every transformation."""
         return _torch_values.is_concrete(values)
 
+    def concrete(self, values: Sequence[Any]) -> list[Any] | None:
+        """Values as read-only NumPy arrays; None where one is traced: a plain one beside it, inside of torch.func, cannot be read either."""
+        return super().concrete(values) if self.is_concrete(values) else None
+
     def adopt(self, value: Any, fresh: bool) -> Any:
         """A tensor with memory of its own: nobody would expect a change of it to change anything else."""
         return torch.from_dlpack(value).clone()

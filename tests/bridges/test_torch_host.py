@@ -165,6 +165,8 @@ VALUES: dict[str, Callable[[Any], Any]] = {
 }
 SECOND: dict[str, Callable[[Any], Any]] = {
     "hessian": lambda f: func.hessian(SUM(f))(*point()),
+    "hessian by the last": lambda f: func.hessian(lambda w: SUM(f)(point()[0], w))(point()[1]),
+    "rows of a hessian by the last": lambda f: rb.hessian(lambda w: SUM(f)(point()[0], w), engine="torch")(point()[1]),
     "grad of grad": lambda f: func.grad(lambda x, w: func.grad(SUM(f))(x, w).sum())(*point()),
     "jvp of grad": lambda f: func.jvp(lambda x: func.grad(SUM(f))(x, point()[1]), point()[:1], point()[1:])[1],
     "grad of jvp": lambda f: func.grad(lambda x: func.jvp(f, (x, point()[1]), _directions())[1].sum())(point()[0]),
