@@ -117,7 +117,7 @@ class TorchEngine(Engine):
         return _torch_values.is_concrete(values)
 
     def concrete(self, values: Sequence[Any]) -> list[Any] | None:
-        """Values as read-only NumPy arrays; None where one is traced: a plain one beside it, inside of torch.func, cannot be read either."""
+        """Values as read-only NumPy arrays; None where one is traced: inside of torch.func a plain one beside it cannot be read either."""
         return super().concrete(values) if self.is_concrete(values) else None
 
     def adopt(self, value: Any, fresh: bool) -> Any:
