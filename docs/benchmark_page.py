@@ -10,6 +10,7 @@ Row = dict[str, Any]
 PIECES = Path(__file__).parents[1] / "build" / "figures"
 _MACHINE = ("ms", "ours_us", "hand_us")  # times of one machine; ratios are what is published
 _NAMES = {"ratio": "time / time of the counterpart", "target": "aimed at"}
+_MOST = 40  # rows of a plot
 _STYLE = {"svg.hashsalt": "rulebook", "font.size": 8, "savefig.transparent": True}
 
 
@@ -21,11 +22,21 @@ def write_page(published: Path, folder: Path) -> None:
         found = json.loads(file.read_text(encoding="utf-8"))
         rows, lines = found["rows"], []
         if "case" in rows[0]:
-            plot(rows, folder / "figures" / f"{file.stem}.svg")
-            lines = [f"![The ratios of the table below, on a logarithmic axis](figures/{file.stem}.svg){{ .figure }}", "", *table(rows)]
+            for name, part in parts(rows).items():
+                figure = f"figures/{file.stem}{name and '-'}{name}.svg"
+                plot(part, folder / figure)
+                lines += [f"![The ratios of the table below, on a logarithmic axis]({figure})", ""]
+                lines += [f'??? note "The figures of the plot"', "", *(f"    {line}" for line in table(part)), ""]
         else:
             lines = list(by_problem(rows))
         (PIECES / f"{file.stem}.md").write_text("\n".join([*lines, "", about(found), ""]), encoding="utf-8")
+
+
+def parts(rows: list[Row]) -> dict[str, list[Row]]:
+    """Rows that are plotted together: those of an engine where all would be too many."""
+    if len(rows) <= _MOST:
+        return {"": rows}
+    return {engine: [r for r in rows if r["engine"] == engine] for engine in dict.fromkeys(r["engine"] for r in rows)}
 
 
 def about(found: dict[str, Any]) -> str:
@@ -77,6 +88,8 @@ def plot(rows: list[Row], file: Path) -> None:
         axes.set_yticks(range(len(rows)), [f"{r['engine']}: {r['case']}" if several else r["case"] for r in rows], fontsize=6.5)
         axes.axvline(1.0, color="#444", linewidth=0.8)
         axes.set(xscale="log", xlabel=_NAMES["ratio"], ylim=(len(rows) - 0.4, -0.6))
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.tick_params(axis="x", top=True, labeltop=True)
         axes.grid(axis="x", alpha=0.3)
         for side in ("top", "right", "left"):
             axes.spines[side].set_visible(False)
