@@ -25,6 +25,10 @@ PATTERNS = {"np": "np", "torch": "torch", "jnp": "jnp", "rb.xp": "xp", "plain": 
 PATTERNS |= {"rb.DiffCache": "cache", "concatenate": "concatenate", "rb.implicit": "implicit", "primitive": "primitive"}
 
 
+# What stands above the columns of the tables of code: one way of differentiating, or two that do the same.
+COLUMNS = {way: [way] for way in WAYS} | {"JAX, with or without jit": ["JAX", "JAX, jit"]}
+
+
 def _id(row: Row) -> str:
     return f"{row.page}-{re.sub(r'[^A-Za-z0-9_.]+', '_', plain(row.first))[:60]}"
 
@@ -37,7 +41,7 @@ SETS = list(tables("index.md", INDEX, "engines"))
 def test_what_becomes_of(row: Row) -> None:
     f = function_of(code_of(row.first))
     exact = expected(f)
-    said = {way: plain(cell) for way, cell in list(row.cells.items())[1:] if way in WAYS}
+    said = {way: plain(cell) for column, cell in list(row.cells.items())[1:] for way in COLUMNS[column]}
     assert said
     assert {way: outcome(way, f, exact) for way in said} == said
 
@@ -85,9 +89,16 @@ def test_the_pattern_for(row: Row) -> None:
                 assert {_found(simpler, way) for way in ways} != {"yes"}, f"{simpler} would do"
 
 
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(("simple", "general"), [("kept_plain", "kept_cache"), ("foreign_plain", "foreign_primitive")])
+def test_what_is_the_same_for_every_engine(way: str, simple: str, general: str) -> None:
+    assert _found(simple, way) not in ("yes", "wrong")
+    assert _found(general, way) == "yes"
+
+
 def test_the_programs_of_one_topic_compute_the_same() -> None:
-    for column in list(SETS[0].cells)[1:]:
-        names = [name for name in _patterns(column.split()[0]) if not name.endswith(("_torch", "_jnp"))]
+    for topic in (*(column.split()[0] for column in list(SETS[0].cells)[1:]), "kept", "foreign"):
+        names = [name for name in _patterns(topic) if not name.endswith(("_torch", "_jnp"))]
         assert len({str(_exact(name).round(4).tolist()) for name in names}) == 1, names
 
 
