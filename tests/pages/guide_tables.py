@@ -36,7 +36,7 @@ class Row(NamedTuple):
 
 def tables(page: str, text: str, first: str) -> Iterator[Row]:
     """The rows of all tables of a page of which the first column has this title."""
-    for table in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
+    for table in re.findall(r"(?:^ *\|.*\n)+", text, re.MULTILINE):
         lines = [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in table.splitlines()]
         if lines[0][0] == first:
             for line in lines[2:]:

@@ -25,8 +25,9 @@ PATTERNS = {"np": "np", "torch": "torch", "jnp": "jnp", "rb.xp": "xp", "plain": 
 PATTERNS |= {"rb.DiffCache": "cache", "concatenate": "concatenate", "rb.implicit": "implicit", "primitive": "primitive"}
 
 
-# What stands above the columns of the tables of code: one way of differentiating, or two that do the same.
-COLUMNS = {way: [way] for way in WAYS} | {"JAX, with or without jit": ["JAX", "JAX, jit"]}
+# What stands above the columns of the tables of code: one way of differentiating, or several that do the same.
+COLUMNS = {way: [way] for way in WAYS}
+COLUMNS |= {"JAX, with or without jit": ["JAX", "JAX, jit"], "dual, autograd, torch, JAX": ["dual", "autograd", "torch", "JAX"]}
 
 
 def _id(row: Row) -> str:
