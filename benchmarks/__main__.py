@@ -22,8 +22,9 @@ GROUPS = {
     "operators": ["operators"],
     "crossing": ["crossing"],
     "buffers": ["buffers"],
+    "guide": [f"guide.{page}" for page in ("loops_and_solvers", "foreign_code", "static_options", "when_not_to_write_a_rule")],
 }
-NEEDS = {"jax": ["jax"], "torch": ["torch"], "autograd": ["autograd"], "operators": ENGINES, "crossing": ENGINES}
+NEEDS = {"jax": ["jax"], "torch": ["torch"], "autograd": ["autograd"], "operators": ENGINES, "crossing": ENGINES, "guide": ENGINES}
 
 
 def main_of(group: str, folder: Path) -> int:

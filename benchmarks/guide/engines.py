@@ -122,6 +122,7 @@ def ways(jit: bool = True) -> list[Way]:
 
 
 def compared(engine: str, case: str, ours: Thunk, hand: Thunk, rounds: int = 31, seconds: float = 0.005, note: str | None = None) -> Row:
-    """One line of a table, by processor time."""
-    found = row(engine, case, ours, hand, rounds=rounds, seconds=seconds, clock=time.process_time)
+    """One line of a table, by processor time; engine as a Way is named."""
+    engine, _, jit = engine.partition(" ")
+    found = row(engine, f"jitted: {case}" if jit else case, ours, hand, rounds=rounds, seconds=seconds, clock=time.process_time)
     return found if note is None else {**found, "note": note}
