@@ -6,7 +6,7 @@ import functools
 import importlib
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
@@ -16,6 +16,9 @@ from rulebook.engines import CONTAINER, OPAQUE, engine_of, kind_of, load_engine
 from rulebook.errors import RuleOutputError
 
 __all__ = ["Namespace", "arrays_of", "engine_for", "project", "run_inside", "stop_gradient", "xp"]
+
+
+T = TypeVar("T")
 
 
 class Namespace:
@@ -187,7 +190,7 @@ def _project(x: Any, x_bar: Any) -> Any:
     return project_array(NumpyArrays(), x, x_bar) if engine is None else engine.project(x, x_bar)
 
 
-def stop_gradient(x: Any) -> Any:
+def stop_gradient(x: T) -> T:
     """The value, cut from what it was computed from: all derivatives through it are zero.
 
     Args:
@@ -201,7 +204,7 @@ def stop_gradient(x: Any) -> Any:
         2.0
     """
     leaves, structure = trees.flatten(x)
-    return structure.unflatten(iter([_cut(leaf) for leaf in leaves]))
+    return cast(T, structure.unflatten(iter([_cut(leaf) for leaf in leaves])))
 
 
 def _cut(leaf: Any) -> Any:

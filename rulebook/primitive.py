@@ -10,7 +10,7 @@ import types
 import weakref
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, overload
 
 import numpy as np
 
@@ -24,9 +24,24 @@ from rulebook.normal import NormalForm
 from rulebook.signature import Signature, static_key
 
 if TYPE_CHECKING:
+    from typing import Self
+
+    from typing_extensions import ParamSpec, TypeVar
+
     from rulebook.hostcalls import Twins
 
-__all__ = ["Case", "Primitive", "case", "full_name", "registered"]
+    P = ParamSpec("P", default=...)
+    R = TypeVar("R", default=Any)
+else:  # without the defaults, which Python 3.11 does not have and only type checkers need
+    from typing import ParamSpec, TypeVar
+
+    P = ParamSpec("P")
+    R = TypeVar("R")
+
+Q = ParamSpec("Q")  # the parameters of a method without the instance
+F = TypeVar("F", bound=Callable[..., Any])
+
+__all__ = ["Case", "P", "Primitive", "R", "case", "full_name", "registered"]
 
 _PLAIN = (str, bytes, int, float, complex, bool, type(None))  # statics that can hold nothing that is being differentiated
 _OBJECTS = np.dtype(object)
@@ -62,7 +77,7 @@ class _Recorded:
     """Holds, as attributes, the functions that recorded Python code calls."""
 
 
-class Primitive:
+class Primitive(Generic[P, R]):
     """A function that carries rules.  Made by `rb.primitive`; called like the function.
 
     Attributes:
@@ -82,7 +97,7 @@ class Primitive:
 
     def __init__(
         self,
-        fn: Callable[..., Any],
+        fn: Callable[P, R],
         *,
         name: str | None = None,
         host: bool = False,
@@ -99,7 +114,7 @@ class Primitive:
             raise RuleSignatureError("rb.primitive.", "a function", f"a {type(fn).__name__}", "decorate a function")
         if isinstance(fn, Primitive):
             raise RuleSignatureError(f"rb.primitive of {fn.name}.", "a function", "a primitive already", "use it as it is")
-        self.fn = fn
+        self.fn: Callable[..., Any] = fn
         functools.update_wrapper(self, fn)
         self.name: str = name or full_name(fn)
         self.signature = Signature(fn, self.name)
@@ -127,13 +142,13 @@ class Primitive:
 
     # -- calling -------------------------------------------------------------------------------
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call the function: the engine follows from the values."""
         if not kwargs and len(args) == self._arity:
             route = self._routes.get(tuple(map(type, args)))
             if route is not None:
-                return route(*args)
-        return self._dispatch(args, kwargs)
+                return route(*args)  # type: ignore[no-any-return]  # what the function returns
+        return self._dispatch(args, kwargs)  # type: ignore[no-any-return]
 
     def _dispatch(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Find what runs a call, and remember it where the types of the arguments and the statics decide it."""
@@ -265,6 +280,10 @@ class Primitive:
 
     # -- being a function ----------------------------------------------------------------------
 
+    @overload
+    def __get__(self, instance: None, owner: type | None = None) -> Self: ...
+    @overload
+    def __get__(self: Primitive[Concatenate[Any, Q], R], instance: object, owner: type | None = None) -> Callable[Q, R]: ...
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         """Bind to an instance, so that a primitive works as a method."""
         return self if instance is None else types.MethodType(self, instance)
@@ -281,7 +300,7 @@ class Primitive:
     def __repr__(self) -> str:
         return f"<primitive {self.name}>"
 
-    def case(self, example: Callable[..., Any]) -> Callable[..., Any]:
+    def case(self, example: F) -> F:
         """Add an example call: a function of a numpy.random.Generator that gives the arguments."""
         self.cases.append(example)
         return example

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar, overload
+from typing import Any, TypedDict, TypeVar, Unpack, overload
 
 from rulebook import forms, packs
 from rulebook.adjoint import host_transpose
 from rulebook.engines import engine_names, load_engine
 from rulebook.errors import RuleSignatureError
-from rulebook.primitive import Primitive, registered
+from rulebook.native import Native
+from rulebook.primitive import P, Primitive, R, registered
 from rulebook.validate import check_rule_signature
 
 __all__ = [
@@ -33,10 +34,25 @@ __all__ = [
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+class Options(TypedDict, total=False):
+    """Those of `primitive`, which says what they mean."""
+
+    name: str | None
+    host: bool
+    result: Callable[..., Any] | None
+    vectorized: bool
+    cases: Sequence[Any]
+    tangent_space: Callable[[int, Any], Any] | None
+    accuracy: float | None
+    jit: bool
+    native: Mapping[str, Native] | None
+    listed: bool
+
+
 @overload
-def primitive(fn: Callable[..., Any], **options: Any) -> Primitive: ...
+def primitive(fn: Callable[P, R], **options: Unpack[Options]) -> Primitive[P, R]: ...
 @overload
-def primitive(fn: None = None, **options: Any) -> Callable[[Callable[..., Any]], Primitive]: ...
+def primitive(fn: None = None, **options: Unpack[Options]) -> Callable[[Callable[P, R]], Primitive[P, R]]: ...
 def primitive(fn: Callable[..., Any] | None = None, **options: Any) -> Any:
     """Make a function carry rules.  A decorator, or a wrapper for a function one does not own.
 
@@ -91,7 +107,7 @@ def _register(
     return register
 
 
-def frule(f: Any, *, host: bool = False, symbolic_zeros: bool = False, replace: bool = False, jit: bool = True) -> Callable[[F], F]:
+def frule(f: Primitive, *, host: bool = False, symbolic_zeros: bool = False, replace: bool = False, jit: bool = True) -> Callable[[F], F]:
     """Register `(primals, tangents, **static) -> (y, y_dot)`: primal and tangent share work.
 
     Args:
@@ -118,7 +134,9 @@ def frule(f: Any, *, host: bool = False, symbolic_zeros: bool = False, replace: 
     return _register(f, "frule", replace, lambda fn: (forms.Frule("frule", fn, host=host, symbolic_zeros=symbolic_zeros, jit=jit), None))
 
 
-def pushforward(f: Any, *, host: bool = False, symbolic_zeros: bool = False, replace: bool = False, jit: bool = True) -> Callable[[F], F]:
+def pushforward(
+    f: Primitive, *, host: bool = False, symbolic_zeros: bool = False, replace: bool = False, jit: bool = True
+) -> Callable[[F], F]:
     """Register `(y, primals, tangents, **static) -> y_dot`: the linear map alone, given the output.
 
     Options and errors as in `frule`.
@@ -137,7 +155,7 @@ def pushforward(f: Any, *, host: bool = False, symbolic_zeros: bool = False, rep
     )
 
 
-def rrule(f: Any, *, host: bool = False, symbolic_zeros: bool = False, replace: bool = False, jit: bool = True) -> Callable[[F], F]:
+def rrule(f: Primitive, *, host: bool = False, symbolic_zeros: bool = False, replace: bool = False, jit: bool = True) -> Callable[[F], F]:
     """Register `(*primals, **static) -> (y, pullback)`, with `pullback(y_bar) -> cotangents`, one per primal.
 
     Options and errors as in `frule`; `symbolic_zeros` concerns y_bar.
@@ -151,7 +169,9 @@ def rrule(f: Any, *, host: bool = False, symbolic_zeros: bool = False, replace: 
     return _register(f, "rrule", replace, lambda fn: (None, forms.Rrule("rrule", fn, host=host, symbolic_zeros=symbolic_zeros, jit=jit)))
 
 
-def pullback(f: Any, *, host: bool = False, symbolic_zeros: bool = False, replace: bool = False, jit: bool = True) -> Callable[[F], F]:
+def pullback(
+    f: Primitive, *, host: bool = False, symbolic_zeros: bool = False, replace: bool = False, jit: bool = True
+) -> Callable[[F], F]:
     """Register `(y, primals, y_bar, **static) -> cotangents`: the linear map alone, given the output.
 
     Options and errors as in `frule`; `symbolic_zeros` concerns y_bar.
@@ -167,7 +187,7 @@ def pullback(f: Any, *, host: bool = False, symbolic_zeros: bool = False, replac
     )
 
 
-def scalar_rule(f: Any, *, host: bool = False, replace: bool = False, jit: bool = True) -> Callable[[F], F]:
+def scalar_rule(f: Primitive, *, host: bool = False, replace: bool = False, jit: bool = True) -> Callable[[F], F]:
     """Register `(y, *primals, **static) -> partials` of an elementwise function: writes both directions.
 
     The function is real or holomorphic and broadcasts its arguments; a partial may be `rb.thunk`ed.
@@ -189,7 +209,7 @@ def scalar_rule(f: Any, *, host: bool = False, replace: bool = False, jit: bool 
     return _register(f, "scalar_rule", replace, make)
 
 
-def transpose(f: Any, wrt: tuple[int, ...] = (0,), *, host: bool = False, replace: bool = False) -> Callable[[F], F]:
+def transpose(f: Primitive, wrt: tuple[int, ...] = (0,), *, host: bool = False, replace: bool = False) -> Callable[[F], F]:
     """Register `(y_bar, *primals, **static) -> cotangents of the linear arguments`: gives both directions.
 
     Args:
@@ -224,7 +244,7 @@ def transpose(f: Any, wrt: tuple[int, ...] = (0,), *, host: bool = False, replac
     return _register(f, "transpose", replace, make)
 
 
-def batch_rule(f: Any) -> Callable[[F], F]:
+def batch_rule(f: Primitive) -> Callable[[F], F]:
     """Register `(axis_size, in_batched, *primals, **static) -> (y, out_batched)`, the batch axis first.
 
     Args:
@@ -246,7 +266,7 @@ def batch_rule(f: Any) -> Callable[[F], F]:
     return register
 
 
-def non_differentiable(f: Any, *, replace: bool = False) -> Primitive:
+def non_differentiable(f: Callable[P, R], *, replace: bool = False) -> Primitive[P, R]:
     """Declare that all derivatives of a primitive are zero; gives the primitive back.
 
     Example:
@@ -254,13 +274,13 @@ def non_differentiable(f: Any, *, replace: bool = False) -> Primitive:
         >>> floor(1.5)
         np.float64(1.0)
     """
-    target = f if isinstance(f, Primitive) else Primitive(f)
+    target: Primitive[P, R] = f if isinstance(f, Primitive) else Primitive(f)
     zero = lambda *_: None
     target.set_rule(forms.ZeroForward("non_differentiable", zero), forms.ZeroReverse("non_differentiable", zero), replace)
     return target
 
 
-def bind(f: Any, engine: str) -> Callable[..., Any]:
+def bind(f: Primitive[P, R], engine: str) -> Callable[P, Any]:
     """The engine's own function of a primitive, without dispatch on values.
 
     Args:
@@ -307,7 +327,7 @@ class RuleInfo:
     derived: dict[str, str]
 
 
-def rules(f: Any) -> RuleInfo:
+def rules(f: Primitive) -> RuleInfo:
     """What is registered for a primitive: kinds, host or traceable, engines, derived or written.
 
     Example:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 from rulebook.errors import RulebookError, RuleSignatureError
 from rulebook.tangents import is_zero
@@ -35,6 +35,10 @@ def opened(value: Any) -> Any:
     return value if opener is None else opener(value)
 
 
+@overload
+def register_dataclass(cls: type[T], *, static: tuple[str, ...] = ()) -> type[T]: ...
+@overload
+def register_dataclass(cls: None = None, *, static: tuple[str, ...] = ()) -> Callable[[type[T]], type[T]]: ...
 def register_dataclass(cls: type[T] | None = None, *, static: tuple[str, ...] = ()) -> Any:
     """Make a dataclass a container whose fields are primals.
 

@@ -101,7 +101,7 @@ class _BothModes:
         return self.primitive(*primals, **dict(zip(names, [args[i] for i in self.nondiff_argnums], strict=True)))
 
     @property
-    def primitive(self) -> Primitive:
+    def primitive(self) -> Any:
         """The function as a primitive of every engine, for `rb.rules`, `rb.bind` and the checker.
 
         Arguments that are not differentiated are keyword-only there.

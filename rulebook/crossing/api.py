@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 from rulebook.crossing.differences import Differences
 from rulebook.crossing.guest import Guest, primitive_of
 from rulebook.crossing.inner import Inner
 from rulebook.engines import engine_names, load_engine
 from rulebook.errors import EngineMissingError, RuleSignatureError
-from rulebook.primitive import Primitive
+from rulebook.primitive import P, Primitive, R
 
 __all__ = ["differentiate_with", "inner_of"]
 
@@ -40,14 +40,14 @@ def inner_of(engine: str) -> Inner:
 
 
 def differentiate_with(
-    f: Callable[..., Any],
+    f: Callable[P, R],
     engine: str,
     *,
     result: Callable[..., Any] | None = None,
     name: str | None = None,
     cases: Sequence[Any] = (),
     vectorized: bool = False,
-) -> Primitive:
+) -> Primitive[P, R]:
     """Make a function that is written for one engine callable from every engine; its derivatives come from its own.
 
     Args:
@@ -77,4 +77,5 @@ def differentiate_with(
     """
     if not callable(f):
         raise RuleSignatureError("rb.differentiate_with.", "a function", f"a {type(f).__name__}", "pass the function, then its engine")
-    return primitive_of(Guest(f, inner_of(engine), name), result=result, cases=cases, vectorized=vectorized)
+    made: Any = primitive_of(Guest(f, inner_of(engine), name), result=result, cases=cases, vectorized=vectorized)
+    return cast("Primitive[P, R]", made)

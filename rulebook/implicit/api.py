@@ -21,7 +21,7 @@ from rulebook.implicit.options import Options
 from rulebook.implicit.settings import Settings, completed, shown
 from rulebook.implicit.theorem import Theorem
 from rulebook.namespace import stop_gradient
-from rulebook.primitive import Primitive
+from rulebook.primitive import P, Primitive, R
 
 __all__ = ["fixed_point", "minimizer", "root"]
 
@@ -199,7 +199,7 @@ def _in_dtype(x: Any, dtype: Any) -> Any:
     return x.astype(dtype) if x.dtype != dtype and is_floating(dtype) and not (x.dtype.kind == "c" and dtype.kind != "c") else x
 
 
-def _decorator(kind: type[Equation], equation: Callable[..., Any], options: dict[str, Any]) -> Callable[[Callable[..., Any]], Primitive]:
+def _decorator(kind: type[Equation], equation: Callable[..., Any], options: dict[str, Any]) -> Any:
     if not callable(equation):
         raise RuleSignatureError(
             f"rb.implicit, the {kind.what}.", "a function of x and the parameters", f"a {type(equation).__name__}", "pass the function"
@@ -214,7 +214,7 @@ def _decorator(kind: type[Equation], equation: Callable[..., Any], options: dict
 
 
 @shown
-def root(residual: Callable[..., Any], **options: Unpack[Settings]) -> Callable[[Callable[..., Any]], Primitive]:
+def root(residual: Callable[..., Any], **options: Unpack[Settings]) -> Callable[[Callable[P, R]], Primitive[P, R]]:
     """Make a solver of residual(x, *theta) == 0 differentiable with respect to theta, in every engine, mode and order.
 
     Args:
@@ -256,11 +256,12 @@ def root(residual: Callable[..., Any], **options: Unpack[Settings]) -> Callable[
         >>> rb.derivative(lambda a: square_root(np.array(1.0), a), engine="dual")(4.0)
         array(0.25)
     """
-    return _decorator(Root, residual, completed(options, "rb.implicit.root"))
+    made: Callable[[Callable[P, R]], Primitive[P, R]] = _decorator(Root, residual, completed(options, "rb.implicit.root"))
+    return made
 
 
 @shown
-def fixed_point(step: Callable[..., Any], **options: Unpack[Settings]) -> Callable[[Callable[..., Any]], Primitive]:
+def fixed_point(step: Callable[..., Any], **options: Unpack[Settings]) -> Callable[[Callable[P, R]], Primitive[P, R]]:
     """Make a solver of step(x, *theta) == x differentiable with respect to theta.
 
     Args:
@@ -278,11 +279,12 @@ def fixed_point(step: Callable[..., Any], **options: Unpack[Settings]) -> Callab
         >>> rb.derivative(lambda a: heron(np.array(1.0), a), engine="dual")(4.0).round(12)
         np.float64(0.25)
     """
-    return _decorator(FixedPoint, step, completed(options, "rb.implicit.fixed_point"))
+    made: Callable[[Callable[P, R]], Primitive[P, R]] = _decorator(FixedPoint, step, completed(options, "rb.implicit.fixed_point"))
+    return made
 
 
 @shown
-def minimizer(objective: Callable[..., Any], **options: Unpack[Settings]) -> Callable[[Callable[..., Any]], Primitive]:
+def minimizer(objective: Callable[..., Any], **options: Unpack[Settings]) -> Callable[[Callable[P, R]], Primitive[P, R]]:
     """Make a solver that minimises objective(x, *theta) over x differentiable with respect to theta.
 
     Args:
@@ -298,4 +300,5 @@ def minimizer(objective: Callable[..., Any], **options: Unpack[Settings]) -> Cal
         >>> rb.derivative(lambda a: halfway(np.array(0.0), a), engine="dual")(3.0)
         array(0.5)
     """
-    return _decorator(Minimum, objective, completed(options, "rb.implicit.minimizer"))
+    made: Callable[[Callable[P, R]], Primitive[P, R]] = _decorator(Minimum, objective, completed(options, "rb.implicit.minimizer"))
+    return made

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, overload
 
 from rulebook.operators import kernels
 from rulebook.operators.call import evaluate, evaluate_pulled
-from rulebook.operators.options import Argnums, Constants, Options
+from rulebook.operators.options import Argnums, Constants, Derivative, Options, P
 from rulebook.operators.sparse import sparse
 
 __all__ = ["derivative", "grad", "jacobian", "jvp", "value_and_grad", "vjp"]
@@ -89,6 +89,12 @@ def vjp(
     return evaluate_pulled(Options("vjp", fn, engine, argnums, batch, constants, caches), primals)
 
 
+@overload
+def value_and_grad(fn: Callable[P, Any], *, engine: str | None = ..., argnums: Argnums = ...) -> Derivative[P, tuple[Any, Any]]: ...
+@overload
+def value_and_grad(
+    fn: Callable[..., Any], *, engine: str | None = ..., argnums: Argnums = ..., constants: Constants = ..., caches: Sequence[Any] = ...
+) -> Callable[..., tuple[Any, Any]]: ...
 def value_and_grad(
     fn: Callable[..., Any],
     *,
@@ -122,6 +128,12 @@ def value_and_grad(
     return lambda *args: evaluate(kernels.value_and_grad, options, args)
 
 
+@overload
+def grad(fn: Callable[P, Any], *, engine: str | None = ..., argnums: Argnums = ...) -> Derivative[P, Any]: ...
+@overload
+def grad(
+    fn: Callable[..., Any], *, engine: str | None = ..., argnums: Argnums = ..., constants: Constants = ..., caches: Sequence[Any] = ...
+) -> Callable[..., Any]: ...
 def grad(
     fn: Callable[..., Any],
     *,
@@ -141,6 +153,12 @@ def grad(
     return lambda *args: evaluate(kernels.grad, options, args)
 
 
+@overload
+def derivative(fn: Callable[P, Any], *, engine: str | None = ..., argnums: int = ...) -> Derivative[P, Any]: ...
+@overload
+def derivative(
+    fn: Callable[..., Any], *, engine: str | None = ..., argnums: int = ..., constants: Constants = ..., caches: Sequence[Any] = ...
+) -> Callable[..., Any]: ...
 def derivative(
     fn: Callable[..., Any],
     *,
@@ -173,6 +191,18 @@ def derivative(
     return lambda *args: evaluate(kernels.derivative, options, args)
 
 
+@overload
+def jacobian(fn: Callable[P, Any], *, engine: str | None = ..., argnums: Argnums = ..., sparsity: Any = ...) -> Derivative[P, Any]: ...
+@overload
+def jacobian(
+    fn: Callable[..., Any],
+    *,
+    engine: str | None = ...,
+    argnums: Argnums = ...,
+    constants: Constants = ...,
+    caches: Sequence[Any] = ...,
+    sparsity: Any = ...,
+) -> Callable[..., Any]: ...
 def jacobian(
     fn: Callable[..., Any],
     *,

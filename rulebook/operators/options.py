@@ -4,13 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ParamSpec, Protocol, TypeVar
 
-__all__ = ["Argnums", "Constants", "Name", "Options"]
+__all__ = ["Argnums", "Constants", "Derivative", "Name", "Options", "P"]
+
+P = ParamSpec("P")
+T = TypeVar("T", covariant=True)
 
 Argnums = int | Sequence[int]
 Constants = Sequence[Any] | Mapping[str, Any]
 Name = str | tuple[str, str] | None
+
+
+class Derivative(Protocol[P, T]):
+    """A function of the arguments of another.  With constants or work arrays it has fewer, which types cannot say."""
+
+    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """The derivative there."""
 
 
 @dataclass(frozen=True, slots=True)

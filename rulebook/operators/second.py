@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, overload
 
 from rulebook.operators import kernels
 from rulebook.operators.call import evaluate
 from rulebook.operators.crossed import crossed
-from rulebook.operators.options import Argnums, Constants, Name, Options
+from rulebook.operators.options import Argnums, Constants, Derivative, Name, Options, P
 from rulebook.operators.sparse import sparse
 
 __all__ = ["hessian", "hvp", "in_tuples", "second_derivative"]
 
 
+@overload
+def hessian(fn: Callable[P, Any], *, engine: Name = ..., argnums: Argnums = ..., sparsity: Any = ...) -> Derivative[P, Any]: ...
+@overload
+def hessian(
+    fn: Callable[..., Any],
+    *,
+    engine: Name = ...,
+    argnums: Argnums = ...,
+    constants: Constants = ...,
+    caches: Sequence[Any] = ...,
+    sparsity: Any = ...,
+) -> Callable[..., Any]: ...
 def hessian(
     fn: Callable[..., Any],
     *,
@@ -54,6 +66,12 @@ def hessian(
     return lambda *args: evaluate(kernel, options, args)
 
 
+@overload
+def second_derivative(fn: Callable[P, Any], *, engine: Name = ..., argnums: int = ...) -> Derivative[P, Any]: ...
+@overload
+def second_derivative(
+    fn: Callable[..., Any], *, engine: Name = ..., argnums: int = ..., constants: Constants = ..., caches: Sequence[Any] = ...
+) -> Callable[..., Any]: ...
 def second_derivative(
     fn: Callable[..., Any],
     *,

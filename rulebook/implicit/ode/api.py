@@ -100,12 +100,12 @@ class _Family:
     """The primitives that solve for one field; what they keep of it goes when they do."""
 
     @functools.cached_property
-    def recur(self) -> Primitive:
+    def recur(self) -> Any:
         """By a fixed step."""
         return recurrence()
 
     @functools.cached_property
-    def flow(self) -> Primitive:
+    def flow(self) -> Any:
         """By SciPy."""
         return flows()
 

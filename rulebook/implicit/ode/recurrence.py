@@ -177,7 +177,7 @@ def run_steps(x0: Any, us: Any, theta: Any, fixed: Any, *, step: Step, every: in
 
 def recurrence() -> Primitive:
     """The recurrence as a primitive of its own, which is forgotten with all that it has seen."""
-    recur = Primitive(run_steps, name=f"{NAME}, its steps", listed=False)
+    recur: Primitive = Primitive(run_steps, name=f"{NAME}, its steps", listed=False)
 
     def frule(primals: Any, tangents: Any, *, step: Step, **how: Any) -> Any:
         moving = [(x, x_dot) for x, x_dot in zip(primals[:3], tangents[:3], strict=True)]
@@ -192,7 +192,7 @@ def recurrence() -> Primitive:
             starts_bar, last_bar, outs_bar, total_bar = y_bar
             stored_bar = mapped(lambda a, like: _spread(xp, a, like, every, reverse), starts_bar, states)
             given, params, n = (states, us, stored_bar, outs_bar), (theta, total_bar), _length(states)
-            back = {"step": Pulled(step), "every": n, "reverse": not reverse}
+            back: dict[str, Any] = {"step": Pulled(step), "every": n, "reverse": not reverse}
             _, x0_bar, us_bar, theta_bar = recur(last_bar, given, params, fixed, **back)
             return x0_bar, us_bar, theta_bar, None
 

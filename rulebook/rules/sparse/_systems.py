@@ -174,7 +174,7 @@ def spsolve(A: Any, b: Any, permc_spec: str | None = None, use_umfpack: bool = F
 
 
 def _solve(a: SparseMatrix, b: Any, adjoint: bool, permc_spec: str | None) -> Any:
-    options = {"pattern": a.pattern, "adjoint": adjoint, "permc_spec": permc_spec}
+    options: dict[str, Any] = {"pattern": a.pattern, "adjoint": adjoint, "permc_spec": permc_spec}
     if b.ndim == 1:
         return solved(a.data, b, **options)
     turned: Callable[[Any], Any] = lambda x: rb.xp(x).moveaxis(x, -1, -2)
