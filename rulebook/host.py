@@ -105,13 +105,13 @@ class HostCall(ABC):
 
     def no_derivative(self) -> HigherOrderError:
         """The error for a derivative of the call."""
-        first = "a derivative of the function" if self.what == "primal" else "a derivative of first order"
-        return HigherOrderError(
-            f"{self.what} of {self.name} (engine {self.engine}), which is host code.",
-            first,
-            f"a derivative of what the {self.what} returns",
-            "write the rule with rb.xp and without host=True: its own derivatives follow from that",
-        )
+        which = f"{self.what} of {self.name} (engine {self.engine}), which is host code."
+        got = f"a derivative of what the {self.what} returns"
+        if self.what == "primal":  # a rule calls it on what is differentiated, and there is no rule for that direction
+            do = "write the rule for the other direction as well, with rb.xp and without host=True"
+            return HigherOrderError(which, "a derivative of the function", got, do)
+        do = "write the rule with rb.xp and without host=True: its own derivatives follow from that"
+        return HigherOrderError(which, "a derivative of first order", got, do)
 
     def wrong_result(self, k: int, expected: Any, got: Any, declared: str) -> ResultSpecError:
         """The error for a result of another shape or dtype than was said."""

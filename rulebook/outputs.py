@@ -199,15 +199,12 @@ class Outputs(ABC):
 
     def missing(self, direction: str) -> RuleMissingError:
         """The error for a direction that has no rule and cannot be derived."""
-        write = "@rb.frule or @rb.pushforward" if direction == "forward" else "@rb.rrule or @rb.pullback"
-        has = (
-            "no rule"
-            if self.forward is None and self.reverse is None
-            else f"a {'reverse' if direction == 'forward' else 'forward'} rule only"
-        )
+        write, other = ("@rb.frule or @rb.pushforward", "reverse") if direction == "forward" else ("@rb.rrule or @rb.pullback", "forward")
+        bare = self.forward is None and self.reverse is None
+        also = f", or a {other} rule, from which it is derived" if bare else ""  # an engine may ask for one in the other's mode
         return RuleMissingError(
             f"{self.name} (engine {self.engine.name}).",
             f"a {direction} rule",
-            has,
-            f"write one with {write}({self.name.rpartition('.')[2]}){packs.lost()}",
+            "no rule" if bare else f"a {other} rule only",
+            f"write one with {write}({self.name.rpartition('.')[2]}){also}{packs.lost()}",
         )

@@ -654,3 +654,14 @@ def test_a_primitive_in_a_new_process() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     assert float(done.stdout) == pytest.approx(-1.0)
+
+
+def test_a_forward_rule_that_calls_its_host_function_says_that_the_reverse_rule_is_missing() -> None:
+    cumulated = rb.primitive(lambda x: np.cumsum(x), host=True, result=lambda x: x, name="cumulated")
+    rb.pushforward(cumulated)(lambda y, primals, tangents: cumulated(tangents[0]))
+    x = torch.ones(3, dtype=torch.float64)
+    torch.testing.assert_close(func.jvp(cumulated, (x,), (x,))[1], torch.arange(1.0, 4.0, dtype=torch.float64))
+    with pytest.raises(rb.HigherOrderError, match=r"primal of cumulated[\s\S]*Do: write the rule for the other direction as well"):
+        func.grad(lambda x: cumulated(x).sum())(x)
+    rb.pullback(cumulated)(lambda y, primals, y_bar: (y_bar.flip(0).cumsum(0).flip(0),))
+    torch.testing.assert_close(func.grad(lambda x: cumulated(x).sum())(x), torch.arange(3.0, 0.0, -1.0, dtype=torch.float64))
