@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -90,16 +88,9 @@ def _threads() -> Iterator[Row]:
         )
 
 
-def _processes() -> Row:
-    """By the clock on the wall: the work is another process's."""
-    command = [sys.executable, "-S", "-E", "-c", "pass"]
-    start = lambda: subprocess.run(command, check=True)
-    return row("numpy", "an empty Python process, against np.sin(1.0)", start, lambda: np.sin(1.0), rounds=15)
-
-
 def rows() -> list[Row]:
     """Every comparison."""
-    found = [_processes(), *_batches(), *_threads()]
+    found = [*_batches(), *_threads()]
     for way in [*ways(), *ways(jit=False)[:1]]:
         found += _calls(way)
     return found
