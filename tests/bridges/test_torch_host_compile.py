@@ -329,7 +329,7 @@ slope = float(sys.argv[1])
 f = rb.primitive(lambda x: slope * x, host=True, name="f", result=lambda x: x)
 rb.pullback(f, host=True)(lambda y, p, y_bar: (slope * y_bar,))
 x = torch.ones(3, requires_grad=True)
-y = torch.compile(lambda x: f(x * 2).sum(), fullgraph=True)(x)
+y = torch.compile(f, fullgraph=True)(x).sum()  # no operation of its own: compiling one as C++ takes seconds
 print(y.item(), torch.autograd.grad(y, x)[0].sum().item())
 """
 
@@ -340,4 +340,4 @@ def test_programs_on_disk_do_not_mix_up_processes(tmp_path: Path, monkeypatch: p
         done = subprocess.run(
             [sys.executable, "-W", "ignore", "-c", _CACHED, slope], capture_output=True, text=True, timeout=500, check=False
         )
-        assert done.stdout.split() == [f"{6 * float(slope)}", f"{6 * float(slope)}"], done.stderr
+        assert done.stdout.split() == [f"{3 * float(slope)}"] * 2, done.stderr

@@ -7,7 +7,7 @@ under some transformation of each kind of derivative: a test holds this list to 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from tests.conformance import implicit_cases
@@ -15,6 +15,7 @@ from tests.conformance.cases import CASES
 from tests.conformance.model import DIRECTIONS, Case, Transform, load
 
 EVERYWHERE = "elementwise"  # the case of which nothing is left out
+HOSTED = ", host "  # in the names of the same cases with host code
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ COMPILED_ANEW = {
     "reverse over forward": "reverse over forward, jit",
     "reverse over reverse": "reverse over reverse, jit",
 }
-IN_FULL = {"root", "fixed point, vectorized host"}  # a traceable solver and one that is host code
+IN_FULL = {"minimum", "fixed point, vectorized host"}  # a traceable solver and one that is host code
 
 # A primitive is bound to JAX once for each set of rules, in a way that no case takes part in, and every transformation meets the same
 # primitive.  So in all cases but one, transformations other than the staged ones of each kind take turns with the sets of rules.
@@ -58,28 +59,55 @@ STAGED = {
 }
 
 
+_NAMES = {case.name for case in CASES}
+
+
+def is_hosted(case: Case) -> bool:
+    """Whether it is one of the cases with host code in place of its own."""
+    name, hosted, _ = case.name.partition(HOSTED)
+    return bool(hosted) and name in _NAMES
+
+
 @functools.cache
+def _place(transform: str, case: str) -> int:
+    """Where a cell stands, for what takes turns."""
+    return [t.name for t in load("jax").TRANSFORMS].index(transform) + [c.name for c in CASES].index(case.partition(HOSTED)[0])
+
+
 def _turn(transform: str, case: str) -> str:
     """The set of rules with which a transformation runs in a case."""
-    place = [t.name for t in load("jax").TRANSFORMS].index(transform) + [c.name for c in CASES].index(case)
-    return list(DIRECTIONS)[place % len(DIRECTIONS)]
+    return list(DIRECTIONS)[_place(transform, case) % len(DIRECTIONS)]
+
+
+def _in_full(case: Case) -> bool:
+    return case.name.partition(HOSTED)[0] == EVERYWHERE
 
 
 LEFT_OUT = [
     LeftOut(
         "jax",
         "no rule takes part in a value: it is run with both rules",
-        lambda transform, case, rules: transform.quantity.endswith("value") and rules != "both" and case.name != EVERYWHERE,
+        lambda transform, case, rules: transform.quantity.endswith("value") and rules != "both" and not _in_full(case),
     ),
     LeftOut(
         "jax",
         "a program of its own for each cell, alike but for the set of rules: they take turns, and each meets each in a third of the cases",
         lambda transform, case, rules: (
             case in CASES
-            and case.name != EVERYWHERE
+            and not _in_full(case)
             and transform.name not in STAGED
             and not transform.quantity.endswith("value")
             and rules != _turn(transform.name, case.name)
+        ),
+    ),
+    LeftOut(
+        "jax",
+        "as above, of host code, which is one operation of JAX for all cases: transformations take turns, and each meets half of the cases",
+        lambda transform, case, rules: (
+            is_hosted(case)
+            and not _in_full(case)
+            and transform.name not in STAGED
+            and bool((_place(transform.name, case.name) + len(case.host) + list(DIRECTIONS).index(rules)) % 2)
         ),
     ),
     LeftOut(
@@ -106,9 +134,10 @@ def transforms(engine: str, case: Case, rules: str) -> list[Transform]:
     return [t for t in every if not left_out(engine, t, case, rules)]
 
 
-def cells(engine: str) -> Iterator[tuple[Transform, Case, str]]:
-    """Every cell of an engine that has no host code but in solvers, with those that are left out."""
+def cells(engine: str, hosted: Sequence[tuple[Case, str]] = ()) -> Iterator[tuple[Transform, Case, str]]:
+    """Every cell of an engine, with those that are left out: those of the cases with host code where these are given, else all others."""
+    plain = [(c, r) for c in CASES for r in DIRECTIONS] + [(c, "both") for c in implicit_cases.CASES]
     for transform in load(engine).TRANSFORMS:
-        for case, rules in [(c, r) for c in CASES for r in DIRECTIONS] + [(c, "both") for c in implicit_cases.CASES]:
+        for case, rules in hosted or plain:
             if transform.order == 1 or case.second:
                 yield transform, case, rules

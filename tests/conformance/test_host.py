@@ -15,6 +15,7 @@ from rulebook.adjoint import host_transpose
 from rulebook.forms import LinearForward, LinearReverse, ZeroForward, ZeroReverse
 from tests.conformance import model
 from tests.conformance.cases import CASES
+from tests.conformance.left_out import HOSTED
 from tests.conformance.test_conformance import ENGINES, wrong_cells
 
 PARTS = {"primal": frozenset({"primal"}), "all": frozenset({"primal", "forward", "reverse"})}
@@ -31,7 +32,7 @@ def hosted(case: model.Case, parts: frozenset[str]) -> model.Case:
             setattr(f, direction, _as_host(f, getattr(f, direction)))
         return f
 
-    return replace(case, build=build, name=f"{case.name}, host {' '.join(sorted(parts))}", host=parts)
+    return replace(case, build=build, name=f"{case.name}{HOSTED}{' '.join(sorted(parts))}", host=parts)
 
 
 def _as_host(f: Any, rule: Any) -> Any:
