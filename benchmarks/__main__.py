@@ -23,6 +23,7 @@ GROUPS = {
     "crossing": ["crossing"],
     "buffers": ["buffers"],
     "guide": [f"guide.{page}" for page in ("loops_and_solvers", "foreign_code", "static_options", "when_not_to_write_a_rule")],
+    "patterns": ["guide_patterns"],
 }
 NEEDS = {"jax": ["jax"], "torch": ["torch"], "autograd": ["autograd"], "operators": ENGINES, "crossing": ENGINES, "guide": ENGINES}
 

@@ -1,6 +1,6 @@
 """What the patterns of the guide cost (docs/guide): each against the simplest code that the engine alone would need.
 
-`python -m benchmarks.guide_patterns [ENGINE ...]` prints a table.  Ratios are those of CPU times of the process, of neighbours in one
+`python -m benchmarks.guide_patterns [ENGINE ...]` prints a table, `python -m benchmarks patterns` writes it, too.  Ratios are those of CPU times of the process, of neighbours in one
 run; below 1 the pattern is faster.
 """
 
@@ -12,7 +12,7 @@ import importlib.util
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -301,15 +301,14 @@ def _jax_rows() -> Iterator[Row]:
     yield from _solvers("jax jit", _jax_jit)
 
 
-def main(arguments: list[str]) -> None:
-    """Print the table."""
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
+def rows(engines: Sequence[str] = _ENGINES) -> list[Row]:
+    """The rows of all engines that are installed, one thread each."""
     if importlib.util.find_spec("torch"):
         importlib.import_module("torch").set_num_threads(1)
-    for engine in arguments or _ENGINES:
-        if engine in ("numpy", "dual") or importlib.util.find_spec(engine):
-            print(table(list(rows_of(engine))), flush=True)
+    installed = [engine for engine in engines if engine in ("numpy", "dual") or importlib.util.find_spec(engine)]
+    return [found for engine in installed for found in rows_of(engine)]
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    print(table(rows(sys.argv[1:] or _ENGINES)))
