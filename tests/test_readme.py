@@ -47,6 +47,14 @@ def test_the_example_in_every_engine(tmp_path: Path) -> None:
     np.testing.assert_allclose(kepler(np.linspace(0.0, 3.0, 5), 0.3)[0], 0.0)
 
 
+def test_the_first_page_has_the_same_words_and_example() -> None:
+    page = (ROOT / "docs/index.md").read_text()
+    opening = README.split("# rulebook\n\n")[1].split("written once:")[0]
+    assert opening in page
+    example = re.findall(r"```python\n(.*?)```", README, re.DOTALL)[0]
+    assert f'```python title="kepler.py"\n{example}```' in page
+
+
 def test_the_lines_below_it(tmp_path: Path) -> None:
     kepler = _kepler(tmp_path)
     jax = pytest.importorskip("jax")
