@@ -1,7 +1,7 @@
 """What the patterns of the guide cost (docs/guide): each against the simplest code that the engine alone would need.
 
-`python -m benchmarks.guide_patterns [ENGINE ...]` prints a table, `python -m benchmarks patterns` writes it, too.  Ratios are those of CPU times of the process, of neighbours in one
-run; below 1 the pattern is faster.
+`python -m benchmarks patterns` prints a table and writes it, `python -m benchmarks.guide_patterns [ENGINE ...]` prints some of it.
+Ratios are those of CPU times of the process, of neighbours in one run; below 1 the pattern is faster.
 """
 
 from __future__ import annotations
