@@ -10,10 +10,10 @@ import numpy as np
 
 from rulebook.buffers.errors import BufferValueError
 from rulebook.engine import Engine, TracedValueError
-from rulebook.engines import engine_of
+from rulebook.engines import any_is_recording, constant, engine_of
 from rulebook.errors import RuleMissingError
 
-__all__ = ["Arithmetic", "opened"]
+__all__ = ["TAUGHT", "Arithmetic", "opened", "recorded_call", "recorded_operation"]
 
 
 def _forward(op: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
@@ -93,7 +93,13 @@ class Arithmetic:
 
     @classmethod
     def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        return func(*opened(args), **opened(kwargs or {}))
+        kwargs = dict(kwargs or {})
+        if isinstance(args[0] if args else None, Arithmetic) and func.__name__.endswith("_") and not func.__name__.endswith("__"):
+            raise BufferValueError(f"{func.__name__} of {args[0]!r}.", "a tensor", "a buffer", "write b[...] = v")
+        if any_is_recording():
+            _check_order(func)
+        out = kwargs.pop("out") if isinstance(kwargs.get("out"), Arithmetic) else None
+        return _given(func(*opened(args), **opened(kwargs)), out)
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
         inputs, kwargs = opened(inputs), dict(kwargs)
@@ -122,6 +128,17 @@ class Arithmetic:
         return None if engine is None or engine.cells().dispatches else engine
 
 
+TAUGHT: set[str] = set()  # engines that record `recorded_operation` for operators with buffers
+
+
+@constant
+def _check_order(func: Any) -> None:
+    """Refuse a method of tensors where Python code is recorded: it may be an operator, with its operands in another order."""
+    if not TAUGHT and "Tensor" in getattr(func, "__qualname__", ""):
+        name = f"{func.__name__} of a buffer, recorded by torch.compile."
+        raise BufferValueError(name, "a tensor", "a buffer", "read the buffer by b[...] first, and write b[...] = v")
+
+
 def opened(x: Any) -> Any:
     """Buffers as what they hold, also in tuples, lists and dicts."""
     kind = type(x)
@@ -130,6 +147,35 @@ def opened(x: Any) -> Any:
     if kind is dict:
         return {k: opened(v) for k, v in x.items()}
     return x.value() if isinstance(x, Arithmetic) else x
+
+
+def recorded_call(module: str, name: str, *args: Any, **kwargs: Any) -> Any:
+    """A function of NumPy with buffers among its arguments, where an engine records Python code and asks for that by its name."""
+    out = kwargs.pop("out", None)
+    args, kwargs = opened(args), opened(kwargs)
+    engine = engine_of((*args, *kwargs.values()), "a call of NumPy with a buffer")
+    assert engine is not None
+    taken = [engine.cells().taken(v) for v in args]
+    return _given(_named(engine, module, name)(*taken, **kwargs), out)
+
+
+def recorded_operation(name: str, a: Any, b: Any) -> Any:
+    """A function of `operator` with buffers among its operands, where an engine records Python code."""
+    if name in _IN_PLACE and isinstance(a, Arithmetic):
+        a._fill(_IN_PLACE[name](a.value(), opened(b)))
+        return a
+    plain = "matmul" if name == "imatmul" else name  # torch's arrays have none; its recorder takes one for a change in place
+    return getattr(operator, plain)(opened(a), opened(b))
+
+
+_IN_PLACE: dict[str, Callable[[Any, Any], Any]] = {
+    "iadd": operator.add,
+    "isub": operator.sub,
+    "imul": operator.mul,
+    "itruediv": operator.truediv,
+    "ipow": operator.pow,
+    "imatmul": operator.matmul,
+}
 
 
 def _named(engine: Engine, module: str, name: str) -> Any:

@@ -53,15 +53,18 @@ class Buffer(Arithmetic):
         array([ 0.,  1.,  4., 12.])
     """
 
-    __slots__ = ("_array", "_cells", "_engine", "_frozen", "_unwritten", "_writes")
+    __slots__ = ("_array", "_cells", "_engine", "_frozen", "_read", "_unwritten", "_writes")
     writable = True  # what dual numbers look for in out=
     _array: Any
     _cells: Any
     _engine: Engine | None
     _unwritten: Any  # True: nothing was written; a mask of the elements that were not; None where all were, or nobody can tell
 
+    _read: Any  # what was read last, and in which version, where an engine counts changes in place
+
     def __init__(self, prototype_or_array: Any) -> None:
         x = opened(prototype_or_array)
+        self._read = None
         self._frozen = False
         self._writes = 0
         self._unwritten = None
@@ -111,11 +114,13 @@ class Buffer(Arithmetic):
         return f"<rb.Buffer of shape {self.shape}, {self.dtype}, engine {engine}{', frozen' if self._frozen else ''}>"
 
     def __getitem__(self, key: Any) -> Any:
-        self._cells.check(self._array)
+        self._check()
         at = keys.fixed(key)
         if self._unwritten is not None and at is not None:
             self._check_written(at)
-        return self._cells.read(self._array, key if at is None else at)
+        found = self._cells.read(self._array, key if at is None else at)
+        self._read = self._cells.versioned(found)
+        return found
 
     def __setitem__(self, key: Any, value: Any) -> None:
         if keys.is_whole(key):
@@ -144,7 +149,7 @@ class Buffer(Arithmetic):
 
     def value(self) -> Any:
         """What the buffer holds, as an array of the engine that is only to be read."""
-        self._cells.check(self._array)
+        self._check()
         if self._unwritten is not None:
             self._check_written(...)
         return self._array
@@ -163,8 +168,22 @@ class Buffer(Arithmetic):
             )
         value = self._taken(value)
         self._check_kind(value)
-        self._cells.check(self._array)
+        self._check(value)
         return value
+
+    def _check(self, value: Any = None) -> None:
+        """Refuse to go on where the array is not valid any more, or was changed through what was read; `b[i] += v` writes that."""
+        self._cells.check(self._array)
+        if self._read is not None:
+            last, version = self._read
+            self._read = None
+            if last is not value and last._version != version:
+                raise BufferWriteError(
+                    f"A change of a part that was read from {self!r}.",
+                    "a write to the buffer",
+                    "one to a copy, which does not reach the buffer",
+                    "write b[i, j] = v instead of b[i][j] = v; to change what was read, copy it: 1.0 * b[i]",
+                )
 
     def _taken(self, value: Any) -> Any:
         """A value of this buffer's engine, which it is from the first value of one on."""
@@ -262,6 +281,7 @@ class WorkBuffer(Buffer):
 
     def __init__(self, array: Any, engine: Engine | None, cells: Any) -> None:
         self._frozen = False
+        self._read = None
         self._writes = 0
         self._engine = engine
         self._cells = cells

@@ -23,7 +23,7 @@ class Cells:
     """The arrays of one engine under reads and writes.
 
     A write gives the array that holds the value: the same one, or another where arrays cannot be changed.  A read gives what
-    later writes do not change.
+    later writes do not change, and what may be changed where arrays can: `b[1:] += v` does so before it writes.
 
     Attributes:
         in_place: whether `DiffCache.get` gives an array that is written to as it is, by `pooled`; else a Buffer.
@@ -75,6 +75,10 @@ class Cells:
         """A copy of the elements at a key."""
         found = array[key]
         return found.copy() if found.ndim else found
+
+    def versioned(self, found: Any) -> tuple[Any, int] | None:
+        """What was read, and its `_version`; None where nobody counts changes in place."""
+        return None
 
     def seal(self, array: Any) -> Any:
         """The array as a result: not to be written to, where that can be said."""

@@ -12,7 +12,7 @@ import numpy as np
 
 import rulebook as rb
 
-randmat = np.random.default_rng(0).uniform(0.1, 0.9, (5, 2))
+randmat = np.random.default_rng(0).uniform(0.1, 0.9, (3, 2))
 sto = np.empty_like(randmat)
 stod = rb.DiffCache(sto, warn=False)
 

@@ -10,24 +10,11 @@ import pytest
 
 import rulebook as rb
 from rulebook.buffers.errors import BufferReadError, BufferWriteError, EscapedBufferError, UnrolledWritesWarning
-from tests.buffers.programs import PROGRAMS, Program, check, hessian, jacobian
+from tests.buffers.programs import PROGRAMS, Program, check, jacobian
 
 jax = pytest.importorskip("jax")
 jnp = jax.numpy
 programs = pytest.mark.parametrize("program", PROGRAMS.values(), ids=PROGRAMS)
-
-
-@programs
-def test_values_and_first_derivatives(program: Program) -> None:
-    f = jax.jit(program.run)
-    x = jnp.asarray(program.x)
-    check(f(x), program.exact(program.x))
-    check(jax.jacfwd(f)(x), jacobian(program))
-    check(jax.jacrev(f)(x), jacobian(program))
-    check(jax.vmap(f)(jnp.stack([x, x * 1.0])), np.stack([program.exact(program.x)] * 2))
-    y, y_dot = jax.jvp(f, (x,), (jnp.ones_like(x),))
-    check(y, program.exact(program.x))
-    check(y_dot, jacobian(program).sum(axis=tuple(range(-x.ndim, 0))))
 
 
 @pytest.mark.parametrize("name", ["foo", "writes"])
@@ -37,21 +24,6 @@ def test_without_jit(name: str) -> None:
     check(program.run(x), program.exact(program.x))
     check(jax.jacfwd(program.run)(x), jacobian(program))
     check(jax.vmap(jax.grad(lambda x: program.run(x).sum()))(x[None])[0], jacobian(program).sum(axis=tuple(range(x.ndim))))
-
-
-@programs
-def test_second_derivatives(program: Program) -> None:
-    check(jax.jit(jax.hessian(program.run))(program.x), hessian(program))
-
-
-def test_second_derivatives_in_the_other_orders() -> None:
-    program = PROGRAMS["writes"]
-    check(jax.jit(jax.jacrev(jax.jacrev(program.run)))(program.x), hessian(program))
-
-
-@programs
-def test_the_operators_of_rulebook(program: Program) -> None:
-    check(rb.jacobian(program.run, engine="jax")(program.x), jacobian(program))
 
 
 def test_a_batch_of_gradients_inside_jit() -> None:

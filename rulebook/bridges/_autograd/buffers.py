@@ -11,7 +11,7 @@ from autograd.numpy.numpy_vjps import unbroadcast_f
 from autograd.tracer import trace_stack
 
 from rulebook.bridges._autograd import values
-from rulebook.bridges._autograd.trace import BOXES, value_of
+from rulebook.bridges._autograd.trace import BOXES, constant_box, depth, value_of
 from rulebook.buffers.cells import Cells, unwritten
 from rulebook.buffers.errors import EscapedBufferError
 from rulebook.errors import RuleMissingError
@@ -66,13 +66,16 @@ class AutogradCells(Cells):
     def empty(self, prototype: ShapeDtype, actives: tuple[Any, ...]) -> Any:
         """NaN everywhere, in the memory of one number."""
         dtype = np.result_type(prototype.dtype, *map(value_of, actives))
-        return np.broadcast_to(unwritten((), dtype), prototype.shape)
+        return constant_box(np.broadcast_to(unwritten((), dtype), prototype.shape), max(actives, key=depth))
+
+    def adopt(self, array: Any, value: Any) -> Any:
+        """A box of the array, which in turn takes boxes by `b[1:] += v`."""
+        return constant_box(array, value)
 
     def fill(self, array: Any, value: Any, *, own: bool = False) -> Any:
         """The value, broadcast, in memory of its own."""
-        if own and np.shape(value) == array.shape and value.dtype == array.dtype:
-            return value
-        return _spread(value, array.shape, array.dtype)
+        made = value if own and np.shape(value) == array.shape and value.dtype == array.dtype else _spread(value, array.shape, array.dtype)
+        return made if type(made) in BOXES else constant_box(made, array)
 
     def write(self, array: Any, key: Any, value: Any) -> Any:
         """A copy with the value put in."""

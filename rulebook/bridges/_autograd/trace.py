@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 import autograd
+from autograd.extend import vspace
 
 __all__ = [
     "ARRAY",
@@ -23,6 +24,7 @@ __all__ = [
     "VJPNode",
     "above",
     "backward",
+    "constant_box",
     "depth",
     "gradient_node",
     "gradient_root",
@@ -92,6 +94,29 @@ def tangent_node(y_dot: Any) -> Any:
     node = _new_tangent_node(JVPNode)
     node.g = y_dot
     return node
+
+
+def constant_box(value: Any, like: Any) -> Any:
+    """A box of the trace of another, of an array that does not depend on anything.
+
+    Its node hangs on the other's, whose cotangent it makes no larger: autograd takes the last root that it meets for the input.
+    """
+    node = like._node
+    if type(node) is JVPNode:
+        return new_box(value, like._trace, tangent_node(vspace(value).zeros()))
+    if isinstance(node.vjp, _Nothing):  # a constant itself: nothing of it is kept
+        return new_box(value, like._trace, gradient_node(node.parents, node.vjp))
+    return new_box(value, like._trace, gradient_node((node,), _Nothing(like._value)))
+
+
+class _Nothing:
+    """The cotangent of what a constant hangs on."""
+
+    def __init__(self, value: Any) -> None:
+        self.space = vspace(value)
+
+    def __call__(self, g: Any) -> tuple[Any]:
+        return (self.space.zeros(),)
 
 
 def depth(value: Any) -> int:

@@ -5,15 +5,18 @@ A tensor written in place would fail in backward passes ("modified by an inplace
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from rulebook.bridges._torch import values
+from rulebook.bridges._torch import private, values
 from rulebook.buffers import keys
+from rulebook.buffers.arithmetic import TAUGHT, Arithmetic, recorded_call, recorded_operation
 from rulebook.buffers.cells import Cells
+from rulebook.buffers.errors import EscapedBufferError
 from rulebook.engines import constant
 from rulebook.tangents import ShapeDtype
 
@@ -27,6 +30,8 @@ class TorchCells(Cells):
 
     def empty(self, prototype: ShapeDtype, actives: tuple[Any, ...]) -> Any:
         """NaN everywhere, at the cost of one number, in the precision and on the device of the tensors among the actives."""
+        if torch.compiler.is_dynamo_compiling():
+            _teach_recorder()
         tensors = [x for x in actives if isinstance(x, Tensor)]
         dtype = _promoted([x.dtype for x in tensors if values.has_tangent(x)], prototype)
         if not dtype.is_complex and (prototype.dtype.kind == "c" or any(isinstance(x, complex) for x in actives)):
@@ -61,11 +66,40 @@ class TorchCells(Cells):
 
     def read(self, array: Any, key: Any) -> Any:
         """A copy of the elements: nobody can write to the buffer through it."""
+        if torch.compiler.is_dynamo_compiling():
+            _teach_recorder()
         return array[key].clone() if _is_basic(key) else array.reshape(-1)[_positions(key, array)]
+
+    def versioned(self, found: Any) -> tuple[Any, int] | None:
+        """What was read, and its version; not while Python code is recorded."""
+        if torch.compiler.is_dynamo_compiling() or found.is_inference():
+            return None
+        return found, found._version
+
+    def check(self, array: Any) -> None:
+        """Refuse a value of a level of torch.func that has ended: those of gradients go on without their derivative."""
+        if torch.compiler.is_dynamo_compiling() or not private.is_wrapped(array):
+            return
+        running = private.peek()
+        if private.is_dead(array) or private.level_of(array) > (0 if running is None else running.level()):
+            raise EscapedBufferError(
+                "A buffer (engine torch).",
+                "a buffer made, written and frozen inside one function that torch.func transforms",
+                "values of a transformation that has ended",
+                "call DiffCache.get, or make the rb.Buffer, inside the function, and return rb.freeze(b) from it",
+            )
 
     def seal(self, array: Any) -> Any:
         """The tensor."""
         return array
+
+
+@constant
+def _teach_recorder() -> None:
+    """Make torch.compile take buffers as operands; where a release of torch differs, they are refused."""
+    with contextlib.suppress(ImportError, AttributeError):
+        private.record_on(Arithmetic, recorded_call, recorded_operation)
+        TAUGHT.add("torch")
 
 
 def _promoted(floating: list[Any], prototype: ShapeDtype) -> Any:

@@ -43,6 +43,7 @@ __all__ = [
     "randomness",
     "raw_apply",
     "record_as_is",
+    "record_on",
     "remove_batch_dim",
     "remove_legacy_dim",
     "saved_hooks",
@@ -310,6 +311,56 @@ def record_as_is(fn: Any) -> bool:
     install_guard(DualLevelContextManager._guards_singleton)  # recorded again inside dual_level, and outside
     output = InstructionTranslator.current_tx().output
     return output.dual_level >= 0 or bool(output.functorch_layers)
+
+
+_PLAIN = ("matmul", "sub", "truediv", "floordiv", "mod", "pow", "add", "mul", "eq", "ne", "lt", "le", "gt", "ge")
+_OPERATORS = frozenset(getattr(operator, name) for name in (*_PLAIN, "iadd", "isub", "imul", "itruediv", "ipow", "imatmul"))
+
+
+@functools.cache
+def record_on(kind: type, numpy_call: Any, operation: Any) -> None:
+    """Make torch.compile record calls of our own where values of a type that is ours meet a function of NumPy, or an operator.
+
+    It has no door for that: it refuses them in the former, and changes the order of the operands in the latter, so that `b - x`,
+    `x - b` and `b -= x` look the same.  What it does with all other values stays as it is.
+
+    Args:
+        kind: the type.
+        numpy_call: records `numpy_call(module, name, *args, **kwargs)`.
+        operation: records `operation(name, a, b)`, for the functions of `operator`.
+    """
+    from torch._dynamo.variables.base import VariableTracker
+    from torch._dynamo.variables.builtin import BuiltinVariable
+    from torch._dynamo.variables.misc import NumpyVariable
+    from torch._dynamo.variables.user_defined import UserDefinedObjectVariable
+
+    of_numpy, of_builtins = NumpyVariable.call_function, BuiltinVariable.call_function
+
+    def any_ours(args: Any, kwargs: Any) -> bool:
+        found = [value.realize() for value in (*args, *kwargs.values())]
+        return any(isinstance(value, UserDefinedObjectVariable) and issubclass(value.python_type(), kind) for value in found)
+
+    def inlined(tx: Any, call: Any, names: Any, args: Any, kwargs: Any) -> Any:
+        build = functools.partial(VariableTracker.build, tx)
+        return tx.inline_user_function_return(build(call), [*map(build, names), *args], kwargs)
+
+    @functools.wraps(of_numpy)
+    def call_numpy(self: Any, tx: Any, args: Any, kwargs: Any) -> Any:
+        if not any_ours(args, kwargs):
+            return of_numpy(self, tx, args, kwargs)
+        if len(args) > (most := getattr(self.value, "nin", len(args))):  # np.add(x, y, b)
+            args, kwargs = args[:most], {**kwargs, "out": args[most]}
+        names = (getattr(self.value, "__module__", None) or "numpy", self.value.__name__)
+        return inlined(tx, numpy_call, names, args, kwargs)
+
+    @functools.wraps(of_builtins)
+    def call_builtin(self: Any, tx: Any, args: Any, kwargs: Any) -> Any:
+        if self.fn not in _OPERATORS or not any_ours(args, kwargs):
+            return of_builtins(self, tx, args, kwargs)
+        return inlined(tx, operation, (self.fn.__name__,), args, kwargs)
+
+    NumpyVariable.call_function = call_numpy  # type: ignore[method-assign]
+    BuiltinVariable.call_function = call_builtin  # type: ignore[method-assign]
 
 
 @functools.cache
