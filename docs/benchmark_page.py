@@ -26,7 +26,7 @@ def write_page(published: Path, folder: Path) -> None:
                 figure = f"figures/{file.stem}{name and '-'}{name}.svg"
                 plot(part, folder / figure)
                 lines += [f"![The ratios of the table below, on a logarithmic axis]({figure})", ""]
-                lines += [f'??? note "The figures of the plot"', "", *(f"    {line}" for line in table(part)), ""]
+                lines += ['??? note "The figures of the plot"', "", *(f"    {line}" for line in table(part)), ""]
         else:
             lines = list(by_problem(rows))
         (PIECES / f"{file.stem}.md").write_text("\n".join([*lines, "", about(found), ""]), encoding="utf-8")
