@@ -337,7 +337,7 @@ def test_second_order_needs_no_engine(direction):
 
     report = check_rules(p, raise_=False)
     assert {f.law for f in report.findings} == {"second-order"}
-    assert "right at first order only" in report.findings[0].do
+    assert report.findings[0].do.startswith("mend other findings first; else the rule is right at first order only")
 
 
 def _batched(rule: Any) -> Primitive:
