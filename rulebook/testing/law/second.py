@@ -31,7 +31,7 @@ class SecondOrder(Law):
     id = "second-order"
     title = "the derivative of the rule's code is the derivative of the rule"
     proves = "derivatives of derivatives are right, or raise"
-    mend = "mend other findings first; else the rule is right at first order only: compute all of it by traceable code, or mark it host=True"
+    mend = "mend other findings first; else the rule is right at first order only: compute it all by traceable code, or mark it host=True"
     often = "deep"
     order = 60
 
