@@ -271,10 +271,6 @@ class Engine(ABC):
         """The `rulebook.crossing.inner.Inner` that runs a function of this engine for others; None for one of NumPy arrays."""
         return None
 
-    @abstractmethod
-    def jacobian(self, fn: Callable[..., Any], x: Any) -> tuple[Any, Any]:
-        """`fn(x)` and its Jacobian, of shape y.shape + x.shape, for one array in and one array out."""
-
     def linearize(self, fn: Callable[..., Any], primals: tuple[Any, ...]) -> tuple[Any, Callable[[tuple[Any, ...]], Any]]:
         """`fn(*primals)` and its pushforward there, for many tangents; by default each runs fn again."""
         return fn(*primals), lambda tangents: self.jvp(fn, primals, tangents)[1]

@@ -102,10 +102,6 @@ class NumpyEngine(Engine):
         """See Engine."""
         return np
 
-    def jacobian(self, fn: Any, x: Any) -> Any:
-        """See Engine."""
-        raise NotImplementedError
-
 
 def stack(arrays: Any) -> np.ndarray:
     """Arrays as one real vector; a complex entry as its real and imaginary part."""

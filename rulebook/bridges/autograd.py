@@ -134,9 +134,5 @@ class AutogradEngine(Engine):
         """autograd.numpy, with the linear algebra and special functions that autograd can differentiate."""
         return NAMESPACE
 
-    def jacobian(self, fn: Callable[..., Any], x: Any) -> tuple[Any, Any]:
-        """`fn(x)` and its Jacobian; the primal runs once, and its pullback once per element of y."""
-        return operators.jacobian(fn, x)
-
 
 engine = AutogradEngine()

@@ -130,9 +130,5 @@ class DualEngine(Engine):
         """NumPy's names, which dispatch on duals."""
         return NAMESPACE
 
-    def jacobian(self, fn: Callable[..., Any], x: Any) -> tuple[Any, Any]:
-        """`fn(x)` and its Jacobian, by one forward pass."""
-        return drivers.jacobian(fn, x)
-
 
 engine = DualEngine()

@@ -210,12 +210,6 @@ class JaxEngine(Engine):
         carry, ys = jax.lax.scan(step, carry, xs, reverse=reverse)
         return carry, ys
 
-    def jacobian(self, fn: Callable[..., Any], x: Any) -> tuple[Any, Any]:
-        """Forward mode over a basis, the primal once."""
-        y, push = jax.linearize(fn, x)
-        columns = jax.vmap(push, out_axes=-1)(jnp.eye(x.size, dtype=x.dtype).reshape(x.size, *x.shape))
-        return y, columns.reshape(*y.shape, *x.shape)
-
     def vmap(self, fn: Callable[..., tuple[Any, ...]], axes: Sequence[int | None]) -> Callable[..., tuple[Any, ...]]:
         """jax.vmap."""
         return jax.vmap(fn, tuple(axes))

@@ -232,10 +232,6 @@ class TorchEngine(Engine):
 
         return NAMESPACE
 
-    def jacobian(self, fn: Callable[..., Any], x: Any) -> tuple[Any, Any]:
-        """`fn(x)` and its Jacobian."""
-        return _torch_operators.jacobian(fn, x)
-
     def vmap(self, fn: Callable[..., tuple[Any, ...]], axes: Sequence[int | None]) -> Callable[..., tuple[Any, ...]]:
         """torch.func.vmap."""
         return torch.func.vmap(fn, tuple(axes))

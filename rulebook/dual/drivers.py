@@ -15,9 +15,9 @@ from rulebook.dual.identity import identity
 from rulebook.dual.parts import is_dual, join, peel, primal, tag_of, tangent, top
 from rulebook.dual.scalar import Dual
 from rulebook.dual.tags import new_tag
-from rulebook.errors import RulebookError, RuleOutputError, RuleSignatureError
+from rulebook.errors import RulebookError, RuleOutputError
 
-__all__ = ["floating", "jacobian", "jvp", "jvp_many", "seed", "split", "value", "vjp"]
+__all__ = ["floating", "jvp", "jvp_many", "seed", "split", "value", "vjp"]
 
 _NUMBERS: dict[type, Callable[[Any], Any]] = {float: np.float64, complex: np.complex128, np.float64: lambda x: x}
 _CHUNK_BYTES = 1 << 26  # tangents of the argument held at once by a Jacobian; below it one pass is fastest
@@ -242,42 +242,3 @@ def _cotangents(leaves: Sequence[Any], total: Any) -> list[Any]:
         bar = np.reshape(bar, np.shape(x))
         found.append(bar if bar.dtype == x.dtype else bar.astype(x.dtype))
     return [np.asarray(b) if b is not None and not is_dual(b) else b for b in found]
-
-
-def jacobian(fn: Callable[..., Any], x: Any) -> tuple[Any, Any]:
-    """`fn(x)` and its Jacobian, of shape y.shape + x.shape: one pass, or a few where the tangents would fill the memory.
-
-    Raises:
-        RuleOutputError: fn gives no single array, or x is complex and fn not holomorphic.
-    """
-    x = value(x)
-    if not floating(x):
-        raise RuleSignatureError("rb.jacobian (engine dual).", "floating-point numbers to differentiate by", str(x.dtype), "pass floats")
-    ps, ts, result = _all_directions(fn, [x], trees.flatten((x,))[1])
-    if result is not trees.LEAF:
-        raise RuleOutputError(
-            "rb.jacobian (engine dual).", "a function that gives one array", f"structure {result!r}", "use rb.jvp or rb.vjp"
-        )
-    y, t = ps[0], ts[0]
-    if t is None:
-        t = np.zeros((sum(_directions([x])), *np.shape(y)), x.dtype)
-    if _complex(x):
-        t = _holomorphic(t, len(t) // 2)
-    if type(t) is np.ndarray and t.ndim == 2 and x.ndim == 1:
-        found = t.T  # as below, which takes 10 us
-    else:
-        found = np.reshape(np.moveaxis(t, 0, -1), (*np.shape(y), *np.shape(x)))
-    return y, found if is_dual(found) or found.flags.writeable else found.copy()
-
-
-def _holomorphic(t: Any, n: int) -> Any:
-    """The derivatives along 1, where those along 1j are 1j times them."""
-    along, across = t[:n], t[n:]
-    if not np.allclose(across, 1j * along, rtol=1e-6, atol=1e-10):
-        raise RuleOutputError(
-            "rb.jacobian (engine dual).",
-            "a holomorphic function of complex numbers",
-            "a derivative that is linear over the reals only",
-            "differentiate with respect to the real and imaginary parts, or use rb.jvp or rb.vjp",
-        )
-    return along

@@ -130,7 +130,7 @@ class System:
 
     def _factorise(self, engine: Engine, params: Any) -> Any:
         _, x, f = self._flat(engine, params)
-        return dense.factorise(engine, engine.jacobian(f, x)[1], self.options)
+        return dense.factorise(engine, engine.jacobians(f, (x,))[1][0][0], self.options)
 
     # -- the solution --------------------------------------------------------------------------
 
