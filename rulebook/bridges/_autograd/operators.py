@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import autograd.numpy as anp
 import numpy as np
 
 from rulebook import trees
@@ -14,7 +13,7 @@ from rulebook.bridges._autograd.trace import backward, gradient_root, new_sequen
 from rulebook.errors import RuleSignatureError
 from rulebook.trees import Structure
 
-__all__ = ["Flat", "jacobian", "jvp", "vjp"]
+__all__ = ["Flat", "jvp", "vjp"]
 
 
 class Flat:
@@ -108,29 +107,3 @@ def _bar(y_bar: Any, y: Any) -> Any:
 def _structure_error(path: str, expected: str, got: str) -> Any:
     which = f"engine autograd{f', {path}' if path else ''}."
     return RuleSignatureError(which, expected, got, "pass what has the structure and shape of the function's values")
-
-
-def jacobian(fn: Callable[..., Any], x: Any) -> tuple[Any, Any]:
-    """`fn(x)` and its Jacobian, of shape y.shape + x.shape, by one pullback per element of y.
-
-    A complex function of complex x is taken to be holomorphic.
-    """
-    y, pullback = vjp(fn, (x,))
-    if not trees.is_leaf(y):
-        got = repr(trees.flatten(y)[1])
-        raise RuleSignatureError("rb.jacobian (engine autograd).", "one array from the function", got, "return one array, or use rb.vjp")
-    shape, dtype = np.shape(value_of(y)), values.dtype_of(y)
-    if dtype.kind == "f" and values.dtype_of(x).kind == "c":
-        raise RuleSignatureError("rb.jacobian (engine autograd).", "a holomorphic function of complex x", "a real result", "use rb.vjp")
-    rows = [_row(pullback, shape, dtype, k, values.dtype_of(x).kind) for k in range(int(np.prod(shape)))]
-    full = shape + np.shape(value_of(x))
-    return y, anp.reshape(anp.stack(rows), full) if rows else np.zeros(full, np.result_type(dtype, values.dtype_of(x)))
-
-
-def _row(pullback: Callable[[Any], tuple[Any, ...]], shape: tuple[int, ...], dtype: Any, k: int, kind: str) -> Any:
-    basis = np.zeros(shape, dtype)
-    basis.flat[k] = 1
-    (row,) = pullback(basis)
-    if dtype.kind != "c":
-        return row
-    return values.conj(row) if kind == "c" else row + 1j * pullback(1j * basis)[0]

@@ -14,7 +14,7 @@ from rulebook.bridges._torch.values import asarray, has_tangent
 from rulebook.errors import RulebookError
 from rulebook.trees import Structure
 
-__all__ = ["Flat", "jacobian", "jvp", "level_of_vjp", "pullback_of", "record", "transpose_of", "vjp"]
+__all__ = ["Flat", "jvp", "level_of_vjp", "pullback_of", "record", "transpose_of", "vjp"]
 
 
 def _values(tree: Any) -> tuple[list[Any], Structure]:
@@ -151,13 +151,3 @@ def transpose_of(ys: tuple[Tensor, ...], aliases: list[Tensor]) -> Callable[[tup
         return tuple(torch.zeros_like(x) if g is None else g for x, g in zip(aliases, found, strict=True))
 
     return transpose
-
-
-def jacobian(fn: Callable[..., Any], x: Tensor) -> tuple[Tensor, Tensor]:
-    """`fn(x)` and its Jacobian, by one pullback per element of y, all at once."""
-    y, pullback = vjp(fn, (x,))
-    basis = torch.eye(y.numel(), dtype=y.dtype, device=y.device).reshape(y.numel(), *y.shape)
-    if not y.numel():
-        return y, y.new_zeros((*y.shape, *x.shape))
-    row = lambda y_bar: pullback(y_bar)[0]
-    return y, torch.func.vmap(row)(basis).reshape((*y.shape, *x.shape))
