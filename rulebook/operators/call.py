@@ -13,7 +13,7 @@ from rulebook.operators.conversion import find_engine, out
 from rulebook.operators.directions import directions
 from rulebook.operators.options import Options
 
-__all__ = ["NONE", "evaluate", "evaluate_pulled", "locate", "one_engine", "tangents_of", "use_of"]
+__all__ = ["NONE", "evaluate", "evaluate_pulled", "function_of", "locate", "one_engine", "tangents_of", "use_of"]
 
 NONE: Any = object()  # of an operator that takes no tangents
 
@@ -23,6 +23,16 @@ def evaluate(kernel: kernels.Kernel, options: Options, primals: Any, tangents: A
     use, numpy = use_of(options, primals, tangents)
     point, dots = locate(use, options, primals, tangents)
     return out(use, kernel(use, options, point, point.xs, dots), numpy)
+
+
+def function_of(options: Options, make: Callable[[Options], Callable[..., Any]]) -> Callable[..., Any]:
+    """What an operator gives: a function of the arguments, and of keywords, which go to the function as they are."""
+    derived = make(options)
+
+    def call(*args: Any, **static: Any) -> Any:
+        return make(options.given(static))(*args) if static else derived(*args)
+
+    return call
 
 
 def evaluate_pulled(options: Options, primals: tuple[Any, ...]) -> tuple[Any, Callable[[Any], Any]]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, overload
 
 from rulebook.operators import kernels
-from rulebook.operators.call import evaluate, evaluate_pulled
+from rulebook.operators.call import evaluate, evaluate_pulled, function_of
 from rulebook.operators.options import Argnums, Constants, Derivative, Options, P
 from rulebook.operators.sparse import sparse
 
@@ -125,7 +125,7 @@ def value_and_grad(
         (array(5.), array([2., 4.]))
     """
     options = Options("value_and_grad", fn, engine, argnums, False, constants, caches)
-    return lambda *args: evaluate(kernels.value_and_grad, options, args)
+    return function_of(options, lambda o: lambda *args: evaluate(kernels.value_and_grad, o, args))
 
 
 @overload
@@ -150,7 +150,7 @@ def grad(
         array([2., 4.])
     """
     options = Options("grad", fn, engine, argnums, False, constants, caches)
-    return lambda *args: evaluate(kernels.grad, options, args)
+    return function_of(options, lambda o: lambda *args: evaluate(kernels.grad, o, args))
 
 
 @overload
@@ -188,7 +188,7 @@ def derivative(
         array(12.)
     """
     options = Options("derivative", fn, engine, argnums, False, constants, caches)
-    return lambda *args: evaluate(kernels.derivative, options, args)
+    return function_of(options, lambda o: lambda *args: evaluate(kernels.derivative, o, args))
 
 
 @overload
@@ -236,4 +236,6 @@ def jacobian(
                [0., 4.]])
     """
     options = Options("jacobian", fn, engine, argnums, False, constants, caches, sparsity)
-    return sparse(options) if sparsity is not None else lambda *args: evaluate(kernels.jacobian, options, args)
+    if sparsity is not None:
+        return sparse(options)
+    return function_of(options, lambda o: lambda *args: evaluate(kernels.jacobian, o, args))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, ParamSpec, Protocol, TypeVar
 
 __all__ = ["Argnums", "Constants", "Derivative", "Name", "Options", "P"]
@@ -48,6 +49,12 @@ class Options:
     caches: Sequence[Any] = ()
     sparsity: Any = None
     rows: bool | None = None
+
+    def given(self, static: dict[str, Any]) -> Options:
+        """The same of the function with these keywords."""
+        fn = partial(self.fn, **static)
+        fn.__name__ = getattr(self.fn, "__name__", type(self.fn).__name__)  # type: ignore[attr-defined] # a partial takes any
+        return replace(self, fn=fn)
 
     @property
     def where(self) -> str:

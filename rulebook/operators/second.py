@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import Any, overload
 
 from rulebook.operators import kernels
-from rulebook.operators.call import evaluate
+from rulebook.operators.call import evaluate, function_of
 from rulebook.operators.crossed import crossed
+from rulebook.operators.kernels import Kernel
 from rulebook.operators.options import Argnums, Constants, Derivative, Name, Options, P
 from rulebook.operators.sparse import sparse
 
@@ -62,8 +63,7 @@ def hessian(
     options = Options("hessian", fn, engine, argnums, False, constants, caches, sparsity)
     if sparsity is not None:
         return sparse(options)
-    kernel, options = crossed(kernels.hessian, options)
-    return lambda *args: evaluate(kernel, options, args)
+    return function_of(options, lambda o: _at(*crossed(kernels.hessian, o)))
 
 
 @overload
@@ -100,8 +100,8 @@ def second_derivative(
         >>> second_derivative(lambda x: x**3, engine="dual")(2.0)
         array(12.)
     """
-    kernel, options = crossed(kernels.second_derivative, Options("second_derivative", fn, engine, argnums, False, constants, caches))
-    return lambda *args: evaluate(kernel, options, args)
+    options = Options("second_derivative", fn, engine, argnums, False, constants, caches)
+    return function_of(options, lambda o: _at(*crossed(kernels.second_derivative, o)))
 
 
 def hvp(
@@ -139,10 +139,18 @@ def hvp(
         >>> hvp(lambda x: (x**3).sum(), (np.array([1.0, 2.0]),), np.array([1.0, 0.0]), engine="dual")
         array([6., 0.])
     """
-    kernel, options = crossed(kernels.hvp, Options("hvp", fn, engine, argnums, batch, constants, caches))
+    options = Options("hvp", fn, engine, argnums, batch, constants, caches)
     if primals is None:
-        return lambda *args: evaluate(kernel, options, args[:-1], args[-1])
-    return evaluate(kernel, options, *in_tuples(argnums, primals, tangents))
+        return function_of(options, lambda o: _along(*crossed(kernels.hvp, o)))
+    return evaluate(*crossed(kernels.hvp, options), *in_tuples(argnums, primals, tangents))
+
+
+def _at(kernel: Kernel, options: Options) -> Callable[..., Any]:
+    return lambda *args: evaluate(kernel, options, args)
+
+
+def _along(kernel: Kernel, options: Options) -> Callable[..., Any]:
+    return lambda *args: evaluate(kernel, options, args[:-1], args[-1])
 
 
 def in_tuples(argnums: Argnums | None, primals: Any, tangents: Any) -> tuple[Any, Any]:

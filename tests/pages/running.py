@@ -70,7 +70,7 @@ def _session(where: str, text: str, names: dict[str, Any]) -> None:
 def _shell(where: str, text: str, folder: Path) -> str:
     printed = []
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-    environment = {**os.environ, "PATH": path, "COLUMNS": "140"}
+    environment = {**os.environ, "PATH": path, "COLUMNS": "140", "PYTEST_ADDOPTS": ""}
     for line in text.replace("\\\n", " ").splitlines():
         command = line.removeprefix("$ ").split("  #")[0].strip()
         if not command or command.startswith(("#", *NOT_RUN)):

@@ -46,7 +46,7 @@ def run(folder: Path, *command: str, status: int = 0, **environment: str) -> sub
     path = os.pathsep.join([str(folder), str(REPOSITORY)])
     done = subprocess.run(
         [sys.executable, "-W", "always", *command],
-        env={**os.environ, "PYTHONPATH": path, "JAX_ENABLE_X64": "1", **environment},
+        env={**os.environ, "PYTHONPATH": path, "JAX_ENABLE_X64": "1", "PYTEST_ADDOPTS": "", **environment},
         cwd=folder,
         capture_output=True,
         text=True,

@@ -125,7 +125,8 @@ def test_a_rule_that_is_missing_may_be_that_of_a_broken_pack(folder: Path) -> No
     install(folder, "broken-rules", {"broken_rules": BROKEN}, packs={"broken": "broken_rules"})
     code = "import rulebook as rb\nfrom owner import square\nrb.derivative(square, engine='dual')(3.0)\n"
     text = run(folder, "-W", "ignore", "-c", code, status=1).stderr
-    assert "Do: write one with @rb.frule or @rb.pushforward(square); or mend rule pack 'broken' of broken-rules 1.2, which could" in text
+    assert "Do: write one with @rb.frule or @rb.pushforward(square), or a reverse rule, from which it is derived; or mend rule pack" in text
+    assert "rule pack 'broken' of broken-rules 1.2, which could not be imported" in text
 
 
 @pytest.mark.parametrize("failure", ["raise SystemExit(3)", "1 / 0", "import rulebook as rb; rb.nothing", "def"])

@@ -90,7 +90,11 @@ class AutogradCells(Cells):
         return array if type(array) in BOXES else super().seal(array)
 
     def check(self, array: Any) -> None:
-        """Refuse a box where no trace is running."""
+        """Refuse a box where no trace is running.
+
+        autograd counts one too many from when a function raises inside it; then this notices nothing.  The number of the box's own
+        trace would not tell either: that of a thread falls below it when another thread ends one.
+        """
         if type(array) in BOXES and trace_stack.top < 0:
             raise EscapedBufferError(
                 "A buffer (engine autograd).",
