@@ -43,6 +43,7 @@ collect_ignore_glob = [
 if importlib.util.find_spec("scipy") is None:
     collect_ignore_glob += ["rulebook/demo/*", *(f"rulebook/rules/{name}" for name in ("linalg/*", "blas.py", "optimize.py"))]
     collect_ignore_glob += ["rulebook/rules/integrate.py"]
+collect_ignore_glob += ["tests/typing/*"]  # programs for type checkers, wrong ones among them: they are read and not run
 
 
 @pytest.fixture(autouse=True)
