@@ -32,6 +32,7 @@ def function_of(options: Options, make: Callable[[Options], Callable[..., Any]])
     def call(*args: Any, **static: Any) -> Any:
         return make(options.given(static))(*args) if static else derived(*args)
 
+    call.__name__ = options.which
     return call
 
 

@@ -199,7 +199,7 @@ def test_what_cannot_be_prepared():
         match=r"rb.prepare, operator.\nExpected: one of rb.jvp, .*\nGot: total\nDo: pass the operator, then the function",
     ):
         rb.prepare(total, rb.grad, X)
-    with pytest.raises(rb.RuleSignatureError, match=r"rb.prepare, operator.*\nExpected: .*\nGot: <lambda>"):
+    with pytest.raises(rb.RuleSignatureError, match=r"rb.prepare, operator.*\nExpected: .*\nGot: rb.grad of total\n"):
         rb.prepare(rb.grad(total), X)
     with pytest.raises(rb.RuleSignatureError, match=r"rb.prepare of rb.grad.\nExpected: a function\nGot: a ndarray"):
         rb.prepare(rb.grad, X, X)
