@@ -46,3 +46,10 @@ def vector(x, *, k):
 def test_an_error_names_the_function():
     with pytest.raises(rb.RulebookError, match=r"rb\.grad of vector"):
         rb.grad(vector, engine="dual")(X, k=2)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_one_that_is_being_differentiated_is_no_constant(engine):
+    total = lambda scale, x: rb.xp(scale).sum(rb.grad(power, engine=engine)(x, scale=scale))
+    np.testing.assert_allclose(rb.derivative(total, engine=engine)(2.0, X), 6.0)
+    np.testing.assert_allclose(rb.vjp(total, 2.0, X, engine=engine)[1](1.0)[0], 6.0)
